@@ -1,0 +1,50 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// Imports point one way: CVulkan <- GPU <- Shaders <- Kernels <- Model <- Generation <- fathom.
+// Numerics and JSON stand alone; Text and Checkpoint stand on them.
+let package = Package(
+    name: "fathom",
+    products: [.executable(name: "fathom", targets: ["fathom"])],
+    dependencies: [
+        // The command line: parsing, validation and help for a dozen subcommands.
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    ],
+    targets: [
+        // The Vulkan loader, opened at run time, and a few flat functions over Vulkan.
+        .target(name: "CVulkan", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
+        // PCRE2 runs the pre-tokenizers' patterns: ten times faster than NSRegularExpression, a hundred times Swift's Regex.
+        .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
+        // The built-in model's files, placed in the binary by the assembler.
+        .target(name: "Minnow", exclude: ["checkpoint"]),
+
+        .target(name: "JSON"),
+        .target(name: "Numerics"),
+        .target(name: "GPU", dependencies: ["CVulkan"]),
+        // Top-level Shaders/: the plugin compiles every .comp and generates one Swift type for each.
+        .target(name: "Shaders", dependencies: ["GPU"], path: "Shaders", plugins: ["ShaderPlugin"]),
+        .target(name: "Kernels", dependencies: ["GPU", "Numerics", "Shaders"]),
+        .target(name: "Checkpoint", dependencies: ["JSON", "Numerics"]),
+        .target(name: "Text", dependencies: ["CPCRE2", "JSON"]),
+        .target(name: "Model", dependencies: ["Checkpoint", "Kernels"]),
+        .target(name: "Generation", dependencies: ["Model", "Text"]),
+        .executableTarget(
+            name: "fathom",
+            dependencies: [
+                "Generation", "Minnow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        .executableTarget(name: "ShaderCompiler", path: "Tools/ShaderCompiler"),
+        .plugin(name: "ShaderPlugin", capability: .buildTool(), dependencies: ["ShaderCompiler"], path: "Tools/ShaderPlugin"),
+
+        .testTarget(name: "JSONTests", dependencies: ["JSON"]),
+        .testTarget(name: "NumericsTests", dependencies: ["Numerics"]),
+        .testTarget(name: "TextTests", dependencies: ["JSON", "Text"]),
+        .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint"]),
+        .testTarget(name: "GPUTests", dependencies: ["GPU"]),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+        .testTarget(name: "ModelTests", dependencies: ["Model"]),
+        .testTarget(name: "GenerationTests", dependencies: ["Generation"]),
+        .testTarget(name: "FathomTests", dependencies: ["fathom", "Generation"]),
+    ]
+)
