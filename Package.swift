@@ -25,7 +25,9 @@ let package = Package(
         .target(name: "Shaders", dependencies: ["GPU"], path: "Shaders", plugins: ["ShaderPlugin"]),
         .target(name: "Kernels", dependencies: ["GPU", "Numerics", "Shaders"]),
         .target(name: "Checkpoint", dependencies: ["JSON", "Numerics"]),
-        .target(name: "Text", dependencies: ["CPCRE2", "JSON"]),
+        // The archive by name, so that the linker does not prefer the shared library: a copied binary needs no PCRE2.
+        .target(
+            name: "Text", dependencies: ["CPCRE2", "JSON"], linkerSettings: [.linkedLibrary(":libpcre2-8.a")]),
         .target(name: "Model", dependencies: ["Checkpoint", "Kernels"]),
         .target(name: "Generation", dependencies: ["Model", "Text"]),
         .executableTarget(
