@@ -1,1 +1,138 @@
+// A flat face on the part of Vulkan 1.3 that compute needs. The loader is opened at run time, so a program that links
+// this starts on a machine without Vulkan and can say so.
+//
+// Every function that can fail returns a VkResult as int32_t (0 is success). Handles are opaque; who made one frees it.
 #pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// MARK: Loader and devices
+
+// Result of fv_start when no loader could be opened; outside VkResult's range.
+#define FV_NO_LOADER (-2000000001)
+
+// Opens the Vulkan loader and creates the instance. Later calls return the first call's result.
+int32_t fv_start(void);
+
+typedef struct {
+    uint64_t byteCount;   // size of the heap
+    uint64_t budget;      // what this process may use of it now (equals byteCount where the driver does not tell)
+    bool deviceLocal;
+    bool hostVisible;     // some memory type of this heap can be mapped
+} fv_heap;
+
+typedef struct {
+    uint32_t m, n, k;
+    uint32_t aType, bType, cType, resultType;  // VkComponentTypeKHR
+    uint32_t scope;                            // VkScopeKHR
+} fv_matrix_shape;
+
+typedef struct {
+    char name[256], driverName[256], driverInfo[256];
+    uint32_t apiVersion, driverVersion, vendorID, deviceID;
+    uint32_t type;  // VkPhysicalDeviceType
+    uint8_t uuid[16];
+    uint32_t subgroupSize, minSubgroupSize, maxSubgroupSize;
+    uint32_t subgroupOperations;  // VkSubgroupFeatureFlags, in compute
+    uint32_t maxWorkgroupInvocations, maxWorkgroupSizeX;
+    uint32_t maxWorkgroupCount[3];
+    uint32_t maxSharedByteCount, maxPushConstantByteCount;
+    uint32_t storageBufferAlignment;
+    uint64_t maxStorageBufferRange, maxAllocationByteCount;
+    double timestampPeriod;  // nanoseconds a tick; 0 where the queue has no timestamps
+    uint32_t timestampValidBits;
+    bool float16, int8, storage8Bit, storage16Bit;
+    bool fullSubgroups, subgroupSizeControl;
+    bool cooperativeMatrix, memoryBudget, executableProperties;
+    uint32_t heapCount;
+    fv_heap heaps[16];
+    uint32_t matrixShapeCount;
+    fv_matrix_shape matrixShapes[64];
+} fv_device_info;
+
+uint32_t fv_device_count(void);
+int32_t fv_describe_device(uint32_t index, fv_device_info *info);
+
+typedef struct fv_device fv_device;
+// Opens the device with one compute queue, asking for every optional feature of fv_device_info that it has.
+// `captureStatistics` makes pipelines keep what fv_pipeline_statistics reports (slower to build).
+int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **device);
+void fv_close_device(fv_device *device);
+
+// MARK: Memory
+
+typedef enum { FV_MEMORY_DEVICE = 0, FV_MEMORY_UPLOAD = 1, FV_MEMORY_READBACK = 2 } fv_memory_kind;
+
+typedef struct {
+    uint64_t buffer, memory;  // VkBuffer, VkDeviceMemory
+    void *mapped;             // not null where the host can address it
+    uint64_t byteCount;
+} fv_buffer;
+
+int32_t fv_create_buffer(fv_device *device, uint64_t byteCount, fv_memory_kind kind, fv_buffer *buffer);
+void fv_destroy_buffer(fv_device *device, const fv_buffer *buffer);
+
+// MARK: Pipelines
+
+typedef struct {
+    uint64_t module, setLayout, layout, pipeline;
+} fv_pipeline;
+
+typedef struct {
+    const uint32_t *words;
+    size_t wordCount;
+    uint32_t bindingCount;
+    uint32_t pushConstantByteCount;
+    const uint32_t *constantIDs;
+    const uint32_t *constantValues;
+    uint32_t constantCount;
+    uint32_t requiredSubgroupSize;  // 0: the driver's choice
+    bool fullSubgroups;
+    uint64_t cache;  // VkPipelineCache, 0 for none
+} fv_pipeline_request;
+
+int32_t fv_create_pipeline(fv_device *device, const fv_pipeline_request *request, fv_pipeline *pipeline);
+void fv_destroy_pipeline(fv_device *device, const fv_pipeline *pipeline);
+
+typedef struct {
+    char name[256];
+    double value;
+} fv_statistic;
+// What the driver tells of the compiled code (registers, spills, ...); `count` is capacity in, number written out.
+int32_t fv_pipeline_statistics(fv_device *device, const fv_pipeline *pipeline, fv_statistic *statistics, uint32_t *count);
+
+int32_t fv_create_pipeline_cache(fv_device *device, const void *data, size_t byteCount, uint64_t *cache);
+int32_t fv_pipeline_cache_data(fv_device *device, uint64_t cache, void *data, size_t *byteCount);
+void fv_destroy_pipeline_cache(fv_device *device, uint64_t cache);
+
+// MARK: Commands
+
+typedef struct fv_commands fv_commands;
+int32_t fv_create_commands(fv_device *device, uint32_t timestampCapacity, fv_commands **commands);
+void fv_destroy_commands(fv_commands *commands);
+// Forgets what was recorded and starts anew. The commands must not be running.
+int32_t fv_begin(fv_commands *commands);
+int32_t fv_end(fv_commands *commands);
+
+typedef struct {
+    uint64_t buffer, offset, byteCount;
+} fv_range;
+int32_t fv_dispatch(fv_commands *commands, const fv_pipeline *pipeline, const fv_range *ranges, uint32_t rangeCount,
+                    const uint32_t *pushConstants, uint32_t pushConstantByteCount, uint32_t x, uint32_t y, uint32_t z);
+// Makes all earlier shader and transfer writes visible to later shaders and transfers.
+void fv_barrier(fv_commands *commands);
+// Makes all earlier writes visible to the host once the submission has completed.
+void fv_barrier_to_host(fv_commands *commands);
+void fv_copy(fv_commands *commands, uint64_t source, uint64_t sourceOffset, uint64_t destination,
+             uint64_t destinationOffset, uint64_t byteCount);
+void fv_fill(fv_commands *commands, uint64_t buffer, uint64_t offset, uint64_t byteCount, uint32_t word);
+// Writes the time at which all earlier commands had finished into slot `index`.
+void fv_timestamp(fv_commands *commands, uint32_t index);
+int32_t fv_read_timestamps(fv_commands *commands, uint32_t count, uint64_t *ticks);
+
+// Queues the commands; the device's timeline reaches `*value` when they are done.
+int32_t fv_submit(fv_device *device, fv_commands *commands, uint64_t *value);
+// Waits until the timeline reaches `value`. VK_TIMEOUT (2) after `nanoseconds`.
+int32_t fv_wait(fv_device *device, uint64_t value, uint64_t nanoseconds);

@@ -1,0 +1,241 @@
+// Describes and opens a device.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shim.h"
+
+// VK_KHR_cooperative_matrix is younger than the headers of some distributions; these are the parts used, as published
+// in the Vulkan registry.
+#define FV_COOPERATIVE_MATRIX "VK_KHR_cooperative_matrix"
+#define FV_STRUCTURE_COOPERATIVE_MATRIX_FEATURES ((VkStructureType)1000506000)
+#define FV_STRUCTURE_COOPERATIVE_MATRIX_PROPERTIES ((VkStructureType)1000506001)
+typedef struct {
+    VkStructureType sType;
+    void *pNext;
+    VkBool32 cooperativeMatrix, robustBufferAccess;
+} fv_cooperative_matrix_features;
+typedef struct {
+    VkStructureType sType;
+    void *pNext;
+    uint32_t m, n, k;
+    uint32_t aType, bType, cType, resultType;
+    VkBool32 saturatingAccumulation;
+    uint32_t scope;
+} fv_cooperative_matrix_properties;
+typedef VkResult(VKAPI_PTR *fv_matrix_query)(VkPhysicalDevice, uint32_t *, fv_cooperative_matrix_properties *);
+
+// The optional features, chained for a query and again for the device's creation.
+typedef struct {
+    VkPhysicalDeviceFeatures2 core;
+    VkPhysicalDeviceVulkan11Features v11;
+    VkPhysicalDeviceVulkan12Features v12;
+    VkPhysicalDeviceVulkan13Features v13;
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables;
+    fv_cooperative_matrix_features matrix;
+} features;
+
+static void query_features(VkPhysicalDevice physical, features *f) {
+    memset(f, 0, sizeof *f);
+    f->core.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
+    f->v11.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES;
+    f->v12.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES;
+    f->v13.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES;
+    f->executables.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR;
+    f->matrix.sType = FV_STRUCTURE_COOPERATIVE_MATRIX_FEATURES;
+    f->core.pNext = &f->v11;
+    f->v11.pNext = &f->v12;
+    f->v12.pNext = &f->v13;
+    void **tail = &f->v13.pNext;
+    if (fv_has_extension(physical, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME)) {
+        *tail = &f->executables;
+        tail = &f->executables.pNext;
+    }
+    if (fv_has_extension(physical, FV_COOPERATIVE_MATRIX)) *tail = &f->matrix;
+    fv_vulkan.GetPhysicalDeviceFeatures2(physical, &f->core);
+}
+
+static void describe_memory(VkPhysicalDevice physical, fv_device_info *info) {
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
+    VkPhysicalDeviceMemoryProperties2 memory = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
+    info->memoryBudget = fv_has_extension(physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    if (info->memoryBudget) memory.pNext = &budget;
+    fv_vulkan.GetPhysicalDeviceMemoryProperties2(physical, &memory);
+    const VkPhysicalDeviceMemoryProperties *m = &memory.memoryProperties;
+    info->heapCount = m->memoryHeapCount;
+    for (uint32_t i = 0; i < m->memoryHeapCount; i++) {
+        fv_heap *heap = &info->heaps[i];
+        heap->byteCount = m->memoryHeaps[i].size;
+        heap->budget = info->memoryBudget && budget.heapBudget[i] ? budget.heapBudget[i] : heap->byteCount;
+        heap->deviceLocal = m->memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT;
+    }
+    for (uint32_t i = 0; i < m->memoryTypeCount; i++)
+        if (m->memoryTypes[i].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT)
+            info->heaps[m->memoryTypes[i].heapIndex].hostVisible = true;
+}
+
+static void describe_matrices(VkPhysicalDevice physical, fv_device_info *info) {
+    fv_matrix_query query = (fv_matrix_query)fv_vulkan.GetPhysicalDeviceCooperativeMatrixPropertiesKHR;
+    if (!info->cooperativeMatrix || !query) return;
+    fv_cooperative_matrix_properties shapes[64];
+    memset(shapes, 0, sizeof shapes);
+    for (int i = 0; i < 64; i++) shapes[i].sType = FV_STRUCTURE_COOPERATIVE_MATRIX_PROPERTIES;
+    uint32_t count = 64;
+    VkResult result = query(physical, &count, shapes);
+    if (result != VK_SUCCESS && result != VK_INCOMPLETE) return;
+    for (uint32_t i = 0; i < count; i++) {
+        fv_cooperative_matrix_properties s = shapes[i];
+        info->matrixShapes[i] = (fv_matrix_shape){s.m, s.n, s.k, s.aType, s.bType, s.cType, s.resultType, s.scope};
+    }
+    info->matrixShapeCount = count;
+}
+
+int32_t fv_describe_device(uint32_t index, fv_device_info *info) {
+    if (index >= fv_vulkan.deviceCount) return VK_ERROR_INITIALIZATION_FAILED;
+    VkPhysicalDevice physical = fv_vulkan.devices[index];
+    memset(info, 0, sizeof *info);
+
+    VkPhysicalDeviceVulkan13Properties v13 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_PROPERTIES};
+    VkPhysicalDeviceVulkan12Properties v12 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES, &v13};
+    VkPhysicalDeviceVulkan11Properties v11 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES, &v12};
+    VkPhysicalDeviceProperties2 core = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, &v11};
+    fv_vulkan.GetPhysicalDeviceProperties2(physical, &core);
+    const VkPhysicalDeviceProperties *p = &core.properties;
+    const VkPhysicalDeviceLimits *limits = &p->limits;
+    memcpy(info->name, p->deviceName, sizeof info->name);
+    memcpy(info->driverName, v12.driverName, sizeof info->driverName);
+    memcpy(info->driverInfo, v12.driverInfo, sizeof info->driverInfo);
+    info->apiVersion = p->apiVersion;
+    info->driverVersion = p->driverVersion;
+    info->vendorID = p->vendorID;
+    info->deviceID = p->deviceID;
+    info->type = p->deviceType;
+    memcpy(info->uuid, v11.deviceUUID, sizeof info->uuid);
+    info->subgroupSize = v11.subgroupSize;
+    info->minSubgroupSize = v13.minSubgroupSize;
+    info->maxSubgroupSize = v13.maxSubgroupSize;
+    if (v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT) info->subgroupOperations = v11.subgroupSupportedOperations;
+    info->maxWorkgroupInvocations = limits->maxComputeWorkGroupInvocations;
+    info->maxWorkgroupSizeX = limits->maxComputeWorkGroupSize[0];
+    memcpy(info->maxWorkgroupCount, limits->maxComputeWorkGroupCount, sizeof info->maxWorkgroupCount);
+    info->maxSharedByteCount = limits->maxComputeSharedMemorySize;
+    info->maxPushConstantByteCount = limits->maxPushConstantsSize;
+    info->storageBufferAlignment = (uint32_t)limits->minStorageBufferOffsetAlignment;
+    info->maxStorageBufferRange = limits->maxStorageBufferRange;
+    info->maxAllocationByteCount = v11.maxMemoryAllocationSize;
+    info->timestampPeriod = limits->timestampPeriod;
+
+    VkQueueFamilyProperties family = {0};
+    if (fv_compute_queue_family(physical, &family) == UINT32_MAX) return VK_ERROR_FEATURE_NOT_PRESENT;
+    info->timestampValidBits = family.timestampValidBits;
+    if (!family.timestampValidBits) info->timestampPeriod = 0;
+
+    features f;
+    query_features(physical, &f);
+    info->float16 = f.v12.shaderFloat16;
+    info->int8 = f.v12.shaderInt8;
+    info->storage8Bit = f.v12.storageBuffer8BitAccess;
+    info->storage16Bit = f.v11.storageBuffer16BitAccess;
+    info->fullSubgroups = f.v13.computeFullSubgroups;
+    info->subgroupSizeControl =
+        f.v13.subgroupSizeControl && (v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
+    info->executableProperties = f.executables.pipelineExecutableInfo;
+    info->cooperativeMatrix = f.matrix.cooperativeMatrix;
+    describe_memory(physical, info);
+    describe_matrices(physical, info);
+    return VK_SUCCESS;
+}
+
+int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **out) {
+    fv_device_info info;
+    VkResult result = fv_describe_device(index, &info);
+    if (result != VK_SUCCESS) return result;
+    fv_device *device = calloc(1, sizeof *device);
+    if (!device) return VK_ERROR_OUT_OF_HOST_MEMORY;
+    device->physical = fv_vulkan.devices[index];
+
+    // What the device reported is what is asked for; robust access and the like stay off for speed.
+    features have;
+    query_features(device->physical, &have);
+    VkPhysicalDeviceVulkan13Features v13 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES};
+    v13.maintenance4 = VK_TRUE;
+    v13.synchronization2 = VK_TRUE;
+    v13.computeFullSubgroups = have.v13.computeFullSubgroups;
+    v13.subgroupSizeControl = have.v13.subgroupSizeControl;
+    VkPhysicalDeviceVulkan12Features v12 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, &v13};
+    v12.timelineSemaphore = VK_TRUE;
+    v12.shaderFloat16 = have.v12.shaderFloat16;
+    v12.shaderInt8 = have.v12.shaderInt8;
+    v12.storageBuffer8BitAccess = have.v12.storageBuffer8BitAccess;
+    v12.vulkanMemoryModel = have.v12.vulkanMemoryModel;
+    VkPhysicalDeviceVulkan11Features v11 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, &v12};
+    v11.storageBuffer16BitAccess = have.v11.storageBuffer16BitAccess;
+    VkPhysicalDeviceFeatures2 core = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &v11};
+    core.features.shaderInt16 = have.core.features.shaderInt16;
+
+    const char *extensions[4];
+    uint32_t extensionCount = 0;
+    void **tail = &v13.pNext;
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables = {
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR, NULL, VK_TRUE};
+    fv_cooperative_matrix_features matrix = {FV_STRUCTURE_COOPERATIVE_MATRIX_FEATURES, NULL, VK_TRUE, VK_FALSE};
+    device->captureStatistics = captureStatistics && info.executableProperties;
+    if (device->captureStatistics) {
+        extensions[extensionCount++] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
+        *tail = &executables;
+        tail = &executables.pNext;
+    }
+    if (info.cooperativeMatrix) {
+        extensions[extensionCount++] = FV_COOPERATIVE_MATRIX;
+        *tail = &matrix;
+    }
+    if (info.memoryBudget) extensions[extensionCount++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
+
+    VkQueueFamilyProperties family;
+    device->queueFamily = fv_compute_queue_family(device->physical, &family);
+    float priority = 1;
+    VkDeviceQueueCreateInfo queue = {VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO};
+    queue.queueFamilyIndex = device->queueFamily;
+    queue.queueCount = 1;
+    queue.pQueuePriorities = &priority;
+    VkDeviceCreateInfo request = {VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &core};
+    request.queueCreateInfoCount = 1;
+    request.pQueueCreateInfos = &queue;
+    request.enabledExtensionCount = extensionCount;
+    request.ppEnabledExtensionNames = extensions;
+    result = fv_vulkan.CreateDevice(device->physical, &request, NULL, &device->handle);
+    if (result != VK_SUCCESS) {
+        free(device);
+        return result;
+    }
+#define LOAD(name) device->name = (PFN_vk##name)fv_vulkan.GetDeviceProcAddr(device->handle, "vk" #name);
+    FV_DEVICE_FUNCTIONS(LOAD)
+    if (device->captureStatistics) {
+        LOAD(GetPipelineExecutablePropertiesKHR)
+        LOAD(GetPipelineExecutableStatisticsKHR)
+    }
+#undef LOAD
+    device->GetDeviceQueue(device->handle, device->queueFamily, 0, &device->queue);
+
+    VkPhysicalDeviceMemoryProperties2 memory = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
+    fv_vulkan.GetPhysicalDeviceMemoryProperties2(device->physical, &memory);
+    device->memory = memory.memoryProperties;
+    VkSemaphoreTypeCreateInfo type = {VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO};
+    type.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE;
+    VkSemaphoreCreateInfo semaphore = {VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, &type};
+    result = device->CreateSemaphore(device->handle, &semaphore, NULL, &device->timeline);
+    if (result != VK_SUCCESS) {
+        device->DestroyDevice(device->handle, NULL);
+        free(device);
+        return result;
+    }
+    *out = device;
+    return VK_SUCCESS;
+}
+
+void fv_close_device(fv_device *device) {
+    device->DeviceWaitIdle(device->handle);
+    device->DestroySemaphore(device->handle, device->timeline, NULL);
+    device->DestroyDevice(device->handle, NULL);
+    free(device);
+}

@@ -1,0 +1,133 @@
+import CVulkan
+
+/// A recording of dispatches and copies, with the barriers that their reads and writes ask for.
+///
+/// What a dispatch reads and writes is known from its shader's `readonly` and `writeonly` qualifiers. A barrier is put
+/// before a command that touches a range which an earlier command since the last barrier wrote, or that writes a range
+/// which one read. The model's code never mentions barriers.
+public struct Commands: ~Copyable {
+    public let device: Device
+    private let handle: OpaquePointer
+    private var hazards = HazardTracker()
+    /// Keeps what the recorded commands use alive until they have run.
+    private var retained: [ObjectIdentifier: Allocation] = [:]
+    private var submitted: UInt64?
+    private let timestampCapacity: Int
+    private var timestampCount = 0
+    public private(set) var dispatchCount = 0
+
+    public init(on device: Device, timestampCapacity: Int = 0) throws(GPUError) {
+        var made: OpaquePointer?
+        try check(fv_create_commands(device.handle, UInt32(timestampCapacity), &made), "vkCreateCommandPool", device.profile.name)
+        self.device = device
+        self.timestampCapacity = device.profile.timestampPeriod > 0 ? timestampCapacity : 0
+        handle = made!
+    }
+
+    deinit {
+        // An unfinished submission must not lose its command buffer; a lost device has nothing left to wait for.
+        if let submitted { _ = fv_wait(device.handle, submitted, 10_000_000_000) }
+        fv_destroy_commands(handle)
+    }
+
+    /// Forgets the last recording (waiting for it to finish) and starts a new one.
+    public mutating func begin() throws(GPUError) {
+        try wait()
+        hazards = HazardTracker()
+        retained.removeAll(keepingCapacity: true)
+        timestampCount = 0
+        dispatchCount = 0
+        try check(fv_begin(handle), "vkBeginCommandBuffer", device.profile.name)
+    }
+
+    /// Records one dispatch of `groups` workgroups.
+    public mutating func dispatch(_ shader: some ComputeShader, groups: (Int, Int, Int)) throws(GPUError) {
+        let module = type(of: shader).module
+        let views = shader.views
+        let limits = device.profile
+        precondition(groups.0 > 0 && groups.1 > 0 && groups.2 > 0, "\(module.name): \(groups) workgroups")
+        guard groups.0 <= limits.maxWorkgroupCount[0], groups.1 <= limits.maxWorkgroupCount[1], groups.2 <= limits.maxWorkgroupCount[2]
+        else {
+            throw GPUError(
+                call: "vkCmdDispatch", result: .notSupported,
+                object: "kernel \(module.name): \(groups) workgroups where the device takes \(limits.maxWorkgroupCount)")
+        }
+        let pipeline = try device.pipeline(for: module, constants: shader.constantWords)
+        var ranges: [fv_range] = []
+        ranges.reserveCapacity(views.count)
+        for (view, binding) in zip(views, module.bindings) {
+            precondition(
+                view.offset % limits.storageBufferAlignment == 0,
+                "\(module.name): \(binding.name) starts at \(view.offset), not a multiple of \(limits.storageBufferAlignment)")
+            precondition(
+                view.byteCount <= limits.maxStorageBufferRange,
+                "\(module.name): \(binding.name) binds \(view.byteCount) bytes, the device takes \(limits.maxStorageBufferRange)")
+            ranges.append(fv_range(buffer: view.allocation.raw.buffer, offset: UInt64(view.offset), byteCount: UInt64(view.byteCount)))
+            retain(view.allocation)
+        }
+        order(zip(views, module.bindings).map { ($0, $1.access) })
+        let words = shader.pushConstantWords
+        let code = withUnsafePointer(to: pipeline.raw) {
+            fv_dispatch(
+                handle, $0, ranges, UInt32(ranges.count), words, UInt32(words.count * 4), UInt32(groups.0), UInt32(groups.1),
+                UInt32(groups.2))
+        }
+        try check(code, "vkAllocateDescriptorSets", "kernel \(module.name)")
+        dispatchCount += 1
+    }
+
+    public mutating func copy(from source: BufferView, to destination: BufferView) {
+        precondition(source.byteCount == destination.byteCount, "copy of \(source.byteCount) bytes into \(destination.byteCount)")
+        order([(source, .read), (destination, .write)])
+        retain(source.allocation)
+        retain(destination.allocation)
+        fv_copy(
+            handle, source.allocation.raw.buffer, UInt64(source.offset), destination.allocation.raw.buffer,
+            UInt64(destination.offset), UInt64(source.byteCount))
+    }
+
+    /// Fills whole 32-bit words.
+    public mutating func fill(_ view: BufferView, word: UInt32) {
+        precondition(view.byteCount % 4 == 0 && view.offset % 4 == 0, "fill of \(view.byteCount) bytes at \(view.offset)")
+        order([(view, .write)])
+        retain(view.allocation)
+        fv_fill(handle, view.allocation.raw.buffer, UInt64(view.offset), UInt64(view.byteCount), word)
+    }
+
+    /// Marks this point in time; the index is the mark's place in `timestamps()`. Nil where the capacity is used up or
+    /// the device has no timestamps.
+    public mutating func timestamp() -> Int? {
+        guard timestampCount < timestampCapacity else { return nil }
+        fv_timestamp(handle, UInt32(timestampCount))
+        defer { timestampCount += 1 }
+        return timestampCount
+    }
+
+    /// Ends the recording and queues it. What it wrote is visible to the host after `wait`.
+    public mutating func submit() throws(GPUError) {
+        fv_barrier_to_host(handle)
+        try check(fv_end(handle), "vkEndCommandBuffer", device.profile.name)
+        submitted = try device.submit(handle)
+    }
+
+    /// Waits until the last submission is done.
+    public mutating func wait() throws(GPUError) {
+        guard let value = submitted else { return }
+        try device.wait(for: value)
+        submitted = nil
+    }
+
+    /// The marks' times in nanoseconds since an arbitrary origin; after `wait`.
+    public mutating func timestamps() throws(GPUError) -> [Double] {
+        guard timestampCount > 0 else { return [] }
+        var ticks = [UInt64](repeating: 0, count: timestampCount)
+        try check(fv_read_timestamps(handle, UInt32(timestampCount), &ticks), "vkGetQueryPoolResults", device.profile.name)
+        return ticks.map { Double($0) * device.profile.timestampPeriod }
+    }
+
+    private mutating func retain(_ allocation: Allocation) { retained[ObjectIdentifier(allocation)] = allocation }
+
+    private mutating func order(_ accesses: [(BufferView, Access)]) {
+        if hazards.needsBarrier(before: accesses) { fv_barrier(handle) }
+    }
+}

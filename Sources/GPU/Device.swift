@@ -1,0 +1,103 @@
+import CVulkan
+import Synchronization
+
+/// An open Vulkan device with one compute queue.
+///
+/// Sendable: pipelines are made under a lock and submissions are serialised. Everything made from a device keeps it alive.
+public final class Device: @unchecked Sendable {
+    public let profile: DeviceProfile
+    let handle: OpaquePointer
+    private let pipelines = Mutex<[PipelineKey: Pipeline]>([:])
+    private let queue = Mutex(())
+    /// Bytes of the buffers that are alive, and the most that ever were.
+    let memory = Mutex((current: 0, peak: 0))
+
+    /// Every device with Vulkan 1.3 and a compute queue, in the loader's order.
+    ///
+    /// - Throws: `.noLoader` without a Vulkan loader, or what the loader answered.
+    public static func available() throws(GPUError) -> [DeviceProfile] {
+        try check(startOnce, "vkCreateInstance", "Vulkan")
+        var profiles: [DeviceProfile] = []
+        for index in 0..<Int(fv_device_count()) { profiles.append(try DeviceProfile(index: index)) }
+        return profiles
+    }
+
+    /// The device named by `choice`: an index, a part of its name (case does not matter), or nil for the best kind
+    /// (discrete, then integrated, virtual, software; the first of a kind).
+    public static func open(_ choice: String? = nil, captureStatistics: Bool = false) throws(GPUError) -> Device {
+        let profiles = try available()
+        guard !profiles.isEmpty else { throw GPUError(call: "vkEnumeratePhysicalDevices", result: .noDevice, object: "Vulkan") }
+        let names = profiles.map { "\($0.index): \($0.name)" }.joined(separator: ", ")
+        guard let choice else {
+            let order: [DeviceProfile.Kind] = [.discrete, .integrated, .virtual, .software, .other]
+            let best = profiles.min { order.firstIndex(of: $0.kind)! < order.firstIndex(of: $1.kind)! }!
+            return try Device(best, captureStatistics: captureStatistics)
+        }
+        if let index = Int(choice) {
+            guard profiles.indices.contains(index) else {
+                throw GPUError(call: "--device \(choice)", result: .noDevice, object: "expected one of: cpu, \(names)")
+            }
+            return try Device(profiles[index], captureStatistics: captureStatistics)
+        }
+        guard let found = profiles.first(where: { $0.name.lowercased().contains(choice.lowercased()) }) else {
+            throw GPUError(call: "--device \(choice)", result: .noDevice, object: "expected one of: cpu, \(names)")
+        }
+        return try Device(found, captureStatistics: captureStatistics)
+    }
+
+    private init(_ profile: DeviceProfile, captureStatistics: Bool) throws(GPUError) {
+        guard profile.hasSubgroupArithmetic else {
+            throw GPUError(call: "subgroup arithmetic in compute shaders", result: .notSupported, object: profile.name)
+        }
+        var opened: OpaquePointer?
+        try check(fv_open_device(UInt32(profile.index), captureStatistics, &opened), "vkCreateDevice", profile.name)
+        self.profile = profile
+        handle = opened!
+    }
+
+    deinit {
+        for pipeline in pipelines.withLock({ $0.values }) { withUnsafePointer(to: pipeline.raw) { fv_destroy_pipeline(handle, $0) } }
+        fv_close_device(handle)
+    }
+
+    /// Bytes of the device's buffers that are alive now, and the most that ever were.
+    public var allocatedByteCount: (current: Int, peak: Int) { memory.withLock { $0 } }
+
+    /// The pipeline of a shader at these constants; made at first use, then kept.
+    public func pipeline(for module: ShaderModule, constants: [(id: UInt32, bits: UInt32)]) throws(GPUError) -> Pipeline {
+        let key = PipelineKey(name: module.name, hash: module.hash, constants: constants.map(\.bits))
+        if let known = pipelines.withLock({ $0[key] }) { return known }
+        let made = try Pipeline(module, constants: constants, device: self)
+        return pipelines.withLock { table in
+            // Two threads may have made it at once: the first one in stays.
+            if let first = table[key] {
+                withUnsafePointer(to: made.raw) { fv_destroy_pipeline(handle, $0) }
+                return first
+            }
+            table[key] = made
+            return made
+        }
+    }
+
+    /// Queues recorded commands; the result is what `wait` takes.
+    func submit(_ commands: OpaquePointer) throws(GPUError) -> UInt64 {
+        var value: UInt64 = 0
+        let code = queue.withLock { _ in fv_submit(handle, commands, &value) }
+        try check(code, "vkQueueSubmit", profile.name)
+        return value
+    }
+
+    /// Waits until the submission is done. A kernel that never ends is an error after `seconds`, not a hang.
+    func wait(for value: UInt64, seconds: Double = 120) throws(GPUError) {
+        try check(fv_wait(handle, value, UInt64(seconds * 1e9)), "vkWaitSemaphores", profile.name)
+    }
+}
+
+/// The loader is opened and the instance made once, whichever thread asks first.
+private let startOnce: Int32 = fv_start()
+
+struct PipelineKey: Hashable {
+    let name: String
+    let hash: UInt64
+    let constants: [UInt32]
+}

@@ -1,0 +1,34 @@
+/// Remembers which bytes the commands since the last barrier read and wrote, and says when the next needs a barrier.
+struct HazardTracker {
+    private struct Range {
+        let allocation: ObjectIdentifier
+        let bytes: Swift.Range<Int>
+        init(_ view: BufferView) {
+            allocation = ObjectIdentifier(view.allocation)
+            bytes = view.offset..<view.offset + view.byteCount
+        }
+        func overlaps(_ other: Range) -> Bool { allocation == other.allocation && bytes.overlaps(other.bytes) }
+    }
+
+    private var reads: [Range] = []
+    private var writes: [Range] = []
+
+    /// Whether a barrier must come before a command with these accesses (read after write, write after read or write);
+    /// the command's own accesses are then remembered.
+    mutating func needsBarrier(before accesses: [(BufferView, Access)]) -> Bool {
+        var conflict = false
+        for (view, access) in accesses where !conflict {
+            let range = Range(view)
+            conflict = writes.contains { $0.overlaps(range) } || (access != .read && reads.contains { $0.overlaps(range) })
+        }
+        if conflict {
+            reads.removeAll(keepingCapacity: true)
+            writes.removeAll(keepingCapacity: true)
+        }
+        for (view, access) in accesses {
+            if access != .write { reads.append(Range(view)) }
+            if access != .read { writes.append(Range(view)) }
+        }
+        return conflict
+    }
+}

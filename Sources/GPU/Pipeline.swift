@@ -1,0 +1,48 @@
+import CVulkan
+
+/// A compiled compute pipeline. Owned by its `Device`, which keeps it until it is closed itself.
+public struct Pipeline: Sendable {
+    let raw: fv_pipeline
+    public let module: ShaderModule
+
+    init(_ module: ShaderModule, constants: [(id: UInt32, bits: UInt32)], device: Device) throws(GPUError) {
+        let words = module.words
+        let ids = constants.map(\.id)
+        let values = constants.map(\.bits)
+        var made = fv_pipeline()
+        let code = words.withUnsafeBufferPointer { words in
+            ids.withUnsafeBufferPointer { ids in
+                values.withUnsafeBufferPointer { values in
+                    var request = fv_pipeline_request()
+                    request.words = words.baseAddress
+                    request.wordCount = words.count
+                    request.bindingCount = UInt32(module.bindings.count)
+                    request.pushConstantByteCount = UInt32(module.pushConstantByteCount)
+                    request.constantIDs = ids.baseAddress
+                    request.constantValues = values.baseAddress
+                    request.constantCount = UInt32(ids.count)
+                    // Reductions count whole subgroups; without the feature every known driver fills them anyway,
+                    // as the workgroups are multiples of the largest subgroup.
+                    request.fullSubgroups = device.profile.hasFullSubgroups
+                    return fv_create_pipeline(device.handle, &request, &made)
+                }
+            }
+        }
+        try check(code, "vkCreateComputePipelines", "kernel \(module.name)")
+        raw = made
+        self.module = module
+    }
+
+    /// What the driver tells of the compiled code (registers, spills, code size, ...), by its own names.
+    ///
+    /// - Throws: `.notSupported` unless the device was opened with `captureStatistics` and offers the extension.
+    public func statistics(on device: Device) throws(GPUError) -> [(name: String, value: Double)] {
+        var found = [fv_statistic](repeating: fv_statistic(), count: 64)
+        var count: UInt32 = 64
+        let code = withUnsafePointer(to: raw) { fv_pipeline_statistics(device.handle, $0, &found, &count) }
+        try check(code, "vkGetPipelineExecutableStatisticsKHR", "kernel \(module.name)")
+        return found.prefix(Int(count)).map { statistic in
+            (withUnsafeBytes(of: statistic.name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }, statistic.value)
+        }
+    }
+}
