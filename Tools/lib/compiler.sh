@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# The shader compiler and the validator of the same age, as .toolchain/bin/{glslang,spirv-val,spirv-dis}:
+# the system's when new enough, else pinned Debian packages in a private folder. Needs common.sh and debian.sh.
+
+# glslang 16 is the first Debian package with cooperative matrices, bfloat16 and FP8; forky is the first suite with it.
+compiler_suite=forky
+compiler_pins=$root/Tools/lib/compiler.sha256
+compiler_probe=$root/Tools/lib/probe.comp
+
+# True if the compiler accepts the newest GLSL the kernels use and the validator accepts what comes out.
+compiler_passes() {
+    local glslang=$1 validator=$2 spirv=$toolchain/probe.spv passed=1
+    "$glslang" --quiet --target-env vulkan1.3 -o "$spirv" "$compiler_probe" >/dev/null 2>&1 &&
+        "$validator" --target-env vulkan1.3 "$spirv" >/dev/null 2>&1 && passed=0
+    rm -f "$spirv"
+    return $passed
+}
+
+# Makes .toolchain/bin/NAME start PROGRAM from the private folder with that folder's own libc, wherever the repository is.
+write_wrapper() {
+    local name=$1 folder=$2 loader
+    loader=$(cd "$folder" && compgen -G 'usr/lib/*/ld-linux*.so.*' | head -n 1)
+    cat >"$toolchain/bin/$name" <<EOF
+#!/bin/sh
+here=\$(dirname "\$(readlink -f "\$0")")/../${folder##*/}
+exec "\$here/$loader" --library-path "\$here/${loader%/*}" "\$here/usr/bin/$name" "\$@"
+EOF
+    chmod +x "$toolchain/bin/$name"
+}
+
+# The pinned "package=version" of the two packages that matter; the rest follow as their dependencies.
+pinned_packages() {
+    sed -nE 's/^[0-9a-f]+ +((glslang|spirv)-tools)_([^_]+)_.*/\1=\3/p' "$compiler_pins"
+}
+
+# Compares downloads with the recorded hashes. A file without a record is of another version: the suite moves.
+check_hashes() {
+    local folder=$1 file expected unknown=()
+    for file in "$folder"/*.deb; do
+        expected=$(awk -v name="${file##*/}" '$2 == name {print $1}' "$compiler_pins")
+        if [[ -z $expected ]]; then
+            unknown+=("${file##*/}")
+        elif [[ $(sha256sum <"$file") != "$expected "* ]]; then
+            die "$exit_download" "setup: ${file##*/} differs from its hash in Tools/lib/compiler.sha256: not installing it."
+        fi
+    done
+    ((${#unknown[@]} == 0)) ||
+        say "setup: no hash is recorded for these, only the mirror's signature checks them: ${unknown[*]}"
+}
+
+# Unpacks glslang, spirv-tools and their libc from Debian into .toolchain/compiler-packages.
+install_private_compiler() {
+    local folder=$toolchain/compiler-packages archives package name pins
+    say "setup: unpacking a shader compiler with cooperative matrices and FP8 into .toolchain (10 MB from Debian $compiler_suite)"
+    use_suites "$compiler_suite"
+    mapfile -t pins < <(pinned_packages)
+    if ! archives=$(download_closure "$compiler_suite" "${pins[@]}"); then
+        say "setup: Debian $compiler_suite no longer has ${pins[*]}; trying its newest. If that works, record its hashes" \
+            "in Tools/lib/compiler.sha256."
+        archives=$(download_closure "$compiler_suite" glslang-tools spirv-tools) ||
+            die "$exit_download" "setup: could not download glslang-tools and spirv-tools from Debian $compiler_suite."
+    fi
+    check_hashes "$archives"
+    rm -rf "$folder"
+    mkdir -p "$folder" "$toolchain/bin"
+    for package in "$archives"/*.deb; do dpkg-deb -x "$package" "$folder"; done
+    for name in glslang spirv-val spirv-dis; do
+        rm -f "$toolchain/bin/$name"
+        write_wrapper "$name" "$folder"
+    done
+    rm -rf "${folder:?}/usr/share" "$archives"/*.deb
+    compiler_passes "$toolchain/bin/glslang" "$toolchain/bin/spirv-val" ||
+        die "$exit_download" "setup: the shader compiler from Debian $compiler_suite does not accept Tools/lib/probe.comp." \
+            "Set GLSLANG to a glslang that does, with its spirv-val and spirv-dis on PATH, and run it again."
+}
+
+# Chooses a compiler: the one named by the environment, the system's, or the private one.
+install_compiler() {
+    local name path validator disassembler
+    validator=$(command -v "${SPIRV_VAL:-spirv-val}" || true) disassembler=$(command -v spirv-dis || true)
+    for name in ${GLSLANG:+"$GLSLANG"} glslang glslangValidator; do
+        path=$(command -v "$name" || true)
+        [[ -n $path && -n $validator && -n $disassembler && $path != "$toolchain"/* ]] || continue
+        compiler_passes "$path" "$validator" || continue
+        say "setup: shader compiler: $path"
+        ln -sf "$path" "$toolchain/bin/glslang"
+        ln -sf "$validator" "$toolchain/bin/spirv-val"
+        ln -sf "$disassembler" "$toolchain/bin/spirv-dis"
+        touch "$toolchain/compiler-ready"
+        return
+    done
+    can_use_debian || die "$exit_by_hand" "setup: needs glslang 16 or newer, with spirv-val and spirv-dis of the same age." \
+        "Install them (or set GLSLANG and SPIRV_VAL), then run it again."
+    install_private_compiler
+    touch "$toolchain/compiler-ready"
+}
+
+# True if the compiler was chosen by today's record and probe, and is still there.
+compiler_ready() {
+    [[ -x $toolchain/bin/glslang && -x $toolchain/bin/spirv-val && -x $toolchain/bin/spirv-dis &&
+        $toolchain/compiler-ready -nt $compiler_pins && $toolchain/compiler-ready -nt $compiler_probe ]]
+}
