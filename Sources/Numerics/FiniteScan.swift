@@ -1,0 +1,57 @@
+/// Searches for values that no weight may have. They run at memory speed, so that every byte can be checked while it loads.
+public enum FiniteScan {
+    /// The index of the first NaN among FP8 E4M3 codes (0x7F or 0xFF), or nil.
+    public static func firstNaN(inFP8 codes: UnsafeRawBufferPointer) -> Int? {
+        // Without its sign a NaN is 0x7F, the only byte whose bit 7 is set by adding 1; no byte carries into the next.
+        first(in: codes, width: 1) { (bits: UInt64) in
+            ((bits & 0x7F7F_7F7F_7F7F_7F7F) &+ 0x0101_0101_0101_0101) & 0x8080_8080_8080_8080
+        }
+    }
+
+    /// The index of the first element that is infinite or NaN, or nil. `bytes` holds elements of `type`, at any alignment;
+    /// integers are always finite.
+    public static func firstNonFinite(_ type: ElementType, in bytes: UnsafeRawBufferPointer) -> Int? {
+        // In each: without the sign, add 1 at the exponent's lowest bit, and the sign bit is set only if the exponent was all ones.
+        switch type {
+        case .fp8E4M3: firstNaN(inFP8: bytes)
+        case .bf16: first(in: bytes, width: 2) { allOnes($0, 0x7F80_7F80_7F80_7F80, 0x0080_0080_0080_0080) }
+        case .f16: first(in: bytes, width: 2) { allOnes($0, 0x7C00_7C00_7C00_7C00, 0x0400_0400_0400_0400) }
+        case .f32: first(in: bytes, width: 4) { allOnes($0, 0x7F80_0000_7F80_0000, 0x0080_0000_0080_0000) }
+        case .f64: first(in: bytes, width: 8) { allOnes($0, 0x7FF0_0000_0000_0000, 0x0010_0000_0000_0000) }
+        case .fp8E5M2: first(in: bytes, width: 1) { allOnes($0, 0x7C7C_7C7C_7C7C_7C7C, 0x0404_0404_0404_0404) }
+        case .e8m0: bytes.firstIndex(of: 0xFF)
+        case .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: nil
+        }
+    }
+
+    /// Bits that are set in each element of `bits` whose exponent is all ones, and in no other element.
+    @inline(__always)
+    private static func allOnes(_ bits: UInt64, _ exponent: UInt64, _ lowest: UInt64) -> UInt64 {
+        ((bits & exponent) &+ lowest) & ~exponent
+    }
+
+    /// The first element of `width` bytes in which `bad`, given the eight bytes around it, sets a bit.
+    @inline(__always)
+    private static func first(
+        in bytes: UnsafeRawBufferPointer, width: Int, _ bad: (UInt64) -> UInt64
+    ) -> Int? {
+        precondition(bytes.count % width == 0, "\(bytes.count) bytes are no whole number of \(width)-byte elements")
+        let stride = 64
+        var offset = 0
+        // Eight words at a time without a branch, which the compiler turns into vector instructions.
+        while offset + stride <= bytes.count {
+            var any: UInt64 = 0
+            for word in 0..<8 { any |= bad(bytes.loadUnaligned(fromByteOffset: offset + 8 * word, as: UInt64.self)) }
+            if any != 0 { break }
+            offset += stride
+        }
+        while offset < bytes.count {
+            var word: UInt64 = 0
+            for index in 0..<min(8, bytes.count - offset) { word |= UInt64(bytes[offset + index]) << (8 * index) }
+            let found = bad(word)
+            if found != 0 { return (offset + found.trailingZeroBitCount / 8) / width }
+            offset += 8
+        }
+        return nil
+    }
+}

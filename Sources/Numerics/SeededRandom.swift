@@ -1,0 +1,39 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// SplitMix64 (Steele, Lea and Flood, 2014): 64 bits of state, the same sequence for a seed on every machine.
+///
+/// For test data and for sampling; not for secrets.
+public struct SeededRandom: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    public init(seed: UInt64) { state = seed }
+
+    public mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    /// Uniform in 0 ..< 1: a multiple of 2⁻⁵³.
+    public mutating func nextUnit() -> Double { Double(next() >> 11) * 0x1p-53 }
+
+    /// Normal with mean 0 and variance 1, by Box and Muller's √(−2 ln u) · cos(2πv).
+    public mutating func nextNormal() -> Float {
+        // 1 − u is in (0, 1]: its logarithm is finite.
+        let radius = (-2 * log(1 - nextUnit())).squareRoot()
+        return Float(radius * cos(2 * .pi * nextUnit()))
+    }
+
+    /// `count` normals times `scale`.
+    public mutating func normals(_ count: Int, scale: Float = 1) -> [Float] {
+        (0..<count).map { _ in nextNormal() * scale }
+    }
+}
