@@ -43,7 +43,7 @@ import Testing
             Issue.record("no position: \(String(describing: error))")
             return
         }
-        #expect(found == offset, "\(text): \(error!)")
+        #expect(found == offset, "\(text): \(String(describing: error))")
         // Skipping checks as strictly as reading.
         let skipping = #expect(throws: JSONError.self) {
             try JSONReader.read(Array(text.utf8)) { (reader) throws(JSONError) in try reader.skipValue() }

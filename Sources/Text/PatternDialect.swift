@@ -1,0 +1,74 @@
+/// Rewrites a pattern of the tokenizer format, whose engine is Oniguruma with Ruby's syntax, for PCRE2.
+///
+/// The two agree on what published pre-tokenizers use, with the differences rewritten here; what they would read
+/// differently is refused. `\s` differs in U+180E. `^` and `$` are line anchors in Ruby, which PCRE2_MULTILINE gives.
+/// Categories follow the PCRE2 library's Unicode version (14 in 10.42): later characters count as unassigned.
+enum PatternDialect {
+    static func translate(_ pattern: String) throws(TextError) -> String {
+        // Tried at every place of a run of white space that ends elsewhere, this takes quadratic time. A match can only
+        // start where a run does: a later start would reach the same end, and the earliest start wins.
+        if pattern == "\\s+$" { return "(?<!\\p{White_Space})\\p{White_Space}+$" }
+
+        var output = ""
+        var rest = Substring(pattern)
+        var isInClass = false
+        while let character = rest.popFirst() {
+            switch character {
+            case "\\": output += try escape(&rest, of: pattern)
+            case "[" where isInClass: throw .pattern(pattern, reason: "a class within a class is not supported")
+            case "[":
+                isInClass = true
+                output += "["
+                // A bracket that comes first is a member of the class.
+                for member in ["^", "]"] where rest.first == Character(member) { output.append(rest.removeFirst()) }
+            case "]":
+                isInClass = false
+                output += "]"
+            case "&" where isInClass && rest.first == "&":
+                throw .pattern(pattern, reason: "the intersection of classes is not supported")
+            case "(" where !isInClass && rest.first == "?":
+                let known = ["?:", "?=", "?!", "?<=", "?<!", "?>", "?i:", "?i)"]
+                guard known.contains(where: { rest.hasPrefix($0) }) else {
+                    throw .pattern(pattern, reason: "the group (\(rest.prefix(3)) is not supported")
+                }
+                output += "("
+            case "(" where !isInClass && rest.first == "*":
+                throw .pattern(pattern, reason: "nothing to repeat after a parenthesis")
+            case "{" where !isInClass && rest.first == ",":
+                throw .pattern(pattern, reason: "a repetition without a minimum is not supported")
+            case "}" where !isInClass && rest.first == "+":
+                throw .pattern(pattern, reason: "a possessive repetition is not supported")
+            default: output.append(character)
+            }
+        }
+        return output
+    }
+
+    private static func escape(_ rest: inout Substring, of pattern: String) throws(TextError) -> String {
+        guard let letter = rest.popFirst() else { throw .pattern(pattern, reason: "a backslash ends it") }
+        switch letter {
+        case "s": return "\\p{White_Space}"
+        case "S": return "\\P{White_Space}"
+        case "d", "D", "r", "n", "t", "f": return "\\\(letter)"
+        case "p", "P":
+            guard rest.first == "{", let end = rest.firstIndex(of: "}") else { break }
+            let name = rest[rest.index(after: rest.startIndex)..<end]
+            guard categories.contains(name.drop { $0 == "^" }) else {
+                throw .pattern(
+                    pattern, reason: "the property \\\(letter){\(name)} is not supported: not a general category")
+            }
+            rest = rest[rest.index(after: end)...]
+            return "\\\(letter){\(name)}"
+        case _ where letter.isASCII && !letter.isLetter && !letter.isNumber: return "\\\(letter)"
+        default: break
+        }
+        throw .pattern(pattern, reason: "the escape \\\(letter) is not supported")
+    }
+
+    /// General categories mean the same to both engines; scripts and other properties need not.
+    private static let categories: Set<Substring> = [
+        "L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Ps", "Pe",
+        "Pi",
+        "Pf", "Po", "S", "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp", "C", "Cc", "Cf", "Cs", "Co", "Cn",
+    ]
+}

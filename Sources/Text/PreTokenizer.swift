@@ -1,0 +1,180 @@
+import JSON
+
+/// Cuts text into the pieces within which tokens are merged: a sequence of splits, each applied to every piece so far.
+struct PreTokenizer: Sendable {
+    /// What becomes of a pattern's matches.
+    enum Behavior: String, CaseIterable {
+        case isolated = "Isolated"
+        case removed = "Removed"
+        case mergedWithPrevious = "MergedWithPrevious"
+        case mergedWithNext = "MergedWithNext"
+        case contiguous = "Contiguous"
+    }
+
+    struct Split: Sendable {
+        var pattern: CompiledPattern
+        var behavior: Behavior
+        /// Whether matches and what lies between them change places.
+        var isInverted = false
+    }
+
+    /// A piece of a text by its bytes, and whether it is a match of the pattern that cut it.
+    struct Part {
+        var range: Range<Int>
+        var isMatch: Bool
+    }
+
+    var splits: [Split]
+
+    /// The pieces of `text`, valid UTF-8, as ranges of its bytes in order.
+    func pieces(of text: UnsafeBufferPointer<UInt8>) throws(TextError) -> [Range<Int>] {
+        guard !text.isEmpty else { return [] }
+        let scratch = MatchScratch()
+        var pieces = [0..<text.count]
+        var parts: [Part] = []
+        for split in splits {
+            var next: [Range<Int>] = []
+            next.reserveCapacity(pieces.count * 2)
+            for piece in pieces {
+                // Each piece is a text of its own: anchors and lookaround see nothing beyond it.
+                let subject = UnsafeBufferPointer(rebasing: text[piece])
+                parts.removeAll(keepingCapacity: true)
+                try Self.cut(subject, by: split, into: &parts, scratch)
+                for range in Self.join(parts, split.behavior) where !range.isEmpty {
+                    next.append(range.lowerBound + piece.lowerBound..<range.upperBound + piece.lowerBound)
+                }
+            }
+            pieces = next
+        }
+        return pieces
+    }
+
+    private static func cut(
+        _ subject: UnsafeBufferPointer<UInt8>, by split: Split, into parts: inout [Part],
+        _ scratch: borrowing MatchScratch
+    ) throws(TextError) {
+        var end = 0
+        var search = 0
+        var lastMatchEnd: Int?
+        while search <= subject.count,
+            let match = try split.pattern.firstMatch(in: subject, from: search, scratch)
+        {
+            // An empty match right after the last one would repeat for ever: look one scalar further.
+            if match.isEmpty, match.upperBound == lastMatchEnd {
+                search += 1
+                while search < subject.count, subject[search] & 0xC0 == 0x80 { search += 1 }
+                continue
+            }
+            if end < match.lowerBound { parts.append(Part(range: end..<match.lowerBound, isMatch: split.isInverted)) }
+            parts.append(Part(range: match, isMatch: !split.isInverted))
+            end = match.upperBound
+            search = end
+            lastMatchEnd = end
+        }
+        if end < subject.count { parts.append(Part(range: end..<subject.count, isMatch: split.isInverted)) }
+    }
+
+    /// The pieces that `parts`, adjacent and in order, make.
+    private static func join(_ parts: [Part], _ behavior: Behavior) -> [Range<Int>] {
+        var pieces: [Range<Int>] = []
+        pieces.reserveCapacity(parts.count)
+        var wasMatch = false
+        switch behavior {
+        case .isolated:
+            for part in parts { pieces.append(part.range) }
+        case .removed:
+            for part in parts where !part.isMatch { pieces.append(part.range) }
+        case .contiguous, .mergedWithPrevious:
+            for part in parts {
+                let isJoined = behavior == .contiguous ? part.isMatch == wasMatch : part.isMatch && !wasMatch
+                if isJoined, let last = pieces.last {
+                    pieces[pieces.count - 1] = last.lowerBound..<part.range.upperBound
+                } else {
+                    pieces.append(part.range)
+                }
+                wasMatch = part.isMatch
+            }
+        case .mergedWithNext:
+            for part in parts.reversed() {
+                if part.isMatch, !wasMatch, let last = pieces.last {
+                    pieces[pieces.count - 1] = part.range.lowerBound..<last.upperBound
+                } else {
+                    pieces.append(part.range)
+                }
+                wasMatch = part.isMatch
+            }
+            pieces.reverse()
+        }
+        return pieces
+    }
+}
+
+extension PreTokenizer {
+    /// GPT-2's pattern, which ByteLevel splits by where `use_regex` is set.
+    private static let byteLevelPattern =
+        #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+
+    /// Reads `pre_tokenizer`: Split, Digits and, last, ByteLevel, alone or in a Sequence.
+    init(_ field: JSONField) throws(TextError) {
+        splits = []
+        var isByteLevel = false
+        try add(field, &isByteLevel)
+        guard isByteLevel else { throw .file(field.error(expected: "a ByteLevel step at the end", found: "none")) }
+    }
+
+    private mutating func add(_ field: JSONField, _ isByteLevel: inout Bool) throws(TextError) {
+        let type = try readingFile { () throws(JSONError) in try field["type"] }
+        guard !isByteLevel else { throw .file(type.error(expected: "nothing after ByteLevel")) }
+        switch try readingFile({ () throws(JSONError) in try type.string() }) {
+        case "Sequence":
+            for step in try readingFile({ () throws(JSONError) in try field["pretokenizers"].array() }) {
+                try add(step, &isByteLevel)
+            }
+        case "Split": splits.append(try Self.split(field))
+        case "Digits":
+            let isIndividual = try readingFile { () throws(JSONError) in
+                try field["individual_digits"].present?.bool() ?? false
+            }
+            splits.append(
+                Split(
+                    pattern: try CompiledPattern(expression: "\\p{N}"),
+                    behavior: isIndividual ? .isolated : .contiguous))
+        case "ByteLevel":
+            isByteLevel = true
+            let usesRegex = try readingFile { () throws(JSONError) in
+                let prefix = try field["add_prefix_space"]
+                if try prefix.present?.bool() ?? true { throw prefix.error(expected: "false (true is not supported)") }
+                return try field["use_regex"].present?.bool() ?? true
+            }
+            if usesRegex {
+                splits.append(
+                    Split(pattern: try CompiledPattern(expression: Self.byteLevelPattern), behavior: .isolated))
+            }
+        default: throw .file(type.error(expected: "Sequence, Split, Digits or ByteLevel"))
+        }
+    }
+
+    private static func split(_ field: JSONField) throws(TextError) -> Split {
+        let (expression, literal, behavior, isInverted) = try readingFile { () throws(JSONError) in
+            let pattern = try field["pattern"]
+            let behaviorField = try field["behavior"]
+            guard let behavior = Behavior(rawValue: try behaviorField.string()) else {
+                let known = Behavior.allCases.map(\.rawValue).joined(separator: ", ")
+                throw behaviorField.error(expected: "one of \(known)")
+            }
+            return (
+                try pattern["Regex"].present?.string(), try pattern["String"].present?.string(), behavior,
+                try field["invert"].present?.bool() ?? false
+            )
+        }
+        let pattern: CompiledPattern
+        if let expression {
+            pattern = try CompiledPattern(expression: expression)
+        } else if let literal {
+            pattern = try CompiledPattern(literal: literal)
+        } else {
+            throw .file(field.error(expected: "a pattern with Regex or String"))
+        }
+        return Split(pattern: pattern, behavior: behavior, isInverted: isInverted)
+    }
+}
