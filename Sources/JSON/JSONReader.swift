@@ -44,18 +44,12 @@ public struct JSONReader: ~Copyable {
     public static func read<Result>(
         _ bytes: [UInt8], name: String = "", _ body: (inout JSONReader) throws(JSONError) -> Result
     ) throws(JSONError) -> Result {
-        // withUnsafeBytes rethrows untyped; carrying the outcome out keeps the error's type.
-        let outcome: Swift.Result<Result, JSONError> = bytes.withUnsafeBytes { buffer in
-            var reader = JSONReader(buffer, name: name)
-            do throws(JSONError) {
-                let result = try body(&reader)
-                try reader.finish()
-                return .success(result)
-            } catch {
-                return .failure(error)
-            }
+        try bytes.withUnsafeBufferPointer { (buffer) throws(JSONError) in
+            var reader = JSONReader(UnsafeRawBufferPointer(buffer), name: name)
+            let result = try body(&reader)
+            try reader.finish()
+            return result
         }
-        return try outcome.get()
     }
 
     // MARK: Structure

@@ -38,9 +38,12 @@ final class CompiledPattern: @unchecked Sendable {
 
     /// The first match in `subject`, valid UTF-8, that starts at byte `start` or later.
     func firstMatch(
-        in subject: UnsafeBufferPointer<UInt8>, from start: Int, _ scratch: borrowing MatchScratch
+        in subject: UnsafeBufferPointer<UInt8>, from start: Int, _ scratch: inout MatchScratch
     ) throws(TextError) -> Range<Int>? {
         var status = match(subject, start, options: 0, scratch)
+        if status == PCRE2_ERROR_JIT_STACKLIMIT, scratch.growStack() {
+            status = match(subject, start, options: 0, scratch)
+        }
         // The interpreter keeps its frames on the heap, within the heap limit.
         if status == PCRE2_ERROR_JIT_STACKLIMIT {
             status = match(subject, start, options: UInt32(PCRE2_NO_JIT), scratch)
@@ -71,20 +74,27 @@ struct MatchScratch: ~Copyable {
     /// Backtracking steps that one search may take: a second or so, far beyond what a sane pattern needs.
     static let stepLimit: UInt32 = 10_000_000
     static let heapLimitKiB: UInt32 = 256 << 10
-    /// PCRE2's own default of 32 KiB is used up by groups repeated a few thousand times.
-    private static let stackByteCount = 64 << 10...16 << 20
+    private static let stackByteCount = 256 << 10...16 << 20
 
     let data: OpaquePointer
     let context: OpaquePointer
-    private let stack: OpaquePointer?
+    /// For what PCRE2's own 32 KiB cannot hold: groups repeated a few thousand times. Made when first needed.
+    private var stack: OpaquePointer?
 
     init() {
         data = pcre2_match_data_create_8(1, nil)
         context = pcre2_match_context_create_8(nil)
-        stack = pcre2_jit_stack_create_8(Self.stackByteCount.lowerBound, Self.stackByteCount.upperBound, nil)
         pcre2_set_match_limit_8(context, Self.stepLimit)
         pcre2_set_heap_limit_8(context, Self.heapLimitKiB)
-        if let stack { pcre2_jit_stack_assign_8(context, nil, UnsafeMutableRawPointer(stack)) }
+    }
+
+    /// Gives compiled code a larger stack; false if it has it already.
+    mutating func growStack() -> Bool {
+        guard stack == nil else { return false }
+        stack = pcre2_jit_stack_create_8(Self.stackByteCount.lowerBound, Self.stackByteCount.upperBound, nil)
+        guard let stack else { return false }
+        pcre2_jit_stack_assign_8(context, nil, UnsafeMutableRawPointer(stack))
+        return true
     }
 
     deinit {

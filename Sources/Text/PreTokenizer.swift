@@ -27,9 +27,10 @@ struct PreTokenizer: Sendable {
     var splits: [Split]
 
     /// The pieces of `text`, valid UTF-8, as ranges of its bytes in order.
-    func pieces(of text: UnsafeBufferPointer<UInt8>) throws(TextError) -> [Range<Int>] {
+    func pieces(
+        of text: UnsafeBufferPointer<UInt8>, _ scratch: inout MatchScratch
+    ) throws(TextError) -> [Range<Int>] {
         guard !text.isEmpty else { return [] }
-        let scratch = MatchScratch()
         var pieces = [0..<text.count]
         var parts: [Part] = []
         for split in splits {
@@ -39,7 +40,7 @@ struct PreTokenizer: Sendable {
                 // Each piece is a text of its own: anchors and lookaround see nothing beyond it.
                 let subject = UnsafeBufferPointer(rebasing: text[piece])
                 parts.removeAll(keepingCapacity: true)
-                try Self.cut(subject, by: split, into: &parts, scratch)
+                try Self.cut(subject, by: split, into: &parts, &scratch)
                 for range in Self.join(parts, split.behavior) where !range.isEmpty {
                     next.append(range.lowerBound + piece.lowerBound..<range.upperBound + piece.lowerBound)
                 }
@@ -51,13 +52,13 @@ struct PreTokenizer: Sendable {
 
     private static func cut(
         _ subject: UnsafeBufferPointer<UInt8>, by split: Split, into parts: inout [Part],
-        _ scratch: borrowing MatchScratch
+        _ scratch: inout MatchScratch
     ) throws(TextError) {
         var end = 0
         var search = 0
         var lastMatchEnd: Int?
         while search <= subject.count,
-            let match = try split.pattern.firstMatch(in: subject, from: search, scratch)
+            let match = try split.pattern.firstMatch(in: subject, from: search, &scratch)
         {
             // An empty match right after the last one would repeat for ever: look one scalar further.
             if match.isEmpty, match.upperBound == lastMatchEnd {

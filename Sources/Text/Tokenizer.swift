@@ -58,6 +58,7 @@ public struct Tokenizer: Sendable {
     private func encode(valid text: [UInt8], _ specials: SpecialHandling) throws(TextError) -> [Int32] {
         var ids: [Int32] = []
         var scratch = Merger.Scratch()
+        var matchScratch = MatchScratch()
         try text.withUnsafeBufferPointer { (buffer) throws(TextError) in
             var segments = [AddedTokenMatcher.Segment.text(0..<buffer.count)]
             if specials == .parse {
@@ -73,7 +74,7 @@ public struct Tokenizer: Sendable {
                 case .token(let id): ids.append(id)
                 case .text(let range):
                     let part = UnsafeBufferPointer(rebasing: buffer[range])
-                    for piece in try preTokenizer.pieces(of: part) {
+                    for piece in try preTokenizer.pieces(of: part, &matchScratch) {
                         merger.merge(UnsafeBufferPointer(rebasing: part[piece]), into: &ids, &scratch)
                     }
                 }

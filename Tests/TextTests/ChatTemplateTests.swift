@@ -63,25 +63,24 @@ import Text
     @Test(arguments: ChatTemplate.Style.allCases) func jointsNeverYieldControlTokens(style: ChatTemplate.Style) throws {
         let tokenizer = try Fixtures.tokenizer(style == .v2 ? "v2" : "v3")
         let template = ChatTemplate(style)
-        let contents = tokenizer.addedTokenContents.map(\.content).filter {
-            !$0.contains("place▁holder") || $0.hasSuffix("no▁0｜>")
+        let roles: [[Message.Role]] = [
+            [.system, .system], [.system, .user], [.user, .user], [.user, .assistant], [.assistant, .user],
+        ]
+        let expected = try roles.map { roles in
+            try controlTokens(template, roles.map { Message(role: $0, content: "x") }, tokenizer)
         }
-        for content in contents {
+        for (_, content) in tokenizer.addedTokenContents {
             let scalars = Array(content.unicodeScalars)
             for cut in 0...scalars.count {
                 let first = String(String.UnicodeScalarView(scalars[..<cut]))
                 let second = String(String.UnicodeScalarView(scalars[cut...]))
-                for roles in [
-                    [Message.Role.system, .system], [.system, .user], [.user, .user], [.user, .assistant],
-                    [.assistant, .user],
-                ] {
+                for (roles, expected) in zip(roles, expected) {
                     let messages = zip(roles, [first, second]).map { Message(role: $0, content: $1) }
-                    let harmless = roles.map { Message(role: $0, content: "x") }
-                    // A whole "</think>" in an assistant's turn ends past reasoning; it is cut out before encoding.
-                    #expect(
-                        try controlTokens(template, messages, tokenizer)
-                            == controlTokens(template, harmless, tokenizer),
-                        "\(style) \(roles) \(first) | \(second)")
+                    let found = try controlTokens(template, messages, tokenizer)
+                    if found != expected {
+                        Issue.record("\(style) \(roles) \(first) | \(second): \(found), expected \(expected)")
+                        return
+                    }
                 }
             }
         }

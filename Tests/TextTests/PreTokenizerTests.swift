@@ -58,7 +58,8 @@ import Testing
         }
         let field = JSONField(["type": "Sequence", "pretokenizers": .array(steps)], name: "tokenizer.json")
         let bytes = Array(text.utf8)
-        let ranges = try bytes.withUnsafeBufferPointer { try PreTokenizer(field).pieces(of: $0) }
+        var scratch = MatchScratch()
+        let ranges = try bytes.withUnsafeBufferPointer { try PreTokenizer(field).pieces(of: $0, &scratch) }
         return ranges.map { String(decoding: bytes[$0], as: UTF8.self) }
     }
 }
