@@ -29,7 +29,7 @@ let package = Package(
         .target(
             name: "Text", dependencies: ["CPCRE2", "JSON"], linkerSettings: [.linkedLibrary(":libpcre2-8.a")]),
         .target(name: "Model", dependencies: ["Checkpoint", "Kernels"]),
-        .target(name: "Generation", dependencies: ["Model", "Text"]),
+        .target(name: "Generation", dependencies: ["Model", "Numerics", "Text"]),
         .executableTarget(
             name: "fathom",
             dependencies: [
@@ -46,7 +46,7 @@ let package = Package(
         .testTarget(name: "GPUTests", dependencies: ["GPU"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
-        .testTarget(name: "GenerationTests", dependencies: ["Generation"]),
+        .testTarget(name: "GenerationTests", dependencies: ["Generation", "Model", "Numerics", "Text"]),
         .testTarget(name: "FathomTests", dependencies: ["fathom", "Generation"]),
     ]
 )

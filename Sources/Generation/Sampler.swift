@@ -1,0 +1,65 @@
+import Numerics
+
+/// Draws one sequence's tokens from logits: the same options and the same logits give the same tokens.
+public struct Sampler: Sendable {
+    private let options: SamplingOptions
+    private var random: SeededRandom
+    /// What the repetition penalty counts: each token of prompt and answer once.
+    private var seen: Set<Int32> = []
+
+    public init(_ options: SamplingOptions) {
+        self.options = options
+        random = SeededRandom(seed: options.seed)
+    }
+
+    /// Counts tokens for the repetition penalty: the prompt's. Those drawn count by themselves.
+    public mutating func observe(_ tokens: some Sequence<Int32>) {
+        if options.repetitionPenalty != 1 { seen.formUnion(tokens) }
+    }
+
+    /// Draws a token from `logits: [vocabulary]`, FP32, of which at least one is finite and none is NaN or +∞; −∞ is never drawn.
+    public mutating func sample(_ logits: some Collection<Float>) -> Int32 {
+        precondition(!logits.isEmpty, "sampling from no logits")
+        let token: Int32
+        if options.repetitionPenalty == 1, let direct = logits.withContiguousStorageIfAvailable({ draw($0) }) {
+            token = direct
+        } else {
+            let penalised = penalise(Array(logits))
+            token = penalised.withUnsafeBufferPointer { draw($0) }
+        }
+        observe(CollectionOfOne(token))
+        return token
+    }
+
+    private func penalise(_ logits: [Float]) -> [Float] {
+        guard options.repetitionPenalty != 1 else { return logits }
+        var logits = logits
+        let penalty = Float(options.repetitionPenalty)
+        for token in seen where logits.indices.contains(Int(token)) {
+            let logit = logits[Int(token)]
+            logits[Int(token)] = logit < 0 ? logit * penalty : logit / penalty
+        }
+        return logits
+    }
+
+    private mutating func draw(_ logits: UnsafeBufferPointer<Float>) -> Int32 {
+        options.temperature == 0 ? Self.best(logits) : candidates(logits).draw(random.nextUnit())
+    }
+
+    /// What may be drawn from these logits, with its weights.
+    func candidates(_ logits: UnsafeBufferPointer<Float>) -> Candidates {
+        var candidates = Candidates(logits)
+        if options.topK > 0 { candidates.keepTop(options.topK) }
+        candidates.weigh(temperature: options.temperature)
+        candidates.keepNucleus(options.topP)
+        candidates.keepShare(ofBest: options.minP)
+        return candidates
+    }
+
+    /// The lowest id among those with the highest logit.
+    private static func best(_ logits: UnsafeBufferPointer<Float>) -> Int32 {
+        var best = 0
+        for id in 1..<logits.count where logits[id] > logits[best] { best = id }
+        return Int32(best)
+    }
+}
