@@ -41,8 +41,9 @@ struct PreTokenizer: Sendable {
                 let subject = UnsafeBufferPointer(rebasing: text[piece])
                 parts.removeAll(keepingCapacity: true)
                 try Self.cut(subject, by: split, into: &parts, &scratch)
-                for range in Self.join(parts, split.behavior) where !range.isEmpty {
-                    next.append(range.lowerBound + piece.lowerBound..<range.upperBound + piece.lowerBound)
+                Self.join(&parts, split.behavior)
+                for part in parts where !part.range.isEmpty {
+                    next.append(part.range.lowerBound + piece.lowerBound..<part.range.upperBound + piece.lowerBound)
                 }
             }
             pieces = next
@@ -75,38 +76,34 @@ struct PreTokenizer: Sendable {
         if end < subject.count { parts.append(Part(range: end..<subject.count, isMatch: split.isInverted)) }
     }
 
-    /// The pieces that `parts`, adjacent and in order, make.
-    private static func join(_ parts: [Part], _ behavior: Behavior) -> [Range<Int>] {
-        var pieces: [Range<Int>] = []
-        pieces.reserveCapacity(parts.count)
-        var wasMatch = false
+    /// Makes pieces of `parts`, which are adjacent and in order.
+    private static func join(_ parts: inout [Part], _ behavior: Behavior) {
         switch behavior {
-        case .isolated:
-            for part in parts { pieces.append(part.range) }
-        case .removed:
-            for part in parts where !part.isMatch { pieces.append(part.range) }
-        case .contiguous, .mergedWithPrevious:
-            for part in parts {
-                let isJoined = behavior == .contiguous ? part.isMatch == wasMatch : part.isMatch && !wasMatch
-                if isJoined, let last = pieces.last {
-                    pieces[pieces.count - 1] = last.lowerBound..<part.range.upperBound
-                } else {
-                    pieces.append(part.range)
-                }
-                wasMatch = part.isMatch
-            }
+        case .isolated: break
+        case .removed: parts.removeAll { $0.isMatch }
+        case .contiguous: join(&parts) { part, previousIsMatch in part.isMatch == previousIsMatch }
+        case .mergedWithPrevious: join(&parts) { part, previousIsMatch in part.isMatch && !previousIsMatch }
         case .mergedWithNext:
-            for part in parts.reversed() {
-                if part.isMatch, !wasMatch, let last = pieces.last {
-                    pieces[pieces.count - 1] = part.range.lowerBound..<last.upperBound
-                } else {
-                    pieces.append(part.range)
-                }
-                wasMatch = part.isMatch
-            }
-            pieces.reverse()
+            parts.reverse()
+            join(&parts) { part, previousIsMatch in part.isMatch && !previousIsMatch }
+            parts.reverse()
         }
-        return pieces
+    }
+
+    /// Joins each part to its predecessor where `belongs` says so.
+    private static func join(_ parts: inout [Part], where belongs: (Part, _ previousIsMatch: Bool) -> Bool) {
+        var joined: [Part] = []
+        var previousIsMatch = false
+        for part in parts {
+            if belongs(part, previousIsMatch), let last = joined.last?.range {
+                let lower = min(last.lowerBound, part.range.lowerBound)
+                joined[joined.count - 1].range = lower..<max(last.upperBound, part.range.upperBound)
+            } else {
+                joined.append(part)
+            }
+            previousIsMatch = part.isMatch
+        }
+        parts = joined
     }
 }
 
