@@ -1,4 +1,4 @@
-// swift-tools-version: 6.0
+// swift-tools-version: 6.1
 import PackageDescription
 
 // Imports point one way: CVulkan <- GPU <- Shaders <- Kernels <- Model <- Generation <- fathom.

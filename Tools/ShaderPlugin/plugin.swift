@@ -1,5 +1,20 @@
+import Foundation
 import PackagePlugin
 
+/// Compiles every shader of the target with ShaderCompiler into a Swift file.
 @main struct ShaderPlugin: BuildToolPlugin {
-    func createBuildCommands(context: PluginContext, target: any Target) throws -> [Command] { [] }
+    func createBuildCommands(context: PluginContext, target: any Target) throws -> [Command] {
+        let compiler = try context.tool(named: "ShaderCompiler")
+        let files = try FileManager.default.contentsOfDirectory(at: target.directoryURL, includingPropertiesForKeys: nil)
+            .sorted { $0.path < $1.path }
+        let shared = files.filter { $0.pathExtension == "glsl" }
+        let output = context.pluginWorkDirectoryURL
+        return files.filter { $0.pathExtension == "comp" }.map { shader in
+            let swift = output.appendingPathComponent(shader.deletingPathExtension().lastPathComponent + ".swift")
+            return .buildCommand(
+                displayName: "Compiling \(shader.lastPathComponent)", executable: compiler.url,
+                arguments: [shader.path, swift.path, context.package.directoryURL.path],
+                inputFiles: [shader] + shared, outputFiles: [swift])
+        }
+    }
 }

@@ -1,0 +1,138 @@
+import GPU
+import Numerics
+
+/// Runs catalogue cases on a device and compares every element with the reference.
+public enum SelfTest {
+    public struct Outcome: Sendable {
+        public let kernel, label: String
+        /// The largest error over its tolerance; at most 1 passes.
+        public let worstRatio: Float
+        /// What is wrong, nil where all is well.
+        public let failure: String?
+    }
+
+    /// - Parameter seed: the data's seed; a failure reproduces from it.
+    public static func run(_ kernelCase: KernelCase, on device: Device, seed: UInt64 = 1) throws(GPUError) -> Outcome {
+        var bench = Workbench(on: device, seed: seed)
+        let kernel = try kernelCase.make(&bench)
+        let name = type(of: kernel).name
+        var transfer = Transfer(on: device)
+        for storage in Set(kernel.operands.map(ObjectBox.init)) { try upload(storage.object, &transfer) }
+        try transfer.finish()
+
+        var commands = try Commands(on: device)
+        try commands.begin()
+        try kernel.encode(into: &commands)
+        try commands.submit()
+        try commands.wait()
+        kernel.reference()
+
+        var worst: Float = 0
+        for output in kernel.outputs {
+            let found = try download(output.storage, &transfer)
+            let (ratio, failure) = compare(output, found: found, tolerance: kernel.tolerance)
+            worst = max(worst, ratio)
+            if let failure { return Outcome(kernel: name, label: kernelCase.label, worstRatio: worst, failure: failure) }
+        }
+        return Outcome(kernel: name, label: kernelCase.label, worstRatio: worst, failure: nil)
+    }
+
+    /// Compares one output with its host side, all elements and all bytes around them.
+    static func compare(_ output: Tensor, found: [UInt8], tolerance: Tolerance) -> (ratio: Float, failure: String?) {
+        let size = output.type.byteCount
+        var touched = [Bool](repeating: false, count: found.count)
+        var expected: [Float] = []
+        var values: [Float] = []
+        for row in 0..<output.rows {
+            for column in 0..<output.columns {
+                let offset = output.byteOffset + (row * output.pitch + column) * size
+                for byte in 0..<size { touched[offset + byte] = true }
+                switch output.type {
+                case .u32:
+                    let want = output.words[row * output.pitch + column]
+                    let have = found.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self) }
+                    if want != have { return (.infinity, "\(output.label)[\(row), \(column)]: expected \(want), found \(have)") }
+                case .bf16:
+                    expected.append(BF16.decode(output.storage.host!.load(fromByteOffset: offset, as: UInt16.self)))
+                    values.append(BF16.decode(found.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt16.self) }))
+                default:
+                    expected.append(output.storage.host!.load(fromByteOffset: offset, as: Float.self))
+                    values.append(found.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: Float.self) })
+                }
+            }
+        }
+        for index in found.indices where !touched[index] && found[index] != output.storage.host![index] {
+            return (.infinity, "\(output.label): wrote byte \(index - output.byteOffset), outside its elements")
+        }
+        return measure(output, expected: expected, found: values, tolerance: tolerance)
+    }
+
+    /// The worst element's error over what it may be.
+    static func measure(_ output: Tensor, expected: [Float], found: [Float], tolerance: Tolerance) -> (ratio: Float, failure: String?) {
+        guard !expected.isEmpty else { return (0, nil) }
+        let meanSquare = expected.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(expected.count)
+        let rms = Float(meanSquare.squareRoot())
+        var worst: Float = 0
+        var failure: String?
+        for (index, (want, have)) in zip(expected, found).enumerated() where want != have {
+            let error = abs(have - want) / (tolerance.relative * (abs(want) + rms))
+            let ratio = error.isNaN ? .infinity : error
+            guard ratio > worst else { continue }
+            worst = ratio
+            if ratio > 1 {
+                failure =
+                    "\(output.label)[\(index / output.columns), \(index % output.columns)]: expected \(want), found \(have), "
+                    + "\(ratio) times the tolerance \(tolerance.relative) (\(tolerance.reason))"
+            }
+        }
+        return (worst, failure)
+    }
+
+    private static func upload(_ storage: Storage, _ transfer: inout Transfer) throws(GPUError) {
+        do throws(TransferError<Never>) {
+            try transfer.upload(to: storage.device!) { (offset, bytes) throws(Never) in
+                bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage.host![offset..<offset + bytes.count]))
+            }
+        } catch {
+            if case .device(let error) = error { throw error }
+        }
+    }
+
+    static func download(_ storage: Storage, _ transfer: inout Transfer) throws(GPUError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: storage.byteCount)
+        var failure: GPUError?
+        bytes.withUnsafeMutableBytes { raw in
+            do throws(GPUError) { try transfer.download(storage.device!, into: raw) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+}
+
+/// Identity of a storage, for sets.
+struct ObjectBox: Hashable {
+    let object: Storage
+    static func == (a: ObjectBox, b: ObjectBox) -> Bool { a.object === b.object }
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(object)) }
+}
+
+extension Kernel {
+    /// Every tensor that the kernel's properties hold, outputs included.
+    var operands: [Storage] {
+        var found: [Storage] = []
+        func collect(_ value: Any) {
+            switch value {
+            case let tensor as Tensor: found.append(tensor.storage)
+            case let weight as Weight:
+                found.append(weight.codes.storage)
+                if let scales = weight.scales { found.append(scales.storage) }
+            case let tensors as [Tensor]: found += tensors.map(\.storage)
+            case let weights as [Weight]: weights.forEach(collect)
+            case let optional as Tensor?: if let optional { found.append(optional.storage) }
+            default: break
+            }
+        }
+        for child in Mirror(reflecting: self).children { collect(child.value) }
+        return found
+    }
+}

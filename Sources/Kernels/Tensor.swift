@@ -1,0 +1,116 @@
+import GPU
+import Numerics
+
+/// Memory that kernels work on: on the device, on the host (for the reference), or on both.
+public final class Storage: @unchecked Sendable {
+    public let label: String
+    public let byteCount: Int
+    public let device: BufferView?
+    public let host: UnsafeMutableRawBufferPointer?
+
+    /// - Parameter onHost: also keep host memory, zeroed.
+    public init(label: String, byteCount: Int, device: BufferView?, onHost: Bool) {
+        self.label = label
+        self.byteCount = byteCount
+        self.device = device
+        if onHost {
+            let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
+            bytes.initializeMemory(as: UInt8.self, repeating: 0)
+            host = bytes
+        } else {
+            host = nil
+        }
+    }
+
+    deinit { host?.deallocate() }
+}
+
+/// A typed, shaped view of storage. Elements of dimension 0 are `pitch` elements apart; the inner dimensions are dense.
+public struct Tensor: Sendable {
+    public let storage: Storage
+    public let type: ElementType
+    public let shape: [Int]
+    public let pitch: Int
+    /// Where the first element is, in bytes.
+    public let byteOffset: Int
+
+    public init(_ storage: Storage, _ type: ElementType, _ shape: [Int], pitch: Int? = nil, byteOffset: Int = 0) {
+        self.storage = storage
+        self.type = type
+        self.shape = shape
+        self.pitch = pitch ?? shape.dropFirst().reduce(1, *)
+        self.byteOffset = byteOffset
+        precondition(self.pitch >= columns, "\(storage.label): pitch \(self.pitch) below \(columns) columns")
+        precondition(byteOffset + byteCount <= storage.byteCount, "\(storage.label): \(shape) exceeds \(storage.byteCount) bytes")
+    }
+
+    public var label: String { storage.label }
+    public var rows: Int { shape[0] }
+    /// Elements of one index of dimension 0.
+    public var columns: Int { shape.dropFirst().reduce(1, *) }
+    public var byteCount: Int { shape[0] * pitch * type.byteCount }
+
+    /// The device's bytes, whole words of them.
+    public var view: BufferView {
+        guard let device = storage.device else { preconditionFailure("\(label): no device memory") }
+        return device.slice(offset: byteOffset, byteCount: min((byteCount + 3) / 4 * 4, device.byteCount - byteOffset))
+    }
+
+    /// Rows `range` of dimension 0.
+    public func rows(_ range: Range<Int>) -> Tensor {
+        precondition(range.upperBound <= rows, "\(label): rows \(range) of \(rows)")
+        return Tensor(
+            storage, type, [range.count] + shape.dropFirst(), pitch: pitch,
+            byteOffset: byteOffset + range.lowerBound * pitch * type.byteCount)
+    }
+
+    /// The same elements under another shape with as many columns.
+    public func shaped(_ shape: [Int]) -> Tensor { Tensor(storage, type, shape, pitch: pitch, byteOffset: byteOffset) }
+
+    // MARK: The host's side, for references
+
+    private var hostBase: UnsafeMutableRawPointer {
+        guard let host = storage.host?.baseAddress else { preconditionFailure("\(label): no host memory") }
+        return host + byteOffset
+    }
+
+    /// The host's elements as FP32; index with `row * pitch + column`.
+    public var floats: UnsafeMutablePointer<Float> {
+        precondition(type == .f32, "\(label): \(type) read as F32")
+        return hostBase.assumingMemoryBound(to: Float.self)
+    }
+
+    public var words: UnsafeMutablePointer<UInt32> {
+        precondition(type == .u32, "\(label): \(type) read as U32")
+        return hostBase.assumingMemoryBound(to: UInt32.self)
+    }
+
+    /// Row `row`, decoded.
+    public func decodedRow(_ row: Int) -> [Float] {
+        let base = UnsafeRawPointer(hostBase + row * pitch * type.byteCount)
+        return (0..<columns).map { column in
+            switch type {
+            case .f32: base.load(fromByteOffset: column * 4, as: Float.self)
+            case .bf16: BF16.decode(base.load(fromByteOffset: column * 2, as: UInt16.self))
+            case .f16: FP16.decode(base.load(fromByteOffset: column * 2, as: UInt16.self))
+            case .fp8E4M3: FP8E4M3.values[Int(base.load(fromByteOffset: column, as: UInt8.self))]
+            default: preconditionFailure("\(label): \(type) is not a weight's type")
+            }
+        }
+    }
+
+    /// Stores one F32 or BF16 element.
+    public func store(_ value: Float, row: Int, column: Int) {
+        let index = row * pitch + column
+        switch type {
+        case .f32: hostBase.storeBytes(of: value, toByteOffset: index * 4, as: Float.self)
+        case .bf16: hostBase.storeBytes(of: BF16.encode(value), toByteOffset: index * 2, as: UInt16.self)
+        default: preconditionFailure("\(label): \(type) is not a result's type")
+        }
+    }
+
+    /// Rows of activations start at multiples of four elements, so that kernels load four at once.
+    public static func activationPitch(_ columns: Int) -> Int { (columns + 3) / 4 * 4 }
+    /// Rows of weights start at multiples of 16 elements: at least 16 bytes in every format.
+    public static func weightPitch(_ columns: Int) -> Int { (columns + 15) / 16 * 16 }
+}

@@ -1,0 +1,88 @@
+import GPU
+import Numerics
+
+/// Makes a case's operands: the same seeded data on the device and on the host, outputs poisoned, guards around them.
+public struct Workbench {
+    public enum Fill {
+        case normal(Float)
+        case floats([Float])
+        case words([UInt32])
+        /// A NaN that no kernel writes: an element left out shows.
+        case poison
+    }
+
+    static let poison: UInt32 = 0x7FC0_DEAD
+    static let guardByteCount = 256
+
+    let device: Device?
+    public var random: SeededRandom
+
+    public init(on device: Device?, seed: UInt64) {
+        self.device = device
+        random = SeededRandom(seed: seed)
+    }
+
+    /// A tensor with guards before and after its elements.
+    public mutating func tensor(
+        _ label: String, _ type: ElementType = .f32, _ shape: [Int], _ fill: Fill = .normal(1), pitch: Int? = nil
+    ) throws(GPUError) -> Tensor {
+        let columns = shape.dropFirst().reduce(1, *)
+        let pitch = pitch ?? (type == .u32 ? columns : Tensor.activationPitch(columns))
+        let byteCount = (shape[0] * pitch * type.byteCount + 3) / 4 * 4 + 2 * Self.guardByteCount
+        let view: BufferView? =
+            if let device { try Allocation(on: device, byteCount: byteCount, kind: .device, label: label).view } else { nil }
+        let storage = Storage(label: label, byteCount: byteCount, device: view, onHost: true)
+        let words = storage.host!.bindMemory(to: UInt32.self)
+        for index in words.indices { words[index] = Self.poison }
+        let tensor = Tensor(storage, type, shape, pitch: pitch, byteOffset: Self.guardByteCount)
+        write(fill, to: tensor)
+        return tensor
+    }
+
+    /// A tensor that the kernel writes.
+    public mutating func output(_ label: String, _ type: ElementType = .f32, _ shape: [Int]) throws(GPUError) -> Tensor {
+        try tensor(label, type, shape, .poison)
+    }
+
+    /// A weight with entries of about `1/√columns`. FP8 codes run through all 254 finite values.
+    public mutating func weight(
+        _ label: String, rows: Int, columns: Int, _ type: ElementType, matrixCount: Int = 1
+    ) throws(GPUError) -> Weight {
+        let gain = 1 / Float(columns).squareRoot()
+        let codes = try tensor(label, type, [matrixCount * rows, columns], .poison, pitch: Tensor.weightPitch(columns))
+        let bytes = UnsafeMutableRawBufferPointer(rebasing: codes.storage.host![codes.byteOffset..<codes.byteOffset + codes.byteCount])
+        bytes.initializeMemory(as: UInt8.self, repeating: 0)
+        for row in 0..<codes.rows {
+            for column in 0..<columns {
+                let index = row * codes.pitch + column
+                switch type {
+                case .f32: bytes.storeBytes(of: random.nextNormal() * gain, toByteOffset: index * 4, as: Float.self)
+                case .bf16: bytes.storeBytes(of: BF16.encode(random.nextNormal() * gain), toByteOffset: index * 2, as: UInt16.self)
+                case .f16: bytes.storeBytes(of: FP16.encode(random.nextNormal() * gain), toByteOffset: index * 2, as: UInt16.self)
+                default:
+                    let code = UInt8(truncatingIfNeeded: random.next())
+                    bytes[index] = code & 0x7F == 0x7F ? code & 0x80 : code
+                }
+            }
+        }
+        guard type == .fp8E4M3 else { return Weight(codes: codes, scales: nil, matrixCount: matrixCount) }
+        let shape = [matrixCount * BlockScaling.blockCount(rows), BlockScaling.blockCount(columns)]
+        let values = (0..<shape[0] * shape[1]).map { _ in Float(0.5 + random.nextUnit()) * gain / 120 }
+        let scales = try tensor(label + " scales", .f32, shape, .floats(values), pitch: shape[1])
+        return Weight(codes: codes, scales: scales, matrixCount: matrixCount)
+    }
+
+    private mutating func write(_ fill: Fill, to tensor: Tensor) {
+        for row in 0..<tensor.rows {
+            for column in 0..<tensor.columns {
+                let index = row * tensor.columns + column
+                switch fill {
+                case .normal(let scale): tensor.store(random.nextNormal() * scale, row: row, column: column)
+                case .floats(let values): tensor.store(values[index], row: row, column: column)
+                case .words(let values): tensor.words[row * tensor.pitch + column] = values[index]
+                case .poison: return
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+/// What a compute shader's SPIR-V says of its interface (SPIR-V specification 1.6, section 3).
+struct Reflection {
+    struct Member {
+        var name: String
+        /// Swift's type: UInt32, Int32 or Float.
+        var type: String
+    }
+    struct Binding {
+        var name: String
+        /// read, write or readWrite
+        var access: String
+    }
+    struct Constant {
+        var name: String
+        var id: UInt32
+        var type: String
+        var defaultBits: UInt32
+    }
+
+    var bindings: [Binding] = []
+    var params: [Member] = []
+    var constants: [Constant] = []
+    /// Swift source of the three extents.
+    var workgroupSize: [String] = []
+    var sharedByteCount = 0
+    var capabilities: [UInt32] = []
+
+    init(words: [UInt32], file: String) throws {
+        let module = SPIRVModule(words)
+        func fail(_ message: String) -> BuildError { BuildError("\(file):1: error: \(message)") }
+        capabilities = module.capabilities
+
+        for variable in module.variables {
+            let pointee = module.pointee(variable.type)
+            switch variable.storageClass {
+            case 12:  // StorageBuffer
+                guard let binding = module.decoration(variable.id, 33), module.decoration(variable.id, 34) == 0 else {
+                    throw fail("buffers need set = 0 and a binding")
+                }
+                let memberCount = module.structMembers[pointee]?.count ?? 0
+                guard memberCount == 1 else { throw fail("a buffer block has one member, an array; found \(memberCount)") }
+                let instance = module.names[variable.id] ?? ""
+                let name = lowerCamelCase(instance.isEmpty ? module.memberNames[pointee]?[0] ?? "" : instance)
+                let readOnly = module.memberDecoration(pointee, 0, 24) != nil || module.decoration(variable.id, 24) != nil
+                let writeOnly = module.memberDecoration(pointee, 0, 25) != nil || module.decoration(variable.id, 25) != nil
+                while bindings.count <= Int(binding) { bindings.append(Binding(name: "", access: "")) }
+                guard bindings[Int(binding)].name.isEmpty else { throw fail("binding \(binding) is declared twice") }
+                bindings[Int(binding)] = Binding(name: name, access: readOnly ? "read" : writeOnly ? "write" : "readWrite")
+            case 9:  // PushConstant
+                guard params.isEmpty else { throw fail("more than one push-constant block") }
+                for (index, member) in (module.structMembers[pointee] ?? []).enumerated() {
+                    let name = module.memberNames[pointee]?[index] ?? "member \(index)"
+                    guard let type = module.scalarType(member) else {
+                        throw fail("Params.\(name): only uint, int and float, which Swift and GLSL lay out alike")
+                    }
+                    guard module.memberDecoration(pointee, index, 35) == UInt32(index * 4) else {
+                        throw fail("Params.\(name): expected offset \(index * 4)")
+                    }
+                    params.append(Member(name: lowerCamelCase(name), type: type))
+                }
+            case 4:  // Workgroup
+                sharedByteCount += module.byteCount(pointee)
+            default: break
+            }
+        }
+        if let hole = bindings.firstIndex(where: { $0.name.isEmpty }) { throw fail("binding \(hole) is missing: bindings count from 0") }
+        guard Set(bindings.map(\.name)).count == bindings.count else { throw fail("two buffers share a name") }
+
+        for (id, value) in module.specConstants {
+            guard let constantID = module.decoration(id, 1) else { continue }
+            guard let type = module.scalarType(value.type) else { throw fail("specialisation constants have 32 bits") }
+            constants.append(
+                Constant(
+                    name: lowerCamelCase((module.names[id] ?? "").lowercased()), id: constantID, type: type, defaultBits: value.bits))
+        }
+        constants.sort { $0.id < $1.id }
+        guard let size = module.localSize else { throw fail("no workgroup size") }
+        workgroupSize = try size.map { extent in
+            switch extent {
+            case .literal(let value): return ".literal(\(value))"
+            case .id(let id):
+                if let constant = module.specConstants[id], let constantID = module.decoration(id, 1) {
+                    return ".constant(id: \(constantID), defaultValue: \(constant.bits))"
+                }
+                guard let value = module.values[id] else { throw fail("a workgroup size that is neither literal nor constant") }
+                return ".literal(\(value))"
+            }
+        }
+    }
+}
+
+/// `rows_per_group` and `rowsPerGroup` to `rowsPerGroup`.
+func lowerCamelCase(_ name: String) -> String {
+    let parts = name.split(separator: "_").map(String.init)
+    guard let first = parts.first else { return name }
+    return first.prefix(1).lowercased() + first.dropFirst() + parts.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+}
