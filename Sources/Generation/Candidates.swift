@@ -3,72 +3,66 @@
 /// No step needs them sorted. Top-k, top-p and min-p each keep what stands at or before one place in the order "higher logit
 /// first, lower id first among equals"; finding that place is a selection, which takes three passes whatever the logits are.
 struct Candidates {
-    private(set) var ids: [Int32]
-    /// Unsigned integers in the order of the logits.
-    private var keys: [UInt32]
-    /// The logits until `weigh`, from then on e^((logit − best logit) / temperature): the likeliest token's weight is 1.
-    private(set) var weights: [Double]
+    private(set) var count = 0
+    /// The first `count` elements of each count. The arrays keep their size from one draw to the next: fresh memory for a whole
+    /// vocabulary takes as long as the draw.
+    private var ids: [Int32] = []
+    private var logits: [Float] = []
+    /// Once weighed: e^((logit − best logit) / temperature), so that the likeliest token's is 1.
+    private var weights: [Double] = []
 
-    /// All tokens; at least one logit is finite, none is NaN or +∞.
-    init(_ logits: UnsafeBufferPointer<Float>) {
-        ids = Array(unsafeUninitializedCapacity: logits.count) { buffer, count in
-            for id in 0..<logits.count { buffer[id] = Int32(truncatingIfNeeded: id) }
-            count = logits.count
+    /// Starts over with all tokens; at least one logit is finite, none is NaN or +∞.
+    mutating func fill(_ source: UnsafeBufferPointer<Float>) {
+        if ids.count != source.count {
+            ids = Array(repeating: 0, count: source.count)
+            logits = Array(repeating: 0, count: source.count)
+            weights = Array(repeating: 0, count: source.count)
         }
-        keys = Array(unsafeUninitializedCapacity: logits.count) { buffer, count in
-            for id in 0..<logits.count { buffer[id] = Self.key(logits[id]) }
-            count = logits.count
-        }
-        weights = []
+        count = source.count
+        for id in ids.indices { ids[id] = Int32(truncatingIfNeeded: id) }
+        // Adding 0 makes −0 equal to 0 in its bits too.
+        for id in logits.indices { logits[id] = source[id] + 0 }
     }
 
-    /// IEEE numbers order like sign and magnitude. Adding 0 makes −0 equal to 0.
-    private static func key(_ logit: Float) -> UInt32 {
-        let bits = (logit + 0).bitPattern
-        return bits >> 31 == 0 ? bits | 0x8000_0000 : ~bits
-    }
-
-    private static func logit(_ key: UInt32) -> Float {
-        Float(bitPattern: key >> 31 == 1 ? key & 0x7FFF_FFFF : ~key)
-    }
-
-    /// Keeps the `count` likeliest.
-    mutating func keepTop(_ count: Int) {
-        guard count < ids.count else { return }
-        keep(through: place(where: Double(count)) { _ in 1 })
+    /// Keeps the `limit` likeliest.
+    mutating func keepTop(_ limit: Int) {
+        guard limit < count else { return }
+        keep(through: place(where: { _ in Double(limit) }, measure: { _ in 1 }))
     }
 
     /// Computes the weights at this temperature.
     mutating func weigh(temperature: Double) {
-        let best = Double(Self.logit(keys.max()!))
-        precondition(best.isFinite, "sampling needs a finite best logit, found \(best)")
-        weights = keys.map { (Double(Self.logit($0)) - best) / temperature }
-        Exponential.replaceAll(&weights)
+        let count = count
+        logits.withUnsafeBufferPointer { logits in
+            weights.withUnsafeMutableBufferPointer { weights in
+                var best = -Float.infinity
+                for index in 0..<count { best = logits[index] > best ? logits[index] : best }
+                precondition(best.isFinite, "sampling needs a finite best logit, found \(best)")
+                // Finite also for the smallest temperatures: the best token's 0 times infinity would be no number.
+                let scale = min(1 / temperature, .greatestFiniteMagnitude)
+                for index in 0..<count { weights[index] = exponential((Double(logits[index]) - Double(best)) * scale) }
+            }
+        }
     }
 
     /// Keeps the likeliest until their share of all weights is at least `share`: one at least.
     mutating func keepNucleus(_ share: Double) {
         guard share < 1 else { return }
-        let target = share * weights.reduce(0, +)
-        keep(
-            through: weights.withUnsafeBufferPointer { weights in
-                // The smallest positive target, so that a share of 0 keeps the first.
-                place(where: max(target, .leastNonzeroMagnitude)) { weights[$0] }
-            })
+        // The smallest positive target, so that a share of 0 keeps the first.
+        keep(through: place(where: { max(share * $0, .leastNonzeroMagnitude) }, measure: { weights[$0] }))
     }
 
     /// Keeps what weighs at least `share` of the likeliest token's 1.
     mutating func keepShare(ofBest share: Double) {
-        guard share > 0 else { return }
-        keep(weights.indices.filter { weights[$0] >= share })
+        if share > 0 { keep { _, _, weight in weight >= share } }
     }
 
     /// The token at `unit`, in 0 ..< 1, of the weights laid end to end in id order.
     func draw(_ unit: Double) -> Int32 {
-        let point = unit * weights.reduce(0, +)
+        let point = unit * weightSum
         var sum = 0.0
         var last = 0
-        for index in weights.indices where weights[index] > 0 {
+        for index in 0..<count where weights[index] > 0 {
             sum += weights[index]
             last = index
             if sum > point { break }
@@ -76,59 +70,89 @@ struct Candidates {
         return ids[last]
     }
 
+    /// The tokens and their weights.
+    var distribution: [(id: Int32, weight: Double)] { (0..<count).map { (ids[$0], weights[$0]) } }
+
+    private var weightSum: Double { weights[..<count].reduce(0, +) }
+
     // MARK: Selection
 
-    /// A place in the order of candidates.
+    /// A place in the order of tokens; the id tells those of equal keys apart.
     private struct Place {
         var key: UInt32
-        /// The index in id order, which tells equal keys apart.
-        var index: Int
+        var id: Int32
     }
 
-    /// The first place at which the measures of all candidates up to it add up to `target`, or the last place.
+    /// A logit as an unsigned integer of the same order: IEEE numbers order like sign and magnitude.
+    @inline(__always)
+    private static func key(_ logit: Float) -> UInt32 {
+        let bits = logit.bitPattern
+        return bits ^ (UInt32(bitPattern: Int32(bitPattern: bits) >> 31) | 0x8000_0000)
+    }
+
+    private mutating func keep(through place: Place) {
+        keep { id, logit, _ in
+            let key = Self.key(logit)
+            return key > place.key || key == place.key && id <= place.id
+        }
+    }
+
+    @inline(__always)
+    private mutating func keep(where isKept: (Int32, Float, Double) -> Bool) {
+        var kept = 0
+        ids.withUnsafeMutableBufferPointer { ids in
+            logits.withUnsafeMutableBufferPointer { logits in
+                weights.withUnsafeMutableBufferPointer { weights in
+                    for index in 0..<count {
+                        let (id, logit, weight) = (ids[index], logits[index], weights[index])
+                        ids[kept] = id
+                        logits[kept] = logit
+                        weights[kept] = weight
+                        // Counted rather than branched on: which tokens stay is random to the processor.
+                        kept += isKept(id, logit, weight) ? 1 : 0
+                    }
+                }
+            }
+        }
+        count = kept
+    }
+
+    /// The first place at which the measures of all tokens up to it add up to the target, or the last place.
+    /// The target is a function of the sum of all measures.
     ///
     /// A radix selection: sums by the key's highest twelve bits tell in which of 4096 bins the place lies, the next ten bits
     /// where in that bin, the last ten which key; among equal keys the lowest ids come first.
-    private func place(where target: Double, measure: (Int) -> Double) -> Place {
-        var members: [Int] = []
+    @inline(__always)
+    private func place(where targetOf: (Double) -> Double, measure: (Int) -> Double) -> Place {
+        var target = 0.0
         var sum = 0.0
         var prefix: UInt32 = 0
-        for (level, (shift, bits)) in [(20, 12), (10, 10), (0, 10)].enumerated() {
-            let mask = (1 << bits) - 1
-            var bins = [Double](repeating: 0, count: mask + 1)
-            bins.withUnsafeMutableBufferPointer { bins in
-                if level == 0 {
-                    for index in keys.indices { bins[Int(keys[index] >> 20)] += measure(index) }
-                } else {
-                    for index in members { bins[Int(keys[index] >> UInt32(shift)) & mask] += measure(index) }
-                }
+        var members: [Int] = []
+        for (shift, bits) in [(20, 12), (10, 10), (0, 10)] as [(UInt32, UInt32)] {
+            let mask: UInt32 = 1 << bits - 1
+            var bins = [Double](repeating: 0, count: 1 << Int(bits))
+            let isFirst = shift == 20
+            for place in 0..<(isFirst ? count : members.count) {
+                let index = isFirst ? place : members[place]
+                bins[Int(Self.key(logits[index]) >> shift & mask)] += measure(index)
             }
-            var bin = mask
+            if isFirst { target = targetOf(bins.reduce(0, +)) }
+            var bin = bins.count - 1
             while bin > 0, sum + bins[bin] < target {
                 sum += bins[bin]
                 bin -= 1
             }
-            prefix = prefix << UInt32(bits) | UInt32(bin)
-            if level == 0 {
-                members = keys.indices.filter { keys[$0] >> 20 == prefix }
+            prefix = prefix << bits | UInt32(bin)
+            if isFirst {
+                for index in 0..<count where Self.key(logits[index]) >> shift == prefix { members.append(index) }
             } else {
-                members.removeAll { keys[$0] >> UInt32(shift) != prefix }
+                members.removeAll { Self.key(logits[$0]) >> shift != prefix }
             }
         }
         for index in members {
             sum += measure(index)
-            if sum >= target { return Place(key: prefix, index: index) }
+            if sum >= target { return Place(key: prefix, id: ids[index]) }
         }
-        return Place(key: prefix, index: members.last ?? keys.count)
-    }
-
-    private mutating func keep(through place: Place) {
-        keep(keys.indices.filter { keys[$0] > place.key || keys[$0] == place.key && $0 <= place.index })
-    }
-
-    private mutating func keep(_ kept: [Int]) {
-        ids = kept.map { ids[$0] }
-        keys = kept.map { keys[$0] }
-        if !weights.isEmpty { weights = kept.map { weights[$0] } }
+        return Place(key: prefix, id: members.last.map { ids[$0] } ?? .max)
     }
 }

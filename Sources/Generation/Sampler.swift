@@ -6,6 +6,8 @@ public struct Sampler: Sendable {
     private var random: SeededRandom
     /// What the repetition penalty counts: each token of prompt and answer once.
     private var seen: Set<Int32> = []
+    /// Kept between draws for its memory alone: two megabytes of fresh pages take as long as the draw.
+    private var candidates = Candidates()
 
     public init(_ options: SamplingOptions) {
         self.options = options
@@ -43,17 +45,24 @@ public struct Sampler: Sendable {
     }
 
     private mutating func draw(_ logits: UnsafeBufferPointer<Float>) -> Int32 {
-        options.temperature == 0 ? Self.best(logits) : candidates(logits).draw(random.nextUnit())
+        if options.temperature == 0 { return Self.best(logits) }
+        select(logits)
+        return candidates.draw(random.nextUnit())
     }
 
-    /// What may be drawn from these logits, with its weights.
-    func candidates(_ logits: UnsafeBufferPointer<Float>) -> Candidates {
-        var candidates = Candidates(logits)
+    /// What may be drawn from these logits, with weights that are in proportion to the probabilities.
+    mutating func distribution(_ logits: UnsafeBufferPointer<Float>) -> [(id: Int32, weight: Double)] {
+        select(logits)
+        return candidates.distribution
+    }
+
+    /// Leaves in `candidates` what may be drawn from these logits, with its weights.
+    private mutating func select(_ logits: UnsafeBufferPointer<Float>) {
+        candidates.fill(logits)
         if options.topK > 0 { candidates.keepTop(options.topK) }
         candidates.weigh(temperature: options.temperature)
         candidates.keepNucleus(options.topP)
         candidates.keepShare(ofBest: options.minP)
-        return candidates
     }
 
     /// The lowest id among those with the highest logit.
