@@ -40,7 +40,8 @@ public struct Workbench {
     }
 
     /// A tensor that the kernel writes.
-    public mutating func output(_ label: String, _ type: ElementType = .f32, _ shape: [Int]) throws(GPUError) -> Tensor {
+    public mutating func output(_ label: String, _ type: ElementType = .f32, _ shape: [Int]
+    ) throws(GPUError) -> Tensor {
         try tensor(label, type, shape, .poison)
     }
 

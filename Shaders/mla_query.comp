@@ -1,0 +1,46 @@
+#version 460
+#extension GL_GOOGLE_include_directive : require
+// The absorbed query: query[t, h, 0:C] = sum over d of q[t, h, d] * W[h * (nope + value) + d, 0:C], and
+// query[t, h, C:C+R] = rope(q[t, h, nope:nope+R], position).
+//
+// q: [tokens, heads, nope + R] F32; W = kv_b_proj [heads * (nope + value), C] in FORMAT; query: [tokens, heads, C + R] F32.
+// One workgroup a token and head; each thread sums four columns, so neighbours read neighbouring weights.
+
+#include "common_weights.glsl"
+
+layout(local_size_x = 64) in;
+layout(set = 0, binding = 0, std430) readonly buffer QBuffer { float q[]; };
+layout(set = 0, binding = 1, std430) readonly buffer WeightsBuffer { uvec4 weights[]; };
+layout(set = 0, binding = 2, std430) readonly buffer ScalesBuffer { float scales[]; };
+layout(set = 0, binding = 3, std430) readonly buffer FrequenciesBuffer { float frequencies[]; };
+layout(set = 0, binding = 4, std430) readonly buffer PositionsBuffer { uint positions[]; };
+layout(set = 0, binding = 5, std430) writeonly buffer QueryBuffer { float query[]; };
+layout(push_constant) uniform Params {
+    uint nopeWidth; uint ropeWidth; uint valueWidth; uint latentWidth; uint qPitch; uint queryPitch; uint chunkPitch;
+    uint scalePitch; float ropeFactor;
+};
+
+void main() {
+    uint token = gl_WorkGroupID.x, head = gl_WorkGroupID.y;
+    uint source = token * qPitch + head * (nopeWidth + ropeWidth);
+    uint destination = token * queryPitch + head * (latentWidth + ropeWidth);
+    uint firstRow = head * (nopeWidth + valueWidth);
+    for (uint column = gl_LocalInvocationIndex * 4; column < latentWidth; column += 256) {
+        vec4 sum = vec4(0);
+        for (uint d = 0; d < nopeWidth; d++) {
+            uint row = firstRow + d;
+            vec4 w = decodeQuad(weights[row * chunkPitch + column / CHUNK], column % CHUNK / 4);
+            float factor = q[source + d];
+            if (FORMAT == 3u) factor *= scales[row / 128 * scalePitch + column / 128] * SCALE_GAIN;
+            sum += w * factor;
+        }
+        for (uint i = 0; i < 4 && column + i < latentWidth; i++) query[destination + column + i] = sum[i];
+    }
+    for (uint i = gl_LocalInvocationIndex; i < ropeWidth / 2; i += 64) {
+        float angle = float(positions[token]) * frequencies[i];
+        float c = cos(angle) * ropeFactor, s = sin(angle) * ropeFactor;
+        float a = q[source + nopeWidth + 2 * i], b = q[source + nopeWidth + 2 * i + 1];
+        query[destination + latentWidth + 2 * i] = a * c - b * s;
+        query[destination + latentWidth + 2 * i + 1] = a * s + b * c;
+    }
+}

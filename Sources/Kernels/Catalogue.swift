@@ -1,0 +1,7 @@
+/// Every kernel: what the self-test, the compile gate and the profiler walk.
+public enum Catalogue {
+    public static let kernels: [any Kernel.Type] = [
+        Embedding.self, RMSNorm.self, KVCacheAppend.self, MLAQuery.self, MLAAttention.self, MLACombine.self, MLAValue.self,
+        ExpertGate.self, Argmax.self,
+    ]
+}

@@ -1,0 +1,149 @@
+import GPU
+import Numerics
+import Shaders
+
+/// One layer's paged latent cache and how tokens find their entries in it.
+///
+/// `entries: [pages · 64, kvLoraRank + qkRopeHeadDim]`, F32 or BF16; `pageTable: [sequences, maxPages], U32`;
+/// `positions, sequences: [T], U32`.
+public struct CacheView: Sendable {
+    public static let pageTokenCount = 64
+    public let entries, pageTable, positions, sequences: Tensor
+
+    public init(entries: Tensor, pageTable: Tensor, positions: Tensor, sequences: Tensor) {
+        precondition(entries.pitch == entries.columns && positions.rows == sequences.rows, "cache: \(entries.shape)")
+        self.entries = entries
+        self.pageTable = pageTable
+        self.positions = positions
+        self.sequences = sequences
+    }
+
+    var maxPages: Int { pageTable.columns }
+    var isBF16: Bool { entries.type == .bf16 }
+
+    /// The entry's row for a position of a batch row's sequence.
+    func entry(token: Int, position: Int) -> Int {
+        let sequence = Int(sequences.words[token])
+        let page = Int(pageTable.words[sequence * pageTable.pitch + position / Self.pageTokenCount])
+        return page * Self.pageTokenCount + position % Self.pageTokenCount
+    }
+
+    /// Two sequences with shuffled pages; token i of the batch has the given position in sequence i % 2.
+    static func sample(
+        _ bench: inout Workbench, _ shape: MLAShape, positions: [Int], type: ElementType, filled: Bool
+    ) throws(GPUError) -> CacheView {
+        let maxPages = (positions.max() ?? 0) / pageTokenCount + 1
+        var pages = (0..<2 * maxPages).map { UInt32($0) }
+        pages.shuffle(using: &bench.random)
+        let rows = 2 * maxPages * pageTokenCount
+        return CacheView(
+            entries: try bench.tensor("cache", type, [rows, shape.entryWidth], filled ? .normal(1) : .poison, pitch: shape.entryWidth),
+            pageTable: try bench.tensor("pageTable", .u32, [2, maxPages], .words(pages)),
+            positions: try bench.tensor("positions", .u32, [positions.count], .words(positions.map { UInt32($0) })),
+            sequences: try bench.tensor("sequences", .u32, [positions.count], .words(positions.indices.map { UInt32($0 % 2) })))
+    }
+}
+
+/// Appends each token's latent and rotated key to the cache:
+/// entry = (RMSNorm(kv[t, :C]) · weight, rope(kv[t, C:], position)).
+///
+/// `kv: [T, C + R], F32`; `weight: [1, C], F32`; `frequencies: [1, R/2], F32`.
+/// Source: `MLA.forward` in DeepSeek-V3's inference/model.py.
+public struct KVCacheAppend: Kernel {
+    public static let name = "kv_cache_append"
+    let shape: MLAShape
+    let kv: Tensor
+    let weight: Tensor
+    let frequencies: Tensor
+    let entries: Tensor
+    let pageTable: Tensor
+    let positions: Tensor
+    let sequences: Tensor
+    let cache: CacheView
+    let epsilon: Float
+    let ropeFactor: Float
+
+    public init(
+        shape: MLAShape, kv: Tensor, weight: Tensor, frequencies: Tensor, cache: CacheView, epsilon: Float, ropeFactor: Float
+    ) {
+        precondition(kv.columns == shape.entryWidth && cache.entries.columns == shape.entryWidth, "kv_cache_append: \(kv.shape)")
+        self.shape = shape
+        self.kv = kv
+        self.weight = weight
+        self.frequencies = frequencies
+        self.cache = cache
+        entries = cache.entries
+        pageTable = cache.pageTable
+        positions = cache.positions
+        sequences = cache.sequences
+        self.epsilon = epsilon
+        self.ropeFactor = ropeFactor
+    }
+
+    public var outputs: [Tensor] { [entries] }
+
+    public func encode(into commands: inout Commands) throws(GPUError) {
+        let shader = KvCacheAppendShader(
+            constants: .init(cacheBf16: cache.isBF16),
+            params: .init(
+                latentWidth: UInt32(shape.kvLoraRank), ropeWidth: UInt32(shape.qkRopeHeadDim), kvPitch: UInt32(kv.pitch),
+                maxPages: UInt32(cache.maxPages), epsilon: epsilon, ropeFactor: ropeFactor),
+            bindings: .init(
+                kv: kv.view, weight: weight.view, frequencies: frequencies.view, positions: positions.view, sequences: sequences.view,
+                pageTable: pageTable.view, cache: entries.view))
+        try commands.dispatch(shader, groups: (kv.rows, 1, 1))
+    }
+
+    public func reference() {
+        for token in 0..<kv.rows {
+            let row = kv.decodedRow(token)
+            let position = Int(positions.words[token])
+            let entry = cache.entry(token: token, position: position)
+            let latent = row[..<shape.kvLoraRank]
+            let inverse = 1 / (latent.reduce(0) { $0 + $1 * $1 } / Float(shape.kvLoraRank) + epsilon).squareRoot()
+            for i in latent.indices { entries.store(row[i] * weight.floats[i] * inverse, row: entry, column: i) }
+            let key = rotate(
+                Array(row[shape.kvLoraRank...]), position: position, frequencies: frequencies.floats, factor: ropeFactor)
+            for i in key.indices { entries.store(key[i], row: entry, column: shape.kvLoraRank + i) }
+        }
+    }
+
+    public var cost: Cost {
+        Cost(byteCount: kv.rows * shape.entryWidth * (4 + entries.type.byteCount), flopCount: 4 * kv.rows * shape.entryWidth)
+    }
+
+    public var tolerance: Tolerance {
+        cache.isBF16
+            ? Tolerance(0x1p-7, because: "FP32 results next to a rounding boundary may round to the neighbouring BF16")
+            : Tolerance(2e-3, because: "the device's sine and cosine, to an absolute 2^-11 over large angles")
+    }
+
+    public static var cases: [KernelCase] {
+        MLAShape.samples.flatMap { name, shape in
+            [ElementType.f32, .bf16].map { type in
+                KernelCase("\(name), \(type)") { bench throws(GPUError) in
+                    let positions = [0, 5, 63, 64, 131, 17, 200]
+                    let cache = try CacheView.sample(&bench, shape, positions: positions, type: type, filled: true)
+                    return KVCacheAppend(
+                        shape: shape, kv: try bench.tensor("kv", [positions.count, shape.entryWidth]),
+                        weight: try bench.tensor("weight", [1, shape.kvLoraRank]),
+                        frequencies: try bench.frequencies(shape.qkRopeHeadDim), cache: cache, epsilon: 1e-6, ropeFactor: 1)
+                }
+            }
+        }
+    }
+}
+
+extension Workbench {
+    /// RoPE's frequencies without scaling: 10000^(−2i/R).
+    mutating func frequencies(_ ropeWidth: Int) throws(GPUError) -> Tensor {
+        let values = (0..<ropeWidth / 2).map { exponential(-Float(2 * $0) / Float(ropeWidth) * 9.210_340_4) }
+        return try tensor("frequencies", [1, ropeWidth / 2], .floats(values))
+    }
+
+    mutating func tensor(_ label: String, _ shape: [Int], _ fill: Fill = .normal(1)) throws(GPUError) -> Tensor {
+        try tensor(label, .f32, shape, fill)
+    }
+
+    mutating func output(_ label: String, _ shape: [Int]) throws(GPUError) -> Tensor { try output(label, .f32, shape) }
+}

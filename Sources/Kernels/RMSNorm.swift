@@ -1,0 +1,63 @@
+import GPU
+import Numerics
+import Shaders
+
+/// y[t, i] = x[t, i] / √(mean(x[t]²) + ε) · weight[i], after x[t] += delta[t] where a delta is given.
+///
+/// `x, delta, y: [T, width], F32`; `weight: [1, width], F32`. Source: `RMSNorm` in DeepSeek-V3's inference/model.py.
+public struct RMSNorm: Kernel {
+    public static let name = "rms_norm"
+    let x: Tensor
+    let delta: Tensor?
+    let weight: Tensor
+    let y: Tensor
+    let epsilon: Float
+
+    public init(x: Tensor, adding delta: Tensor? = nil, weight: Tensor, y: Tensor, epsilon: Float) {
+        precondition(x.shape == y.shape && weight.columns == x.columns, "rms_norm: \(x.shape), \(weight.shape), \(y.shape)")
+        self.x = x
+        self.delta = delta
+        self.weight = weight
+        self.y = y
+        self.epsilon = epsilon
+    }
+
+    public var outputs: [Tensor] { delta == nil ? [y] : [x, y] }
+
+    public func encode(into commands: inout Commands) throws(GPUError) {
+        let shader = RmsNormShader(
+            constants: .init(addDelta: delta != nil),
+            params: .init(
+                width: UInt32(x.columns), xPitch: UInt32(x.pitch), deltaPitch: UInt32(delta?.pitch ?? 0), yPitch: UInt32(y.pitch),
+                epsilon: epsilon),
+            bindings: .init(x: x.view, delta: (delta ?? weight).view, weight: weight.view, y: y.view))
+        try commands.dispatch(shader, groups: (x.rows, 1, 1))
+    }
+
+    public func reference() {
+        for row in 0..<x.rows {
+            var sum: Float = 0
+            for i in 0..<x.columns {
+                if let delta { x.floats[row * x.pitch + i] += delta.floats[row * delta.pitch + i] }
+                let value = x.floats[row * x.pitch + i]
+                sum += value * value
+            }
+            let inverse = 1 / (sum / Float(x.columns) + epsilon).squareRoot()
+            for i in 0..<x.columns { y.floats[row * y.pitch + i] = x.floats[row * x.pitch + i] * inverse * weight.floats[i] }
+        }
+    }
+
+    public var cost: Cost { Cost(byteCount: x.rows * x.columns * (delta == nil ? 8 : 16), flopCount: 4 * x.rows * x.columns) }
+    public var tolerance: Tolerance { .sum(of: x.columns) }
+
+    public static var cases: [KernelCase] {
+        [(1, 7168, true), (3, 7168, false), (7, 1536, false), (5, 101, true), (64, 320, true), (1, 1, false)].map { rows, width, adds in
+            KernelCase("\(rows) rows of \(width)\(adds ? ", adding" : "")") { bench throws(GPUError) in
+                let shape = [rows, width]
+                return RMSNorm(
+                    x: try bench.tensor("x", shape), adding: adds ? try bench.tensor("delta", shape) : nil,
+                    weight: try bench.tensor("weight", [1, width]), y: try bench.output("y", shape), epsilon: 1e-6)
+            }
+        }
+    }
+}
