@@ -7,7 +7,7 @@ import Numerics
 /// Several matrices of one shape may stand on each other (an expert bank): then `rows` counts one matrix's rows, and
 /// each has its own ragged blocks.
 public struct Weight: Sendable {
-    /// `[matrixCount * rows, columns]`, rows padded with zeros to 16 elements.
+    /// `[matrixCount * rows, columns]`, rows padded with zeros to whole chunks of 16 bytes.
     public let codes: Tensor
     /// `[matrixCount * ⌈rows/128⌉, ⌈columns/128⌉]`, F32; only with FP8.
     public let scales: Tensor?
@@ -16,7 +16,7 @@ public struct Weight: Sendable {
 
     public init(codes: Tensor, scales: Tensor?, matrixCount: Int = 1) {
         precondition(codes.rows % matrixCount == 0 && (codes.type == .fp8E4M3) == (scales != nil), "\(codes.label): \(codes.type)")
-        precondition(codes.pitch % 16 == 0, "\(codes.label): pitch \(codes.pitch)")
+        precondition(codes.pitch * codes.type.byteCount % 16 == 0, "\(codes.label): pitch \(codes.pitch)")
         self.codes = codes
         self.scales = scales
         self.matrixCount = matrixCount

@@ -1,0 +1,45 @@
+import Kernels
+
+extension Transformer {
+    /// Multi-head latent attention (DeepSeek-V2 report, section 2.1): the cache keeps RMSNorm(c) and rope(k_pe) alone;
+    /// W_kvb is absorbed into the query and the output.
+    func attention(
+        _ x: Tensor, _ weights: AttentionWeights, layer: Int, _ batch: Batch, _ output: Tensor
+    ) throws(ModelError) {
+        let tokens = batch.tokenCount
+        let q: Tensor
+        switch weights.query {
+        case .direct(let weight):
+            q = try linear(x, weight, batch.phase, "q")
+        case .compressed(let qA, let qNorm, let qB):
+            let compressed = try linear(x, qA, batch.phase, "q_a")
+            let normed = try tensor("q_a normed", compressed.shape)
+            try norm(compressed, adding: nil, qNorm, normed)
+            q = try linear(normed, qB, batch.phase, "q")
+        }
+        let kv = try linear(x, weights.kvA, batch.phase, "kv_a")
+        let view = CacheView(
+            entries: cacheEntries[layer], pageTable: batch.pageTable, positions: batch.positions, sequences: batch.sequences)
+        try executor.run(
+            KVCacheAppend(
+                shape: shape, kv: kv, weight: weights.kvANorm, frequencies: self.weights.frequencies, cache: view,
+                epsilon: config.rmsNormEps, ropeFactor: config.ropeAttentionFactor))
+
+        let query = try tensor("query", [tokens, shape.heads * shape.entryWidth])
+        try executor.run(
+            MLAQuery(
+                shape: shape, q: q, kvB: weights.kvB, frequencies: self.weights.frequencies, positions: batch.positions,
+                query: query, ropeFactor: config.ropeAttentionFactor))
+        let partials = try tensor("partials", [tokens, shape.heads * batch.splitCount * (shape.kvLoraRank + 2)])
+        try executor.run(
+            MLAAttention(
+                shape: shape, query: query, cache: view, partials: partials, splitCount: batch.splitCount, scale: config.softmaxScale))
+        let latent = try tensor("latent", [tokens, shape.heads * shape.kvLoraRank])
+        try executor.run(
+            MLACombine(
+                shape: shape, partials: partials, positions: batch.positions, latent: latent, splitCount: batch.splitCount))
+        let values = try tensor("values", [tokens, shape.heads * shape.vHeadDim])
+        try executor.run(MLAValue(shape: shape, latent: latent, kvB: weights.kvB, y: values))
+        try linear(values, weights.output, batch.phase, into: output)
+    }
+}

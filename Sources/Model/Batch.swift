@@ -1,0 +1,33 @@
+import Kernels
+
+/// The tokens of one step: what the kernels read of positions, sequences and pages.
+struct Batch {
+    let phase: StepPhase
+    let tokens, positions, sequences: Tensor
+    let pageTable: Tensor
+    /// Keys that the longest sequence attends to.
+    let keyCount: Int
+    /// Rows whose logits are wanted.
+    let outputRows: [Int]
+
+    var tokenCount: Int { tokens.rows }
+    var splitCount: Int { (keyCount + MLAAttention.splitKeyCount - 1) / MLAAttention.splitKeyCount }
+}
+
+/// Memory for a step's intermediate values, by name; kept and reused, grown where a step needs more.
+struct Scratch {
+    private var storages: [String: Storage] = [:]
+
+    /// A tensor of `[rows, columns]`, rows padded to four elements (F32) or dense (U32).
+    mutating func tensor(
+        _ name: String, _ shape: [Int], words: Bool = false, on executor: Executor
+    ) throws(ModelError) -> Tensor {
+        let columns = shape.dropFirst().reduce(1, *)
+        let pitch = words ? columns : Tensor.activationPitch(columns)
+        let byteCount = shape[0] * pitch * 4
+        if let known = storages[name], known.byteCount >= byteCount { return Tensor(known, words ? .u32 : .f32, shape, pitch: pitch) }
+        let storage = try executor.makeStorage(name, byteCount: byteCount)
+        storages[name] = storage
+        return Tensor(storage, words ? .u32 : .f32, shape, pitch: pitch)
+    }
+}

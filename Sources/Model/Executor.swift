@@ -1,0 +1,174 @@
+import GPU
+import Kernels
+import Numerics
+
+/// Runs kernels: on a device, by their references, or both side by side.
+///
+/// The model's wiring is the same for all three. Side by side, each kernel's outputs are compared as soon as they are
+/// there; the first that parts is named, and the device's results go on, so that errors do not add up.
+public final class Executor {
+    public let device: Device?
+    public let runsReference: Bool
+    private var arena: Arena?
+    private var transfer: Transfer?
+    private var commands: Commands?
+    /// What runs now, for error messages: "layer 3".
+    public var place = ""
+    public private(set) var dispatchCount = 0
+    public private(set) var weightByteCount = 0
+
+    /// - Parameters:
+    ///   - device: nil for the reference alone.
+    ///   - check: run the reference beside the device.
+    public init(device: Device?, check: Bool) throws(ModelError) {
+        self.device = device
+        runsReference = device == nil || check
+        guard let device else { return }
+        arena = Arena(on: device, label: "model")
+        transfer = Transfer(on: device)
+        commands = try gpu { () throws(GPUError) in try Commands(on: device) }
+    }
+
+    // MARK: Memory
+
+    public func makeStorage(_ label: String, byteCount: Int) throws(ModelError) -> Storage {
+        let rounded = (max(byteCount, 4) + 15) / 16 * 16
+        let view: BufferView? =
+            if device == nil { nil } else { try gpu { () throws(GPUError) in try arena!.allocate(byteCount: rounded, label: label) } }
+        weightByteCount += rounded
+        let storage = Storage(label: label, byteCount: rounded, device: view, onHost: runsReference)
+        // Side by side, elements that no kernel writes must be equal too.
+        if let view, runsReference { try write(to: storage, view) { _, bytes throws(ModelError) in zero(bytes) } }
+        return storage
+    }
+
+    /// Fills storage piece by piece; pieces are whole multiples of `pieceByteCount`.
+    public func fill(
+        _ storage: Storage, pieceByteCount: Int = 4,
+        _ produce: (_ offset: Int, _ bytes: UnsafeMutableRawBufferPointer) throws(ModelError) -> Void
+    ) throws(ModelError) {
+        guard let host = storage.host else {
+            return try write(to: storage, storage.device!, pieceByteCount: pieceByteCount, produce)
+        }
+        try produce(0, host)
+        guard let view = storage.device else { return }
+        try write(to: storage, view) { offset, bytes throws(ModelError) in
+            bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: host[offset..<offset + bytes.count]))
+        }
+    }
+
+    /// Writes the first bytes of a step's input.
+    public func set(_ tensor: Tensor, to words: [UInt32]) throws(ModelError) {
+        precondition(tensor.byteOffset == 0 && words.count * 4 <= tensor.byteCount, "\(tensor.label): \(words.count) words")
+        try fill(tensor.storage) { offset, bytes throws(ModelError) in
+            words.withUnsafeBytes { source in
+                let end = min(source.count, offset + bytes.count)
+                guard offset < end else { return }
+                bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[offset..<end]))
+            }
+        }
+    }
+
+    /// The tensor's elements without padding; waits for what was recorded.
+    public func floats(_ tensor: Tensor) throws(ModelError) -> [Float] {
+        let bytes = try read(tensor)
+        return bytes.withUnsafeBytes { raw in
+            [Float](unsafeUninitializedCapacity: tensor.rows * tensor.columns) { values, count in
+                for row in 0..<tensor.rows {
+                    for column in 0..<tensor.columns {
+                        values[count] = raw.load(fromByteOffset: (row * tensor.pitch + column) * 4, as: Float.self)
+                        count += 1
+                    }
+                }
+            }
+        }
+    }
+
+    public func words(_ tensor: Tensor) throws(ModelError) -> [UInt32] {
+        let bytes = try read(tensor)
+        return bytes.withUnsafeBytes { raw in
+            (0..<tensor.rows * tensor.columns).map { index in
+                let (row, column) = index.quotientAndRemainder(dividingBy: tensor.columns)
+                return raw.load(fromByteOffset: (row * tensor.pitch + column) * 4, as: UInt32.self)
+            }
+        }
+    }
+
+    private func read(_ tensor: Tensor) throws(ModelError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: tensor.byteCount)
+        guard device != nil else {
+            bytes.withUnsafeMutableBytes {
+                $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: tensor.storage.host![tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]))
+            }
+            return bytes
+        }
+        try download(tensor.view, into: &bytes)
+        return bytes
+    }
+
+    private func download(_ view: BufferView, into bytes: inout [UInt8]) throws(ModelError) {
+        var failure: GPUError?
+        bytes.withUnsafeMutableBytes { raw in
+            do throws(GPUError) { try transfer!.download(view, into: raw) } catch { failure = error }
+        }
+        if let failure { throw .failed(failure.description) }
+    }
+
+    private func write(
+        to storage: Storage, _ view: BufferView, pieceByteCount: Int = 4,
+        _ produce: (_ offset: Int, _ bytes: UnsafeMutableRawBufferPointer) throws(ModelError) -> Void
+    ) throws(ModelError) {
+        do throws(TransferError<ModelError>) {
+            try transfer!.upload(to: view, pieceByteCount: pieceByteCount, produce)
+        } catch {
+            switch error {
+            case .source(let error): throw error
+            case .device(let error): throw .failed(error.description)
+            }
+        }
+        try gpu { () throws(GPUError) in try transfer!.finish() }
+    }
+
+    // MARK: Work
+
+    /// Starts a step's recording.
+    public func begin() throws(ModelError) {
+        try gpu { () throws(GPUError) in try commands?.begin() }
+    }
+
+    /// Runs what was recorded and waits for it.
+    public func finish() throws(ModelError) {
+        dispatchCount = commands?.dispatchCount ?? 0
+        try gpu { () throws(GPUError) in
+            try commands?.submit()
+            try commands?.wait()
+        }
+    }
+
+    public func run(_ kernel: some Kernel) throws(ModelError) {
+        if device != nil { try gpu { () throws(GPUError) in try kernel.encode(into: &commands!) } }
+        guard runsReference else { return }
+        kernel.reference()
+        if device != nil { try compare(kernel) }
+    }
+
+    /// Runs the recorded kernel now, compares its outputs with the reference's, and carries the device's on.
+    private func compare(_ kernel: some Kernel) throws(ModelError) {
+        try finish()
+        for output in kernel.outputs {
+            var bytes = [UInt8](repeating: 0, count: output.storage.byteCount)
+            try download(output.storage.device!, into: &bytes)
+            if let failure = SelfTest.difference(output, found: bytes, tolerance: kernel.tolerance) {
+                throw .failed("--check: \(place): kernel \(type(of: kernel).name) parts from its reference: \(failure)")
+            }
+            bytes.withUnsafeBytes { output.storage.host!.copyMemory(from: $0) }
+        }
+        try begin()
+    }
+
+    private func gpu<R>(_ body: () throws(GPUError) -> R) throws(ModelError) -> R {
+        do throws(GPUError) { return try body() } catch { throw .failed(error.description) }
+    }
+}
+
+private func zero(_ bytes: UnsafeMutableRawBufferPointer) { bytes.initializeMemory(as: UInt8.self, repeating: 0) }

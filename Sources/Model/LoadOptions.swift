@@ -1,0 +1,56 @@
+/// Where a model runs.
+public enum DeviceChoice: Sendable {
+    /// The reference on the CPU.
+    case cpu
+    /// A Vulkan device by index or part of its name; nil for the best.
+    case vulkan(String?)
+
+    /// The value of `--device`.
+    public init(_ text: String?) { self = text?.lowercased() == "cpu" ? .cpu : .vulkan(text) }
+}
+
+public struct LoadOptions: Sendable {
+    public enum CacheFormat: String, Sendable { case f32, bf16 }
+
+    /// Tokens of prompt and answer together; nil for 4096 or the model's most, if less.
+    public var contextTokens: Int?
+    public var kvFormat: CacheFormat
+    /// Run every kernel on the CPU too and stop where the two part.
+    public var check: Bool
+
+    public init(contextTokens: Int? = nil, kvFormat: CacheFormat = .f32, check: Bool = false) {
+        self.contextTokens = contextTokens
+        self.kvFormat = kvFormat
+        self.check = check
+    }
+}
+
+public struct LoadProgress: Sendable {
+    public var loadedByteCount, totalByteCount: Int
+}
+
+/// Everything that a step computed on the way, for comparison with another implementation.
+public struct Trace: Sendable {
+    public struct Routing: Sendable {
+        public var layer: Int
+        /// `[T, k]`, each token's in ascending order of expert.
+        public var experts: [Int]
+        public var weights: [Float]
+    }
+
+    /// `[T, V]`
+    public var logits: [Float]
+    /// `[L + 1, T, H]`: the residual stream before each layer, and after the last (before the final norm).
+    public var hidden: [[Float]]
+    public var routing: [Routing]
+}
+
+public protocol TraceableModel: AnyObject {
+    /// Runs the tokens as one new sequence, `chunk` tokens a step (nil: as many as a step takes), and keeps what they computed.
+    func trace(_ tokens: [Int32], chunk: Int?) throws(ModelError) -> Trace
+    /// What runs it, for reports: a device's name, or "cpu".
+    var deviceName: String { get }
+    var peakDeviceByteCount: Int? { get }
+    /// What the checkpoint lacks without being wrong.
+    var notes: [String] { get }
+}

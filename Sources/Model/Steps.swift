@@ -1,0 +1,146 @@
+import Kernels
+import Numerics
+
+extension Transformer: LanguageModel {
+    public var vocabularySize: Int { config.vocabSize }
+    public var freeTokenCount: Int { cache.freeTokenCount }
+    public func makeSequence() throws(ModelError) -> SequenceID { cache.makeSequence() }
+    public func truncate(_ sequence: SequenceID, to tokenCount: Int) { cache.truncate(sequence, to: tokenCount) }
+    public func release(_ sequence: SequenceID) { cache.release(sequence) }
+    public func tokenCount(of sequence: SequenceID) -> Int { cache.tokenCount(of: sequence) }
+
+    public func step(_ phase: StepPhase, _ items: [StepItem]) throws(ModelError) -> [Logits] {
+        for item in items {
+            for token in item.tokens where token < 0 || Int(token) >= config.vocabSize {
+                throw .tokenOutOfRange(token: token, vocabularySize: config.vocabSize)
+            }
+            let needed = cache.tokenCount(of: item.sequence) + item.tokens.count
+            if needed > contextLength { throw .contextExceeded(needed: needed, limit: contextLength) }
+        }
+        let before = items.map { cache.tokenCount(of: $0.sequence) }
+        do throws(ModelError) {
+            try cache.reserve(items.map { ($0.sequence, $0.tokens.count) })
+            var results = items.map { _ in Logits(rowCount: 0, values: []) }
+            for part in parts(of: items) { try run(part, phase, items, &results) }
+            return results
+        } catch {
+            for (item, count) in zip(items, before) { cache.truncate(item.sequence, to: count) }
+            throw error
+        }
+    }
+
+    /// A run of one item's tokens.
+    struct Run {
+        var item: Int
+        var tokens: Range<Int>
+    }
+
+    /// The items' tokens in steps of at most `stepTokenCount`, in order.
+    private func parts(of items: [StepItem]) -> [[Run]] {
+        var parts: [[Run]] = []
+        var current: [Run] = []
+        var room = Self.stepTokenCount
+        for (index, item) in items.enumerated() {
+            var start = 0
+            while start < item.tokens.count {
+                if room == 0 {
+                    parts.append(current)
+                    current = []
+                    room = Self.stepTokenCount
+                }
+                let count = min(room, item.tokens.count - start)
+                current.append(Run(item: index, tokens: start..<start + count))
+                start += count
+                room -= count
+            }
+        }
+        if !current.isEmpty { parts.append(current) }
+        return parts
+    }
+
+    /// One device step over the runs; their sequences advance.
+    private func run(_ runs: [Run], _ phase: StepPhase, _ items: [StepItem], _ results: inout [Logits]) throws(ModelError) {
+        let batch = try makeBatch(runs, phase, items)
+        try executor.begin()
+        let logits = try forward(batch)
+        try executor.finish()
+        if let logits {
+            let values = try executor.floats(logits)
+            guard values.withUnsafeBytes({ FiniteScan.firstNonFinite(.f32, in: $0) }) == nil else {
+                throw .notFinite(place: try firstFault(batch))
+            }
+            let rowOwners = batch.outputRows.map { row in owner(of: row, runs) }
+            for (row, owner) in rowOwners.enumerated() {
+                results[owner].rowCount += 1
+                results[owner].values += values[row * config.vocabSize..<(row + 1) * config.vocabSize]
+            }
+        }
+        for run in runs { cache.advance(items[run.item].sequence, by: run.tokens.count) }
+    }
+
+    private func owner(of row: Int, _ runs: [Run]) -> Int {
+        var row = row
+        for run in runs {
+            if row < run.tokens.count { return run.item }
+            row -= run.tokens.count
+        }
+        preconditionFailure("row \(row) beyond the batch")
+    }
+
+    private func makeBatch(_ runs: [Run], _ phase: StepPhase, _ items: [StepItem]) throws(ModelError) -> Batch {
+        var tokens: [UInt32] = []
+        var positions: [UInt32] = []
+        var sequences: [UInt32] = []
+        var outputRows: [Int] = []
+        let pageLists = runs.map { cache.pages(of: items[$0.item].sequence) }
+        let maxPages = pageLists.map(\.count).max() ?? 1
+        var table: [UInt32] = []
+        for (index, run) in runs.enumerated() {
+            let item = items[run.item]
+            let start = cache.tokenCount(of: item.sequence)
+            for (offset, tokenIndex) in run.tokens.enumerated() {
+                let isLast = tokenIndex == item.tokens.count - 1
+                if item.output == .all || (item.output == .last && isLast) { outputRows.append(tokens.count) }
+                tokens.append(UInt32(item.tokens[tokenIndex]))
+                positions.append(UInt32(start + offset))
+                sequences.append(UInt32(index))
+            }
+            table += pageLists[index].map { UInt32($0) } + Array(repeating: 0, count: maxPages - pageLists[index].count)
+        }
+        let count = tokens.count
+        let batch = Batch(
+            phase: phase, tokens: try tensor("tokens", [count], words: true), positions: try tensor("positions", [count], words: true),
+            sequences: try tensor("sequences", [count], words: true), pageTable: try tensor("page table", [runs.count, maxPages], words: true),
+            keyCount: Int(positions.max() ?? 0) + 1, outputRows: outputRows)
+        try executor.set(batch.tokens, to: tokens)
+        try executor.set(batch.positions, to: positions)
+        try executor.set(batch.sequences, to: sequences)
+        try executor.set(batch.pageTable, to: table)
+        return batch
+    }
+
+    /// Runs the batch again, looking at the residual stream before each layer: where it is first not finite.
+    private func firstFault(_ batch: Batch) throws(ModelError) -> String {
+        var place: String?
+        let outer = observer
+        observer = { [self] (observation) throws(ModelError) in
+            guard place == nil, case .hidden(let layer, let x) = observation else { return }
+            let values = try flushed { () throws(ModelError) in try executor.floats(x) }
+            guard values.contains(where: { !$0.isFinite }) else { return }
+            place = layer == 0 ? "the embedding" : "layer \(layer - 1)"
+        }
+        defer { observer = outer }
+        try executor.begin()
+        _ = try forward(batch)
+        try executor.finish()
+        return place ?? "the head"
+    }
+
+    /// Runs what is recorded so far, so that `body` can read its results, and goes on recording.
+    func flushed<R>(_ body: () throws(ModelError) -> R) throws(ModelError) -> R {
+        try executor.finish()
+        let result = try body()
+        try executor.begin()
+        return result
+    }
+}

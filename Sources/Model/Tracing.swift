@@ -1,0 +1,41 @@
+import Kernels
+
+extension Transformer: TraceableModel {
+    public var deviceName: String { executor.device?.profile.name ?? "cpu" }
+    public var peakDeviceByteCount: Int? { executor.device?.allocatedByteCount.peak }
+
+    public func trace(_ tokens: [Int32], chunk: Int?) throws(ModelError) -> Trace {
+        var hidden = [[Float]](repeating: [], count: config.numHiddenLayers + 1)
+        var routing: [Int: Trace.Routing] = [:]
+        let topK = config.numExpertsPerTok
+        observer = { [self] (observation) throws(ModelError) in
+            try flushed { () throws(ModelError) in
+                switch observation {
+                case .hidden(let layer, let x):
+                    hidden[layer] += try executor.floats(x)
+                case .routing(let layer, let experts, let weights):
+                    let ids = try executor.words(experts).map { Int($0) }
+                    let values = try executor.floats(weights)
+                    var entry = routing[layer] ?? Trace.Routing(layer: layer, experts: [], weights: [])
+                    for token in 0..<experts.rows {
+                        let order = (token * topK..<(token + 1) * topK).sorted { ids[$0] < ids[$1] }
+                        entry.experts += order.map { ids[$0] }
+                        entry.weights += order.map { values[$0] }
+                    }
+                    routing[layer] = entry
+                }
+            }
+        }
+        defer { observer = nil }
+        let sequence = try makeSequence()
+        defer { release(sequence) }
+        var logits: [Float] = []
+        let size = chunk ?? max(tokens.count, 1)
+        for start in stride(from: 0, to: tokens.count, by: size) {
+            let part = Array(tokens[start..<min(start + size, tokens.count)])
+            let phase: StepPhase = size == 1 ? .decode : .prefill
+            logits += try step(phase, [StepItem(sequence: sequence, tokens: part, output: .all)])[0].values
+        }
+        return Trace(logits: logits, hidden: hidden, routing: routing.values.sorted { $0.layer < $1.layer })
+    }
+}

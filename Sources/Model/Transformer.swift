@@ -1,0 +1,116 @@
+import Checkpoint
+import Kernels
+import Numerics
+
+/// A DeepSeek-V3-family model: the equations' order, and nothing of how a kernel works.
+///
+/// Source: DeepSeek-V2 report, section 2; DeepSeek-V3 report, section 2; `Transformer` in DeepSeek-V3's inference/model.py.
+public final class Transformer {
+    public let config: ModelConfig
+    public let contextLength: Int
+    public let notes: [String]
+    let executor: Executor
+    let weights: ModelWeights
+    let shape: MLAShape
+    let gate: GateRule?
+    /// Each layer's cache, `[pages · 64, kvLoraRank + qkRopeHeadDim]`.
+    let cacheEntries: [Tensor]
+    var cache: PagedCache
+    var scratch = Scratch()
+    /// Told of values on the way while a trace runs.
+    var observer: ((Observation) throws(ModelError) -> Void)?
+
+    /// A value that a trace keeps.
+    enum Observation {
+        /// The residual stream before layer `layer` (or after the last).
+        case hidden(layer: Int, Tensor)
+        case routing(layer: Int, experts: Tensor, weights: Tensor)
+    }
+
+    /// Most tokens of one device step; longer prefills take several.
+    static let stepTokenCount = 256
+
+    init(
+        config: ModelConfig, notes: [String], weights: ModelWeights, executor: Executor, contextLength: Int, kvFormat: LoadOptions.CacheFormat
+    ) throws(ModelError) {
+        self.config = config
+        self.notes = notes
+        self.weights = weights
+        self.executor = executor
+        self.contextLength = contextLength
+        shape = MLAShape(
+            heads: config.numAttentionHeads, qkNopeHeadDim: config.qkNopeHeadDim, qkRopeHeadDim: config.qkRopeHeadDim,
+            vHeadDim: config.vHeadDim, kvLoraRank: config.kvLoraRank)
+        gate =
+            config.nRoutedExperts == 0
+            ? nil
+            : GateRule(
+                isSigmoid: config.scoringFunc == .sigmoid, groupCount: config.topkMethod == .greedy ? 1 : config.nGroup,
+                keptGroups: config.topkGroup, topK: config.numExpertsPerTok, normalises: config.normTopkProb,
+                scale: config.routedScalingFactor)
+        let pages = (contextLength + PagedCache.pageTokenCount - 1) / PagedCache.pageTokenCount
+        cache = PagedCache(pageCount: pages)
+        let type: ElementType = kvFormat == .bf16 ? .bf16 : .f32
+        var entries: [Tensor] = []
+        for layer in 0..<config.numHiddenLayers {
+            let rows = pages * PagedCache.pageTokenCount
+            let storage = try executor.makeStorage("cache of layer \(layer)", byteCount: rows * shape.entryWidth * type.byteCount)
+            entries.append(Tensor(storage, type, [rows, shape.entryWidth]))
+        }
+        cacheEntries = entries
+    }
+
+    func tensor(_ name: String, _ shape: [Int], words: Bool = false) throws(ModelError) -> Tensor {
+        try scratch.tensor(name, shape, words: words, on: executor)
+    }
+
+    /// Records one step: embedding, layers, final norm, head. Returns the logits of the batch's output rows, if any.
+    func forward(_ batch: Batch) throws(ModelError) -> Tensor? {
+        let rows = [batch.tokenCount, config.hiddenSize]
+        let x = try tensor("x", rows)
+        let normed = try tensor("normed", rows)
+        let delta = try tensor("delta", rows)
+        executor.place = "the embedding"
+        try executor.run(Embedding(tokens: batch.tokens, table: weights.embedding, y: x))
+        for (index, layer) in weights.layers.enumerated() {
+            executor.place = "layer \(index)"
+            try norm(x, adding: index == 0 ? nil : delta, layer.inputNorm, normed)
+            try observer?(.hidden(layer: index, x))
+            try attention(normed, layer.attention, layer: index, batch, delta)
+            try norm(x, adding: delta, layer.postAttentionNorm, normed)
+            switch layer.feedForward {
+            case .dense(let weights): try feedForward(normed, weights, batch.phase, delta)
+            case .experts(let weights): try experts(normed, weights, layer: index, batch.phase, delta)
+            }
+        }
+        executor.place = "the head"
+        try norm(x, adding: delta, weights.finalNorm, normed)
+        try observer?(.hidden(layer: weights.layers.count, x))
+        return try logits(normed, batch)
+    }
+
+    func norm(_ x: Tensor, adding delta: Tensor?, _ weight: Tensor, _ y: Tensor) throws(ModelError) {
+        try executor.run(RMSNorm(x: x, adding: delta, weight: weight, y: y, epsilon: config.rmsNormEps))
+    }
+
+    func linear(_ x: Tensor, _ weight: Weight, _ phase: StepPhase, _ name: String) throws(ModelError) -> Tensor {
+        let y = try tensor(name, [x.rows, weight.rows])
+        try linear(x, weight, phase, into: y)
+        return y
+    }
+
+    func linear(_ x: Tensor, _ weight: Weight, _ phase: StepPhase, into y: Tensor) throws(ModelError) {
+        try executor.run(Linear(phase: phase == .decode ? .decode : .prefill, x: x, weight: weight, y: y))
+    }
+
+    /// Head over the rows whose logits are wanted.
+    private func logits(_ normed: Tensor, _ batch: Batch) throws(ModelError) -> Tensor? {
+        guard !batch.outputRows.isEmpty else { return nil }
+        let count = batch.outputRows.count
+        let rows = try tensor("output rows", [count], words: true)
+        try executor.set(rows, to: batch.outputRows.map { UInt32($0) })
+        let picked = try tensor("picked", [count, config.hiddenSize])
+        try executor.run(Embedding(tokens: rows, table: Weight(codes: normed, scales: nil), y: picked))
+        return try linear(picked, weights.head, batch.phase, "logits")
+    }
+}

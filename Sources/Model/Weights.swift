@@ -1,0 +1,114 @@
+import Checkpoint
+import Kernels
+
+/// Latent attention's weights of one layer, by DeepSeek's names.
+struct AttentionWeights {
+    enum Query {
+        case direct(Weight)
+        /// Through the low rank: q_b_proj · RMSNorm(q_a_proj · x).
+        case compressed(qA: Weight, norm: Tensor, qB: Weight)
+    }
+    let query: Query
+    let kvA: Weight
+    let kvANorm: Tensor
+    let kvB: Weight
+    let output: Weight
+}
+
+/// A gated feed-forward network: down · (silu(gate · x) · (up · x)).
+struct FeedForwardWeights {
+    let gate, up, down: Weight
+}
+
+struct ExpertWeights {
+    let router: Weight
+    /// Selection bias of the auxiliary-loss-free balancing (V3).
+    let bias: Tensor?
+    let gate, up, down: ExpertBank
+    let shared: FeedForwardWeights?
+}
+
+struct LayerWeights {
+    enum FeedForward {
+        case dense(FeedForwardWeights)
+        case experts(ExpertWeights)
+    }
+    let inputNorm, postAttentionNorm: Tensor
+    let attention: AttentionWeights
+    let feedForward: FeedForward
+}
+
+/// All weights of the main model and its constants.
+struct ModelWeights {
+    let embedding, head: Weight
+    let finalNorm: Tensor
+    let layers: [LayerWeights]
+    /// RoPE's, `[1, qkRopeHeadDim / 2]`.
+    let frequencies: Tensor
+}
+
+extension WeightLoader {
+    mutating func model(_ config: ModelConfig) throws(ModelError) -> ModelWeights {
+        let embedding = try matrix(["model.embed_tokens.weight"])
+        var layers: [LayerWeights] = []
+        for index in 0..<config.numHiddenLayers { layers.append(try layer(config, index)) }
+        return ModelWeights(
+            embedding: embedding, head: config.tieWordEmbeddings ? embedding : try matrix(["lm_head.weight"]),
+            finalNorm: try vector("model.norm.weight"), layers: layers,
+            frequencies: try constant("rope frequencies", config.ropeFrequencies()))
+    }
+
+    private mutating func layer(_ config: ModelConfig, _ index: Int) throws(ModelError) -> LayerWeights {
+        let prefix = "model.layers.\(index)"
+        let attention = prefix + ".self_attn"
+        let query: AttentionWeights.Query =
+            config.qLoraRank == nil
+            ? .direct(try matrix([attention + ".q_proj.weight"]))
+            : .compressed(
+                qA: try matrix([attention + ".q_a_proj.weight"]), norm: try vector(attention + ".q_a_layernorm.weight"),
+                qB: try matrix([attention + ".q_b_proj.weight"]))
+        return LayerWeights(
+            inputNorm: try vector(prefix + ".input_layernorm.weight"),
+            postAttentionNorm: try vector(prefix + ".post_attention_layernorm.weight"),
+            attention: AttentionWeights(
+                query: query, kvA: try matrix([attention + ".kv_a_proj_with_mqa.weight"]),
+                kvANorm: try vector(attention + ".kv_a_layernorm.weight"), kvB: try matrix([attention + ".kv_b_proj.weight"]),
+                output: try matrix([attention + ".o_proj.weight"])),
+            feedForward: config.isMoE(layer: index)
+                ? .experts(try experts(config, prefix + ".mlp")) : .dense(try feedForward(prefix + ".mlp")))
+    }
+
+    private mutating func feedForward(_ prefix: String) throws(ModelError) -> FeedForwardWeights {
+        FeedForwardWeights(
+            gate: try matrix([prefix + ".gate_proj.weight"]), up: try matrix([prefix + ".up_proj.weight"]),
+            down: try matrix([prefix + ".down_proj.weight"]))
+    }
+
+    private mutating func experts(_ config: ModelConfig, _ prefix: String) throws(ModelError) -> ExpertWeights {
+        let bias = prefix + ".gate.e_score_correction_bias"
+        return ExpertWeights(
+            router: try matrix([prefix + ".gate.weight"]), bias: has(bias) ? try vector(bias) : nil,
+            gate: try bank(config, prefix, "gate_proj"), up: try bank(config, prefix, "up_proj"),
+            down: try bank(config, prefix, "down_proj"),
+            shared: config.nSharedExperts > 0 ? try feedForward(prefix + ".shared_experts") : nil)
+    }
+
+    /// A projection of all experts, in parts that one binding takes.
+    private mutating func bank(_ config: ModelConfig, _ prefix: String, _ projection: String) throws(ModelError) -> ExpertBank {
+        let names = (0..<config.nRoutedExperts).map { "\(prefix).experts.\($0).\(projection).weight" }
+        let columns = projection == "down_proj" ? config.moeIntermediateSize : config.hiddenSize
+        let rows = projection == "down_proj" ? config.hiddenSize : config.moeIntermediateSize
+        // Four bytes an element bounds every format.
+        let expertByteCount = rows * Tensor.weightPitch(columns) * (checkpoint[names[0]]?.type.byteCount ?? 4)
+        let limit = executor.device?.profile.maxStorageBufferRange ?? Int.max
+        let partCount = max(1, min(names.count, min(limit, 1 << 30) / expertByteCount))
+        var parts: [(firstExpert: Int, weight: Weight)] = []
+        var first = 0
+        while first < names.count {
+            let end = min(first + partCount, names.count)
+            parts.append((first, try matrix(Array(names[first..<end]))))
+            first = end
+        }
+        return ExpertBank(parts: parts)
+    }
+}

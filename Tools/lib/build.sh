@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# Builds with SwiftPM, quietly, and only when something changed. Needs common.sh.
+
+# Everything that goes into the program or its tests.
+build_inputs=(Package.swift Package.resolved Sources Shaders Tests Tools/ShaderCompiler Tools/ShaderPlugin)
+
+# True if no input is newer than the last good build; a folder's own time tells of files that were removed.
+is_built() {
+    local scratch=$1 input inputs=()
+    [[ -x $scratch/release/fathom && -e $scratch/built ]] || return 1
+    for input in "${build_inputs[@]}"; do
+        [[ ! -e $root/$input ]] || inputs+=("$root/$input")
+    done
+    [[ -z $(find -L "${inputs[@]}" "$(command -v swift)" -newer "$scratch/built" -print -quit) ]]
+}
+
+# Copies the build's lines to a log and says now and then how far it is.
+report_progress() {
+    local log=$1 line next=$((SECONDS + 2))
+    : >"$log"
+    while IFS= read -r line; do
+        printf '%s\n' "$line" >>"$log"
+        ((SECONDS >= next)) || continue
+        next=$((SECONDS + 10))
+        say "building: ${line:0:100}"
+    done
+}
+
+# Builds in release unless it is built: build SCRATCH_FOLDER SWIFT_BUILD_OPTION...
+build() {
+    local scratch=$1
+    shift
+    ! is_built "$scratch" || return 0
+    mkdir -p "$scratch"
+    touch "$scratch/started"
+    swift build --package-path "$root" --scratch-path "$scratch" -c release "$@" </dev/null 2>&1 |
+        report_progress "$scratch/build.log" || {
+        cat "$scratch/build.log" >&2
+        die 1 "The build failed."
+    }
+    mv "$scratch/started" "$scratch/built"
+}
+
+# Sets $fathom to the program to run: the one in the environment's FATHOM, else today's build.
+locate_fathom() {
+    fathom=${FATHOM-}
+    [[ -z $fathom ]] || return 0
+    build "$root/.build" --product fathom
+    fathom=$root/.build/release/fathom
+}
