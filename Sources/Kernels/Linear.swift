@@ -1,0 +1,107 @@
+import GPU
+import Numerics
+import Shaders
+
+/// What a product is tuned for: few activation rows (the weights' bytes bound it) or many (the arithmetic does).
+public enum LinearPhase: Sendable { case decode, prefill }
+
+/// y[t, n] = Σ_k x[t, k] · W[n, k].
+///
+/// `x: [T, K], F32`; `weight: [N, K]`, any format; `y: [T, N], F32`.
+/// Source: `linear` and `fp8_gemm` in DeepSeek-V3's inference/model.py and kernel.py, activations kept in F32.
+public struct Linear: Kernel {
+    public static let name = "linear"
+    let phase: LinearPhase
+    let x: Tensor
+    let weight: Weight
+    let y: Tensor
+
+    public init(phase: LinearPhase, x: Tensor, weight: Weight, y: Tensor) {
+        precondition(
+            x.columns == weight.columns && y.columns == weight.rows && x.rows == y.rows && weight.matrixCount == 1,
+            "linear: \(y.shape) from \(x.shape), \(weight.codes.shape)")
+        precondition(x.pitch % 4 == 0, "linear: \(x.label) has pitch \(x.pitch)")
+        self.phase = phase
+        self.x = x
+        self.weight = weight
+        self.y = y
+    }
+
+    public var outputs: [Tensor] { [y] }
+
+    public func encode(into commands: inout Commands) throws(GPUError) {
+        for slab in weight.slabs(limit: commands.device.profile.maxStorageBufferRange) {
+            let tokenCount = UInt32(x.rows)
+            let columns = UInt32(x.columns)
+            let firstRow = UInt32(slab.lowerBound)
+            let rowCount = UInt32(slab.count)
+            let chunkPitch = UInt32(weight.chunkPitch)
+            let scalePitch = UInt32(weight.scalePitch)
+            let codes = weight.codes.rows(slab).view
+            switch phase {
+            case .decode:
+                let shader = GemvShader(
+                    constants: .init(format: weight.format),
+                    params: .init(
+                        tokenCount: tokenCount, columns: columns, firstRow: firstRow, rowCount: rowCount,
+                        chunkPitch: chunkPitch, scalePitch: scalePitch, xPitch: UInt32(x.pitch),
+                        yPitch: UInt32(y.pitch)),
+                    bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view))
+                try commands.dispatch(shader, groups: (ceilDivide(slab.count, 16), ceilDivide(x.rows, 4), 1))
+            case .prefill:
+                let shader = GemmShader(
+                    constants: .init(format: weight.format),
+                    params: .init(
+                        tokenCount: tokenCount, columns: columns, firstRow: firstRow, rowCount: rowCount,
+                        chunkPitch: chunkPitch, scalePitch: scalePitch, xPitch: UInt32(x.pitch),
+                        yPitch: UInt32(y.pitch)),
+                    bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view))
+                try commands.dispatch(shader, groups: (ceilDivide(slab.count, 32), ceilDivide(x.rows, 32), 1))
+            }
+        }
+    }
+
+    public func reference() {
+        let (input, output) = (x.floats, y.floats)
+        for n in 0..<weight.rows {
+            let row = weight.decodedRow(n)
+            for t in 0..<x.rows { output[t * y.pitch + n] = dotProduct(row, input + t * x.pitch) }
+        }
+    }
+
+    public var cost: Cost {
+        Cost(
+            byteCount: weight.byteCount + 4 * x.rows * (x.columns + y.columns),
+            flopCount: 2 * x.rows * x.columns * y.columns)
+    }
+
+    public var tolerance: Tolerance { .sum(of: x.columns) }
+
+    public static var cases: [KernelCase] {
+        let formats: [ElementType] = [.f32, .bf16, .f16, .fp8E4M3]
+        // Rows of activations, K, N: ragged, prime, tiles' edges, the models' widths in one direction.
+        let shapes = [
+            (1, 100, 72), (7, 100, 72), (5, 131, 37), (33, 256, 129), (64, 128, 32), (1, 7168, 64), (3, 64, 1536),
+            (2, 1536, 192),
+        ]
+        return [LinearPhase.decode, .prefill].flatMap { phase in
+            shapes.flatMap { tokens, columns, rows in
+                formats.map { type in
+                    KernelCase("\(phase), \(tokens) × \(columns) to \(rows), \(type)") { bench throws(GPUError) in
+                        Linear(
+                            phase: phase, x: try bench.tensor("x", [tokens, columns]),
+                            weight: try bench.weight("weight", rows: rows, columns: columns, type),
+                            y: try bench.output("y", [tokens, rows]))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Σ_k row[k] · x[k], in the order of k.
+func dotProduct(_ row: [Float], _ x: UnsafePointer<Float>) -> Float {
+    var sum: Float = 0
+    for k in row.indices { sum += row[k] * x[k] }
+    return sum
+}
