@@ -79,6 +79,13 @@ public final class Device: @unchecked Sendable {
         }
     }
 
+    /// The pipelines made so far, by shader name and constants.
+    public var knownPipelines: [(module: String, constants: [UInt32], pipeline: Pipeline)] {
+        let table = pipelines.withLock { $0 }
+        return table.map { ($0.key.name, $0.key.constants, $0.value) }
+            .sorted { ($0.module, $0.constants.map(String.init).joined()) < ($1.module, $1.constants.map(String.init).joined()) }
+    }
+
     /// Queues recorded commands; the result is what `wait` takes.
     func submit(_ commands: OpaquePointer) throws(GPUError) -> UInt64 {
         var value: UInt64 = 0

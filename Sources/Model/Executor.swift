@@ -152,6 +152,14 @@ public final class Executor {
         if device != nil { try compare(kernel) }
     }
 
+    /// Zeroes a tensor, padding included.
+    public func clear(_ tensor: Tensor) throws(ModelError) {
+        if device != nil { commands!.fill(tensor.view, word: 0) }
+        if let host = tensor.storage.host {
+            zero(UnsafeMutableRawBufferPointer(rebasing: host[tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]))
+        }
+    }
+
     /// Runs the recorded kernel now, compares its outputs with the reference's, and carries the device's on.
     private func compare(_ kernel: some Kernel) throws(ModelError) {
         try finish()

@@ -1,0 +1,59 @@
+import Kernels
+
+extension Transformer {
+    /// y = W_down · (silu(W_gate · x) · (W_up · x))
+    func feedForward(_ x: Tensor, _ weights: FeedForwardWeights, _ phase: StepPhase, _ y: Tensor) throws(ModelError) {
+        let gate = try linear(x, weights.gate, phase, "ffn gate")
+        let up = try linear(x, weights.up, phase, "ffn up")
+        let h = try tensor("ffn hidden", gate.shape)
+        try executor.run(SwiGLU(gate: gate, up: up, h: h))
+        try linear(h, weights.down, phase, into: y)
+    }
+
+    /// Mixture of experts (DeepSeek-V3 report, equations 12 to 16): the shared expert and each token's routed ones.
+    ///
+    /// Decode reads the chosen experts' weights alone; prefill sorts the tokens by expert and multiplies group by group.
+    /// Routing stays where the kernels run.
+    func experts(
+        _ x: Tensor, _ weights: ExpertWeights, layer: Int, _ phase: StepPhase, _ y: Tensor
+    ) throws(ModelError) {
+        guard let rule = gate else { preconditionFailure("layer \(layer): experts without a gate rule") }
+        let tokens = x.rows
+        let logits = try linear(x, weights.router, phase, "router logits")
+        let chosen = try tensor("experts", [tokens, rule.topK], words: true)
+        let shares = try tensor("expert weights", [tokens, rule.topK])
+        try executor.run(ExpertGate(rule: rule, logits: logits, bias: weights.bias, experts: chosen, weights: shares))
+        try observer?(.routing(layer: layer, experts: chosen, weights: shares))
+
+        if let shared = weights.shared {
+            try feedForward(x, shared, phase, y)
+        } else {
+            try executor.clear(y)
+        }
+        switch phase {
+        case .decode:
+            let h = try tensor("expert hidden", [tokens * rule.topK, weights.gate.rows])
+            try executor.run(ExpertGateUp(x: x, experts: chosen, gate: weights.gate, up: weights.up, h: h))
+            try executor.run(ExpertDown(h: h, experts: chosen, routing: shares, down: weights.down, y: y))
+        case .prefill:
+            let offsets = try tensor("expert offsets", [config.nRoutedExperts + 1], words: true)
+            let assignments = try tensor("assignments", [tokens * rule.topK], words: true)
+            try executor.run(ExpertSort(experts: chosen, offsets: offsets, assignments: assignments))
+            let gate = try grouped(x, weights.gate, offsets, assignments, "expert gate")
+            let up = try grouped(x, weights.up, offsets, assignments, "expert up")
+            let h = try tensor("expert hidden", gate.shape)
+            try executor.run(SwiGLU(gate: gate, up: up, h: h))
+            let down = try grouped(h, weights.down, offsets, assignments, "expert down")
+            try executor.run(ExpertSum(x: down, routing: shares, y: y))
+        }
+    }
+
+    /// Each expert's product with its own rows: `[T · k, rows]`, in the order of the assignments' indices.
+    private func grouped(
+        _ x: Tensor, _ bank: ExpertBank, _ offsets: Tensor, _ assignments: Tensor, _ name: String
+    ) throws(ModelError) -> Tensor {
+        let y = try tensor(name, [assignments.rows, bank.rows])
+        try executor.run(GroupedLinear(x: x, offsets: offsets, assignments: assignments, bank: bank, y: y))
+        return y
+    }
+}
