@@ -1,0 +1,157 @@
+import JSON
+import Numerics
+
+extension ModelConfig {
+    /// The model types this engine knows.
+    public static let supportedModelTypes = ["deepseek_v2", "deepseek_v3", "kimi_k2"]
+
+    /// Reads a config.json; `name` stands in errors.
+    public init(json: [UInt8], name: String) throws(CheckpointError) {
+        let root = try readingJSON { () throws(JSONError) in try JSONField(parsing: json, name: name) }
+        let fields = ConfigFields(root: root)
+        guard let type = try fields.string("model_type"), Self.supportedModelTypes.contains(type) else {
+            throw try fields.error(
+                "model_type", expected: "one of " + Self.supportedModelTypes.joined(separator: ", "),
+                advice: "other model families are not supported")
+        }
+        let isV2 = type == "deepseek_v2"
+        let size = 1...(1 << 20)
+
+        modelType = type
+        vocabSize = try fields.int("vocab_size", in: 1...(1 << 24))
+        hiddenSize = try fields.int("hidden_size", in: size)
+        intermediateSize = try fields.int("intermediate_size", in: size)
+        numHiddenLayers = try fields.int("num_hidden_layers", in: 1...1024)
+        numAttentionHeads = try fields.int("num_attention_heads", in: 1...4096)
+        qLoraRank = try fields.field("q_lora_rank") == nil ? nil : fields.int("q_lora_rank", in: size)
+        kvLoraRank = try fields.int("kv_lora_rank", in: size)
+        qkNopeHeadDim = try fields.int("qk_nope_head_dim", in: 1...65536)
+        qkRopeHeadDim = try fields.int("qk_rope_head_dim", in: 2...65536)
+        guard qkRopeHeadDim.isMultiple(of: 2) else {
+            throw try fields.error("qk_rope_head_dim", expected: "an even number")
+        }
+        vHeadDim = try fields.int("v_head_dim", in: 1...65536)
+        nRoutedExperts = try fields.int("n_routed_experts", in: 0...65536, default: 0)
+        let hasExperts = nRoutedExperts > 0
+        nSharedExperts = hasExperts ? try fields.int("n_shared_experts", in: 0...1024, default: 0) : 0
+        moeIntermediateSize = hasExperts ? try fields.int("moe_intermediate_size", in: size) : 0
+        numExpertsPerTok = hasExperts ? try fields.int("num_experts_per_tok", in: 1...nRoutedExperts) : 0
+        firstKDenseReplace =
+            hasExperts ? try fields.int("first_k_dense_replace", in: 0...1024) : numHiddenLayers
+        moeLayerFreq = try fields.int("moe_layer_freq", in: 1...1024, default: 1)
+        routedScalingFactor = Float(try fields.double("routed_scaling_factor", in: 1e-6...1e6, default: 1))
+        normTopkProb = try fields.bool("norm_topk_prob", default: !isV2)
+        scoringFunc = try fields.choice("scoring_func", default: isV2 ? .softmax : .sigmoid)
+        topkMethod = try fields.choice("topk_method", default: isV2 ? .greedy : .noauxTC)
+        (nGroup, topkGroup) = (1, 1)
+        numNextnPredictLayers = try fields.int("num_nextn_predict_layers", in: 0...16, default: 0)
+        rmsNormEps = Float(try fields.double("rms_norm_eps", in: 1e-12...1, default: 1e-6))
+        maxPositionEmbeddings = try fields.int("max_position_embeddings", in: 1...(1 << 30))
+        (ropeTheta, yarn) = try Self.rope(fields)
+        bosTokenID = try fields.tokenIDs("bos_token_id", vocabSize: vocabSize).first
+        eosTokenIDs = try fields.tokenIDs("eos_token_id", vocabSize: vocabSize)
+        tieWordEmbeddings = try fields.bool("tie_word_embeddings", default: false)
+        isFP8 = try Self.isFP8(fields)
+
+        try readGroups(fields)
+        try fields.require("attention_bias", false)
+        try fields.require("mlp_bias", false)
+        try fields.require("rope_interleave", true)
+        if let activation = try fields.string("hidden_act"), activation != "silu" {
+            throw try fields.error("hidden_act", expected: "silu", advice: "other activations are not supported")
+        }
+    }
+
+    /// The gate's groups, and whether its settings go together.
+    private mutating func readGroups(_ fields: ConfigFields) throws(CheckpointError) {
+        guard nRoutedExperts > 0 else { return }
+        guard (scoringFunc == .sigmoid) == (topkMethod == .noauxTC) else {
+            throw CheckpointError(
+                "config.json: scoring_func and topk_method",
+                expected: "sigmoid with noaux_tc, or softmax with greedy or group_limited_greedy",
+                found: "\(scoringFunc.rawValue) with \(topkMethod.rawValue)",
+                advice: "no published model combines these")
+        }
+        // Published implementations disagree here: one scales what it normalises, one does not, one ignores the flag.
+        if scoringFunc == .softmax, normTopkProb {
+            throw try fields.error(
+                "norm_topk_prob", expected: "false with softmax scores", advice: "no published model combines these")
+        }
+        if topkMethod == .greedy { return }
+        nGroup = try fields.int("n_group", in: 1...nRoutedExperts, default: 1)
+        topkGroup = try fields.int("topk_group", in: 1...nGroup, default: 1)
+        guard nRoutedExperts.isMultiple(of: nGroup) else {
+            throw try fields.error("n_group", expected: "a divisor of n_routed_experts (\(nRoutedExperts))")
+        }
+        let groupSize = nRoutedExperts / nGroup
+        if topkMethod == .noauxTC, nGroup > 1, groupSize < 2 {
+            throw try fields.error("n_group", expected: "groups of two experts or more")
+        }
+        guard numExpertsPerTok <= groupSize * topkGroup else {
+            throw try fields.error(
+                "num_experts_per_tok", expected: "at most the \(groupSize * topkGroup) experts of \(topkGroup) groups")
+        }
+    }
+
+    /// Rotary base and stretching, in the older spelling (`rope_theta` and `rope_scaling`) or the newer
+    /// (`rope_parameters`).
+    private static func rope(_ fields: ConfigFields) throws(CheckpointError) -> (theta: Double, yarn: YaRN?) {
+        let thetas = 1.001...1e12
+        let newer = try fields.field("rope_parameters")
+        var theta = try fields.double("rope_theta", in: thetas, default: 10_000)
+        if let newer {
+            let isNamed = try fields.field("rope_theta") != nil
+            let inner = try ConfigFields(root: newer).double("rope_theta", in: thetas, default: theta)
+            guard !isNamed || inner == theta else {
+                throw try fields.error("rope_theta", expected: "rope_parameters' own (\(inner))")
+            }
+            theta = inner
+        }
+        let older = try fields.field("rope_scaling")
+        guard let scaling = newer ?? older else { return (theta, nil) }
+        let rope = ConfigFields(root: scaling)
+        let key = try rope.field("rope_type") == nil ? "type" : "rope_type"
+        let type = try rope.string(key) ?? "default"
+        if key == "rope_type", let other = try rope.string("type"), other != type {
+            throw try rope.error("type", expected: "rope_type's own (\(type))")
+        }
+        if type == "default" { return (theta, nil) }
+        guard type == "yarn" else {
+            throw try rope.error(key, expected: "default or yarn", advice: "other rotary scalings are not supported")
+        }
+        for unsupported in ["attention_factor", "partial_rotary_factor"] where try rope.field(unsupported) != nil {
+            throw try rope.error(unsupported, expected: "no such key", advice: "published implementations differ on it")
+        }
+        try rope.require("truncate", true)
+        let yarn = YaRN(
+            factor: try rope.double("factor", in: 1...1e6),
+            originalMaxPositionEmbeddings: try rope.int("original_max_position_embeddings", in: 1...(1 << 30)),
+            betaFast: try rope.double("beta_fast", in: 1e-6...1e6, default: 32),
+            betaSlow: try rope.double("beta_slow", in: 1e-6...1e6, default: 1),
+            mscale: try rope.double("mscale", in: 0...1e3, default: 1),
+            mscaleAllDim: try rope.double("mscale_all_dim", in: 0...1e3, default: 0))
+        guard yarn.betaFast >= yarn.betaSlow else {
+            throw try rope.error("beta_fast", expected: "at least beta_slow (\(yarn.betaSlow))")
+        }
+        return (theta, yarn)
+    }
+
+    /// Whether weights are in FP8 blocks; any other quantization is refused.
+    private static func isFP8(_ fields: ConfigFields) throws(CheckpointError) -> Bool {
+        guard let quantization = try fields.field("quantization_config") else { return false }
+        let quantized = ConfigFields(root: quantization)
+        let advice = "only FP8 E4M3 in blocks of 128 by 128 is supported; use the published or a BF16 checkpoint"
+        for (key, value) in [("quant_method", "fp8"), ("fmt", "e4m3"), ("activation_scheme", "dynamic")] {
+            let found = try quantized.string(key)
+            if found != value, found != nil || key == "quant_method" {
+                throw try quantized.error(key, expected: value, advice: advice)
+            }
+        }
+        let size = BlockScaling.blockSize
+        let field = try quantized.field("weight_block_size")
+        guard field?.value == .array([.init(size), .init(size)]) else {
+            throw try quantized.error("weight_block_size", expected: "[\(size), \(size)]", advice: advice)
+        }
+        return true
+    }
+}

@@ -1,0 +1,53 @@
+import Numerics
+
+/// A tensor of a file: what it is and where its bytes are.
+public struct TensorInfo: Sendable, Equatable {
+    public let name: String
+    public let type: ElementType
+    public let shape: [Int]
+    public let byteCount: Int
+    /// The file that holds it.
+    public let shard: String
+    /// Where its bytes start in that file.
+    public let offset: Int
+
+    public var elementCount: Int { byteCount / type.byteCount }
+}
+
+/// One safetensors file, its header read and checked, open for reading from any number of threads.
+public final class SafetensorsFile: Sendable {
+    public let tensors: [String: TensorInfo]
+    private let file: RandomAccessFile
+
+    /// Opens the file called `name`.
+    public init(_ source: CheckpointSource, _ name: String) throws(CheckpointError) {
+        file = try source.open(name)
+        let header = try SafetensorsHeader(file)
+        var tensors = [String: TensorInfo](minimumCapacity: header.entries.count)
+        for entry in header.entries {
+            tensors[entry.name] = TensorInfo(
+                name: entry.name, type: entry.type, shape: entry.shape, byteCount: entry.range.count, shard: name,
+                offset: header.dataOffset + entry.range.lowerBound)
+        }
+        self.tensors = tensors
+    }
+
+    public subscript(name: String) -> TensorInfo? { tensors[name] }
+
+    /// Fills `destination` with a tensor's bytes, from its byte `offset` on.
+    public func read(
+        _ tensor: TensorInfo, offset: Int = 0, into destination: UnsafeMutableRawBufferPointer
+    ) throws(CheckpointError) {
+        guard offset >= 0, destination.count <= tensor.byteCount, offset <= tensor.byteCount - destination.count else {
+            throw CheckpointError(
+                "\(file.name): \(tensor.name)", expected: "a range within its \(tensor.byteCount) bytes",
+                found: "\(destination.count) bytes at \(offset)")
+        }
+        try file.read(at: tensor.offset + offset, into: destination)
+    }
+
+    /// A whole tensor.
+    public func bytes(_ tensor: TensorInfo) throws(CheckpointError) -> [UInt8] {
+        try file.bytes(at: tensor.offset, count: tensor.byteCount)
+    }
+}
