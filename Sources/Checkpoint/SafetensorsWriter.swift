@@ -1,0 +1,81 @@
+import Glibc
+import JSON
+import Numerics
+
+/// Writes safetensors files.
+public enum SafetensorsWriter {
+    public typealias Tensor = (name: String, shape: [Int], type: ElementType, bytes: [UInt8])
+
+    /// Writes `tensors` in their order, whole or not at all: into a temporary file next to `path`, which it becomes.
+    public static func write(tensors: [Tensor], to path: String) throws(CheckpointError) {
+        let header = try header(tensors, path: path)
+        let temporary = "\(path).\(getpid())-\(UInt32.random(in: 0...UInt32.max)).tmp"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw failure(temporary, "a writable folder") }
+        do throws(CheckpointError) {
+            defer { close(descriptor) }
+            try write(header, to: descriptor, path: temporary)
+            for tensor in tensors { try write(tensor.bytes, to: descriptor, path: temporary) }
+            guard fsync(descriptor) == 0 else { throw failure(temporary, "the data to reach the disk") }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        guard rename(temporary, path) == 0 else {
+            let error = failure(path, "a name that can be written to")
+            unlink(temporary)
+            throw error
+        }
+    }
+
+    /// The length and the JSON, padded so that the data is aligned to 8 bytes.
+    private static func header(_ tensors: [Tensor], path: String) throws(CheckpointError) -> [UInt8] {
+        var members: [JSONMember] = []
+        var names: Set<String> = ["__metadata__"]
+        var offset = 0
+        for tensor in tensors {
+            guard names.insert(tensor.name).inserted else {
+                throw CheckpointError("\(path): \(tensor.name)", expected: "each tensor once", found: "the name again")
+            }
+            guard SafetensorsHeader.byteCount(tensor.shape, tensor.type) == tensor.bytes.count else {
+                throw CheckpointError(
+                    "\(path): \(tensor.name)", expected: "the bytes of \(tensor.type) \(tensor.shape)",
+                    found: "\(tensor.bytes.count) bytes")
+            }
+            let end = offset + tensor.bytes.count
+            let fields: JSONValue = [
+                "dtype": .init(tensor.type.safetensorsName), "shape": .array(tensor.shape.map { .init($0) }),
+                "data_offsets": [.init(offset), .init(end)],
+            ]
+            members.append(JSONMember(tensor.name, fields))
+            offset = end
+        }
+        var json = Array(JSONValue.object(members).serialized().utf8)
+        while !json.count.isMultiple(of: 8) { json.append(UInt8(ascii: " ")) }
+        guard json.count <= SafetensorsHeader.maximumLength else {
+            throw CheckpointError(
+                path, expected: "a header of at most \(SafetensorsHeader.maximumLength) bytes",
+                found: "\(json.count)", advice: "write fewer tensors to one file")
+        }
+        let length = UInt64(json.count)
+        return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + json
+    }
+
+    private static func write(_ bytes: [UInt8], to descriptor: CInt, path: String) throws(CheckpointError) {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress! + done, min($0.count - done, 1 << 30))
+            }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw failure(path, "\(bytes.count - done) more bytes to be written")
+            }
+            done += count
+        }
+    }
+
+    private static func failure(_ path: String, _ expected: String) -> CheckpointError {
+        CheckpointError(path, expected: expected, found: systemMessage())
+    }
+}
