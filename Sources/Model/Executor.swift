@@ -26,7 +26,7 @@ public final class Executor {
         guard let device else { return }
         arena = Arena(on: device, label: "model")
         transfer = Transfer(on: device)
-        commands = try gpu { () throws(GPUError) in try Commands(on: device) }
+        do throws(GPUError) { commands = try Commands(on: device) } catch { throw .failed(error.description) }
     }
 
     // MARK: Memory
