@@ -39,10 +39,12 @@ let package = Package(
         .executableTarget(name: "ShaderCompiler", path: "Tools/ShaderCompiler"),
         .plugin(name: "ShaderPlugin", capability: .buildTool(), dependencies: ["ShaderCompiler"], path: "Tools/ShaderPlugin"),
 
+        // Unpacks the checkpoints of Tests/Fixtures/oracle.
+        .target(name: "FixtureSupport", path: "Tests/FixtureSupport"),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
         .testTarget(name: "NumericsTests", dependencies: ["Numerics"]),
         .testTarget(name: "TextTests", dependencies: ["JSON", "Text"]),
-        .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint"]),
+        .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "FixtureSupport", "JSON", "Numerics"]),
         .testTarget(name: "GPUTests", dependencies: ["GPU"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
