@@ -16,7 +16,7 @@ let package = Package(
         // PCRE2 runs the pre-tokenizers' patterns: ten times faster than NSRegularExpression, a hundred times Swift's Regex.
         .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
         // The built-in model's files, placed in the binary by the assembler.
-        .target(name: "Minnow", exclude: ["checkpoint"]),
+        .target(name: "Minnow", exclude: ["checkpoint"], cSettings: [.headerSearchPath("checkpoint")]),
 
         .target(name: "JSON"),
         .target(name: "Numerics"),
@@ -30,13 +30,19 @@ let package = Package(
             name: "Text", dependencies: ["CPCRE2", "JSON"], linkerSettings: [.linkedLibrary(":libpcre2-8.a")]),
         .target(name: "Model", dependencies: ["Checkpoint", "Kernels"]),
         .target(name: "Generation", dependencies: ["Model", "Numerics", "Text"]),
+        // Reading keys and drawing lines in a terminal; standard output.
+        .target(name: "Terminal"),
         .executableTarget(
             name: "fathom",
             dependencies: [
-                "Generation", "Minnow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]),
+                "Checkpoint", "GPU", "Generation", "JSON", "Kernels", "Minnow", "Model", "Numerics", "Terminal", "Text",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            plugins: ["BuildInfoPlugin"]),
 
         .executableTarget(name: "ShaderCompiler", path: "Tools/ShaderCompiler"),
+        // The commit goes into the program.
+        .plugin(name: "BuildInfoPlugin", capability: .buildTool(), path: "Tools/BuildInfoPlugin"),
         .plugin(name: "ShaderPlugin", capability: .buildTool(), dependencies: ["ShaderCompiler"], path: "Tools/ShaderPlugin"),
 
         // Unpacks the checkpoints of Tests/Fixtures/oracle.
@@ -49,6 +55,6 @@ let package = Package(
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
         .testTarget(name: "GenerationTests", dependencies: ["Generation", "Model", "Numerics", "Text"]),
-        .testTarget(name: "FathomTests", dependencies: ["fathom", "Generation"]),
+        .testTarget(name: "FathomTests", dependencies: ["fathom", "Generation", "JSON"]),
     ]
 )

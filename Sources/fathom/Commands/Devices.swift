@@ -1,0 +1,142 @@
+import ArgumentParser
+import GPU
+import JSON
+import Terminal
+
+/// Lists what the machine can run on.
+struct Devices: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Lists the Vulkan devices.",
+        discussion:
+            "The index or a part of the name is what --device takes. Exits with 0 also where there is no device.")
+
+    @Flag(help: "Print a JSON array with an object for each device.")
+    var json = false
+
+    func run() throws {
+        let profiles: [DeviceProfile]
+        do throws(GPUError) {
+            profiles = try Device.available()
+        } catch {
+            guard error.result == .noLoader || error.result == .incompatibleDriver else { throw error }
+            try report(none: error.description)
+            return
+        }
+        guard !profiles.isEmpty else {
+            try report(none: "no Vulkan 1.3 device was found: install a driver (Tools/setup does)")
+            return
+        }
+        if json {
+            try Output.standard.write(JSONValue.array(profiles.map(\.json)).serialized(pretty: true) + "\n")
+        } else {
+            try Output.standard.write(profiles.map(\.summary).joined(separator: "\n"))
+        }
+    }
+
+    private func report(none reason: String) throws {
+        if json { try Output.standard.write("[]\n") }
+        try note("\(reason); --device cpu works without")
+    }
+}
+
+extension DeviceProfile {
+    /// A few lines for people.
+    fileprivate var summary: String {
+        let memory = heaps.map { heap in
+            let place = heap.isDeviceLocal ? (heap.isHostVisible ? "shared" : "device") : "host"
+            return "\(byteText(heap.byteCount)) \(place), \(byteText(heap.budget)) free"
+        }
+        let shapes = matrixShapes.filter { $0.scope == Self.subgroupScope }.map(\.text)
+        let rows = [
+            ("kind", kind.rawValue),
+            ("driver", "\(driverName) \(driverInfo)".trimmed),
+            ("Vulkan", apiVersionText),
+            ("memory", memory.joined(separator: "; ")),
+            (
+                "subgroups",
+                minSubgroupSize == maxSubgroupSize
+                    ? "\(subgroupSize)" : "\(subgroupSize) (\(minSubgroupSize) to \(maxSubgroupSize))"
+            ),
+            ("shared memory", byteText(maxSharedByteCount)),
+            ("numbers", numberFormats.isEmpty ? "32-bit only" : numberFormats.joined(separator: ", ")),
+            ("matrix units", shapes.isEmpty ? "none" : shapes.joined(separator: ", ")),
+        ]
+        return "\(index): \(name)\n"
+            + rows.map { "   \($0.0)\(String(repeating: " ", count: 15 - $0.0.count))\($0.1)\n" }.joined()
+    }
+
+    fileprivate var json: JSONValue {
+        .object([
+            JSONMember("index", JSONValue(index)),
+            JSONMember("name", JSONValue(name)),
+            JSONMember("kind", JSONValue(kind.rawValue)),
+            JSONMember("driver", JSONValue(driverName)),
+            JSONMember("driver_info", JSONValue(driverInfo)),
+            JSONMember("vulkan", JSONValue(apiVersionText)),
+            JSONMember(
+                "heaps",
+                .array(
+                    heaps.map { heap in
+                        .object([
+                            JSONMember("bytes", JSONValue(heap.byteCount)),
+                            JSONMember("budget_bytes", JSONValue(heap.budget)),
+                            JSONMember("device_local", JSONValue(heap.isDeviceLocal)),
+                            JSONMember("host_visible", JSONValue(heap.isHostVisible)),
+                        ])
+                    })),
+            JSONMember("subgroup_size", JSONValue(subgroupSize)),
+            JSONMember("min_subgroup_size", JSONValue(minSubgroupSize)),
+            JSONMember("max_subgroup_size", JSONValue(maxSubgroupSize)),
+            JSONMember("shared_memory_bytes", JSONValue(maxSharedByteCount)),
+            JSONMember("max_storage_buffer_bytes", JSONValue(maxStorageBufferRange)),
+            JSONMember("max_allocation_bytes", JSONValue(maxAllocationByteCount)),
+            JSONMember("number_formats", .array(numberFormats.map { JSONValue($0) })),
+            JSONMember(
+                "matrix_shapes",
+                .array(
+                    matrixShapes.map { shape in
+                        .object([
+                            JSONMember("m", JSONValue(shape.m)),
+                            JSONMember("n", JSONValue(shape.n)),
+                            JSONMember("k", JSONValue(shape.k)),
+                            JSONMember("a", JSONValue(componentName(shape.aType))),
+                            JSONMember("b", JSONValue(componentName(shape.bType))),
+                            JSONMember("c", JSONValue(componentName(shape.cType))),
+                            JSONMember("result", JSONValue(componentName(shape.resultType))),
+                            JSONMember(
+                                "scope", JSONValue(shape.scope == Self.subgroupScope ? "subgroup" : "workgroup")),
+                        ])
+                    })),
+        ])
+    }
+
+    /// `VK_SCOPE_SUBGROUP_KHR`.
+    private static var subgroupScope: UInt32 { 3 }
+
+    /// Beyond 32-bit ones.
+    private var numberFormats: [String] {
+        [("f16", hasFloat16), ("i8", hasInt8), ("8-bit storage", has8BitStorage), ("16-bit storage", has16BitStorage)]
+            .filter(\.1).map(\.0)
+    }
+}
+
+extension DeviceProfile.MatrixShape {
+    /// "16×16×16 f16→f32"
+    fileprivate var text: String {
+        let input = aType == bType ? componentName(aType) : "\(componentName(aType))·\(componentName(bType))"
+        return "\(m)×\(n)×\(k) \(input)→\(componentName(resultType))"
+    }
+}
+
+/// The name of a `VkComponentTypeKHR`.
+private func componentName(_ type: UInt32) -> String {
+    let names = ["f16", "f32", "f64", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"]
+    return switch type {
+    case 1_000_141_000: "bf16"
+    case 1_000_491_000: "i8x4"
+    case 1_000_491_001: "u8x4"
+    case 1_000_491_002: "e4m3"
+    case 1_000_491_003: "e5m2"
+    default: Int(type) < names.count ? names[Int(type)] : "type \(type)"
+    }
+}

@@ -1,0 +1,17 @@
+import ArgumentParser
+
+/// The program: its subcommands and what their exit codes mean.
+@main
+struct Fathom: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fathom",
+        abstract: "Runs DeepSeek-V3-family models on any Vulkan device.",
+        discussion: """
+            stdout carries the answer and nothing else; progress and notes go to stderr. \
+            Without --model, the built-in model answers.
+
+            Exit codes: 0 done; 1 it failed, and stderr says what, what was expected and what to do; \
+            64 wrong usage; 130 interrupted (Ctrl-C stops the work; a second one ends the program).
+            """,
+        subcommands: [ChatCommand.self, Generate.self, Tokenize.self, Devices.self, SelfTestCommand.self, Bench.self])
+}

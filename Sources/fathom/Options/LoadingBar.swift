@@ -1,0 +1,52 @@
+import Model
+import Terminal
+
+/// Shows on stderr how much of a model is loaded, where that is a terminal and it takes long enough to wonder.
+///
+///     Minnow  [#########···········]  45%  4.2 of 9.4 MiB  310.0 MiB/s
+final class LoadingBar {
+    private let name: String
+    private let start = monotonicSeconds()
+    private let isShown: Bool
+    private var lastShown = 0.0
+    private var hasDrawn = false
+
+    init(name: String) {
+        self.name = name
+        let surroundings = Surroundings.current()
+        isShown = surroundings.errorIsTerminal && surroundings.allowsEscapeCodes
+    }
+
+    func show(_ progress: LoadProgress) {
+        let now = monotonicSeconds()
+        // Ten times a second is enough to see, and a small model is there before the first.
+        guard isShown, now - max(lastShown, start) > 0.1 else { return }
+        lastShown = now
+        hasDrawn = true
+        draw(Self.line(name, progress, seconds: now - start, columns: screenSize(2).columns))
+    }
+
+    /// Takes the bar away.
+    func clear() {
+        if hasDrawn { draw("") }
+    }
+
+    private func draw(_ line: String) {
+        // What cannot be shown does not stop the loading.
+        do throws(TerminalError) { try Output.error.write("\r\u{1B}[K\(line)") } catch { hasDrawn = false }
+    }
+
+    /// One line that fits in `columns`, less where they do not suffice.
+    static func line(_ name: String, _ progress: LoadProgress, seconds: Double, columns: Int) -> String {
+        let share = progress.totalByteCount > 0 ? Double(progress.loadedByteCount) / Double(progress.totalByteCount) : 1
+        let rate = byteText(Int(Double(progress.loadedByteCount) / seconds))
+        let filled = Int(share * 20)
+        let bar = String(repeating: "#", count: filled) + String(repeating: "·", count: 20 - filled)
+        let percent = "\(Int(share * 100))%"
+        let bytes = "\(byteText(progress.loadedByteCount)) of \(byteText(progress.totalByteCount))  \(rate)/s"
+        let lines = [
+            "\(name)  [\(bar)]  \(percent)  \(bytes)", "[\(bar)]  \(percent)  \(bytes)", "\(percent)  \(bytes)",
+        ]
+        return lines.first { CellWidth.of($0) < columns } ?? percent
+    }
+}

@@ -1,0 +1,40 @@
+import ArgumentParser
+import Model
+
+/// Which model runs, where, and with how much cache: the flags that every command with a model has.
+struct ModelOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Folder of a checkpoint as published: config.json, *.safetensors, tokenizer.json. Without it, the built-in model.",
+            valueName: "dir"))
+    var model: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "cpu, or a Vulkan device by index or part of its name (see fathom devices). Without it, the best Vulkan device.",
+            valueName: "device"))
+    var device: String?
+
+    @Flag(help: "Run every kernel on the CPU too, and stop where the two part. Slow.")
+    var check = false
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Tokens that prompt and answer may have together. Without it, 4096 or the model's most, if less.",
+            valueName: "n"))
+    var context: Int?
+
+    @Option(help: ArgumentHelp("Numbers of the cache: f32, or bf16 at half the memory.", valueName: "format"))
+    var kvCache = LoadOptions.CacheFormat.f32
+
+    mutating func validate() throws {
+        if let context, context < 1 {
+            throw ValidationError("--context: expected 1 or more, found \(context)")
+        }
+    }
+}
+
+extension LoadOptions.CacheFormat: ExpressibleByArgument {
+    public static var allValueStrings: [String] { ["f32", "bf16"] }
+}

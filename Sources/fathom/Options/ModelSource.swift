@@ -1,0 +1,39 @@
+import Checkpoint
+import Checkpoint
+import Glibc
+import Terminal
+
+/// Where a model's files are: a folder, or the program itself.
+struct ModelSource {
+    let checkpoint: CheckpointSource
+
+    /// - Parameter folder: the value of `--model`; nil for the built-in model.
+    init(folder: String?) {
+        checkpoint = folder.map { .folder($0) } ?? .memory(name: BuiltInModel.name, BuiltInModel.files)
+    }
+
+    var name: String { checkpoint.name }
+
+    /// A file's bytes; nil if there is none of that name.
+    func read(_ file: String) throws -> [UInt8]? {
+        if checkpoint.exists(file) { return try checkpoint.read(file) }
+        // A folder that is not there or cannot be entered should not look like one without the file.
+        if case .folder(let path) = checkpoint, access("\(path)/.", R_OK | X_OK) != 0 {
+            throw CommandError(
+                "\(path): expected a folder with a checkpoint that can be read, found: \(errorText(errno))")
+        }
+        return nil
+    }
+
+    /// The model's tokenizer and configuration; nil if it has none.
+    func text() throws -> ModelText? { try ModelText(read: read) }
+
+    /// The same, for what cannot do without.
+    func requiredText() throws -> ModelText {
+        guard let text = try text() else {
+            throw CommandError(
+                "\(name): expected tokenizer.json, found none: add the file, or give token ids (--prompt-tokens)")
+        }
+        return text
+    }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import GPU
+import Generation
+import Model
+import Terminal
+import Text
+
+/// A model that is ready, with what its checkpoint says about text.
+struct OpenedModel {
+    let name: String
+    let model: any LanguageModel & TraceableModel
+    /// Nil if the checkpoint has no tokenizer.
+    let text: ModelText?
+    let stopTokens: Set<Int32>
+    let loadSeconds: Double
+
+    /// Turns an answer's tokens into text, if there is a tokenizer.
+    var tokenText: any TokenText { text.map { TokenizerText($0.tokenizer) } ?? NoText() }
+}
+
+extension ModelOptions {
+    /// Loads the model, showing how far it is where stderr is a terminal. Ctrl-C stops the loading.
+    ///
+    /// - Parameter needsText: a checkpoint without a tokenizer is then an error, before anything is loaded.
+    func open(needsText: Bool) throws -> OpenedModel {
+        let start = ContinuousClock.now
+        let source = ModelSource(folder: model)
+        let text = try needsText ? source.requiredText() : source.text()
+        let stopTokens = try ModelText.stopTokens(text, read: source.read)
+        let bar = LoadingBar(name: source.name)
+        let loaded: any LanguageModel & TraceableModel
+        do {
+            loaded = try ModelLoader.load(
+                source: source.checkpoint, device: DeviceChoice(device),
+                options: LoadOptions(contextTokens: context, kvFormat: kvCache, check: check)
+            ) { progress in
+                bar.show(progress)
+                return !Interrupt.isRequested
+            }
+        } catch {
+            bar.clear()
+            if Interrupt.isRequested { throw ExitCode.interrupted }
+            throw error
+        }
+        bar.clear()
+        for text in loaded.notes { try note("\(source.name): \(text)") }
+        return OpenedModel(
+            name: source.name, model: loaded, text: text, stopTokens: stopTokens,
+            loadSeconds: (ContinuousClock.now - start).secondCount)
+    }
+}
