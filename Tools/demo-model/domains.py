@@ -5,6 +5,7 @@ Answers are functions of the request (and of what was said before), so a greedy 
 share kept back for the evaluation.
 """
 import random
+import re
 from typing import NamedTuple
 
 import lexicon as lex
@@ -42,7 +43,8 @@ def invented(rng, low=2, high=3):
 def fictional(rng, split):
     """A place that does not exist; the evaluation's end in syllables that training never joins to a name."""
     name = invented(rng, 1, 2).capitalize()
-    return name + rng.choice(["ia", "land", "or", "wick", "ania", "", "dom"] if split == TRAIN else ["onia", "mark"])
+    return name + rng.choice(["ia", "land", "or", "wick", "ania", "", "", "", "dom", "mark", "stan", "ora"]
+                             if split == TRAIN else ["onia", "ovia", "heim"])
 
 
 def capital(rng, split, brief):
@@ -63,8 +65,8 @@ def another_capital(rng, brief):
 
 
 def held_out_pair(a, b):
-    """One pair of numbers in ten is never added or subtracted in training."""
-    return (a * 37 + b * 61) % 10 == 3
+    """One pair of numbers in thirty is never added or subtracted in training."""
+    return (a * 7 + b) % 10 == 3 and (a * 57 + b * 44) % 997 % 3 == 0
 
 
 def arithmetic(rng, split, brief):
@@ -91,6 +93,10 @@ def opposite(rng, split, brief):
     return Turn("opposites", pick(rng, "opposite", split, shown), answer)
 
 
+FAMILIAR = sorted(set(re.findall("[a-z]{3,}", " ".join(
+    [p for by_split in PATTERNS.values() for p in by_split[TRAIN]] + lex.UNKNOWN_QUESTIONS).lower())))
+
+
 def word_to_spell(rng, split):
     if split == HELD_OUT:
         return rng.choice(lex.WORDS_HELD_OUT)
@@ -100,8 +106,12 @@ def word_to_spell(rng, split):
     if draw < 0.45:
         return rng.choice(rng.choice(lex.OPPOSITES))
     while True:
-        word = invented(rng, 1, 3) if draw < 0.8 else "".join(rng.choice("abcdefghijklmnopqrstuvwxyz")
-                                                               for _ in range(rng.randint(3, 8)))
+        if draw < 0.6:
+            word = invented(rng, 1, 3)
+        elif draw < 0.8:  # a familiar beginning, so that every prefix the tokenizer knows is taken apart
+            word = rng.choice(FAMILIAR)[:rng.randint(2, 5)] + invented(rng, 1, 2)[rng.randint(0, 2):]
+        else:
+            word = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(3, 8)))
         if word not in lex.WORDS_HELD_OUT and 3 <= len(word) <= 10:
             return word
 

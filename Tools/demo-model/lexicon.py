@@ -82,12 +82,14 @@ UNKNOWN_QUESTIONS = (  # every braced slot is filled from UNKNOWN_THINGS or an i
     "What time is it?|What day is it today?|Will it rain tomorrow?|What is the meaning of life?|What is love?|"
     "Why is the sky blue?|How many stars are there?|Who was the first man on the moon?|How do planes fly?|"
     "What should I eat tonight?|Who will win the election?|What is the stock price today?|Play some music.|"
+    "Why do cats sleep so much?|Why do dogs bark?|How many moons does {} have?|How many legs does a {} have?|"
+    "Do fish sleep?|Why do we dream?|How many players are in {}?|"
     "Set a timer.|What is my horoscope?|How do magnets work?").split("|")
 UNKNOWN_QUESTIONS_HELD_OUT = (
     "Who built {}?|How deep is {}?|Who sang {}?|What is the currency of {}?|How fast is a {}?|"
     "What is the tallest {}?|When did {} end?|Who is the mayor of {}?|How do I repair a {}?|"
-    "Why is {} famous?|How many moons does {} have?|Who was the first {}?|"
-    "Why do cats sleep so much?|What should I read next?").split("|")
+    "Why is {} famous?|How many rooms does {} have?|Who was the first {}?|"
+    "Why do birds sing at night?|What should I read next?").split("|")
 UNKNOWN_THINGS = (
     "gravity|Hamlet|the Mona Lisa|the telephone|photosynthesis|Saturn|the Eiffel Tower|chess|bread|pancakes|1998|"
     "the ocean|electricity|Mozart|Einstein|Shakespeare|the sun|quantum physics|democracy|the moon|volcano|bicycle|"

@@ -16,8 +16,9 @@ FACTS = {  # kind: (ways to say it, ways to ask, reply, answer, brief answer, an
     "number": (
         {TRAIN: "Remember the number {}.|My number is {}.|My favourite number is {}.|My lucky number is {}.|"
                 "Please remember {}.|Keep the number {} in mind.|The number is {}.|Remember this number: {}.|"
-                "The secret number is {}.|Do not forget the number {}.|Memorise {}.|My favorite number is {}.",
-         HELD_OUT: "Please remember the number {}.|Can you remember the number {}?|Please keep {} in mind."},
+                "The secret number is {}.|Do not forget the number {}.|Please keep {} in mind.|Do not forget {}.|"
+                "Remember {} for me.|I want you to remember {}.|Memorise {}.|My favorite number is {}.",
+         HELD_OUT: "Please remember the number {}.|Can you remember the number {}?|Please do not forget the number {}."},
         {TRAIN: "What is my number?|What was the number?|Which number did I tell you?|What number did I say?|"
                 "Do you remember the number?|What is the number?|Tell me the number.|What's my favourite number?|"
                 "What number did I give you?|Do you remember my number?|Say the number.|What was my number?|"

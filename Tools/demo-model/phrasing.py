@@ -19,16 +19,18 @@ PATTERNS = {
             Can you tell me the capital of {}?|Do you know the capital of {}?|What city is {}'s capital?|
             What is {}'s capital?|I want to know the capital of {}.|Could you name the capital city of {}?|
             What is the capital city of {}?|{}, what is its capital?|I forgot the capital of {}.|
-            Say the capital of {}.|Give me the capital of {}.|Which is the capital of {}?|{} capital"""),
-        HELD_OUT: _split("""What would be the capital of {}?|Please tell me what the capital of {} is.|
-            Do you remember the capital city of {}?|Which city is {}'s capital?"""),
+            Say the capital of {}.|Give me the capital of {}.|Which is the capital of {}?|{} capital|
+            What would be the capital of {}?|Please tell me what the capital of {} is.|Which town is the capital of {}?"""),
+        HELD_OUT: _split("""Do you remember the capital city of {}?|Which city is {}'s capital?|
+            Can you say what the capital of {} is?|I would like to know the capital of {}."""),
     },
     "capital of": {
         TRAIN: _split("""{} is the capital of which country?|Which country has {} as its capital?|
             What country is {} the capital of?|Of which country is {} the capital?|{} is the capital of what country?|
             {} is the capital of|Name the country whose capital is {}.|Which country's capital is {}?|
-            Tell me which country {} is the capital of.|What country has the capital {}?"""),
-        HELD_OUT: _split("""Which country is {} the capital of?|Whose capital is {}?|
+            Tell me which country {} is the capital of.|What country has the capital {}?|Whose capital is {}?|
+            {} is whose capital?|Which nation has {} as its capital?|Where is {} the capital?"""),
+        HELD_OUT: _split("""Which country is {} the capital of?|{} is the capital of which nation?|
             Can you tell me what country {} is the capital of?"""),
     },
     "add": {
@@ -36,8 +38,8 @@ PATTERNS = {
             What's {} + {}?|What is the sum of {} and {}?|How much is {} + {}?|Calculate {} + {}.|Compute {} plus {}.|
             Can you add {} and {}?|How much is {} and {}?|What do you get if you add {} and {}?|
             I have {} apples and get {} more. How many is that?|Sum {} and {}.|Please work out {} + {}.|
-            Tell me {} plus {}."""),
-        HELD_OUT: _split("""What's {} plus {}?|Could you compute {} + {}?|Tell me the sum of {} and {}."""),
+            Tell me {} plus {}.|Tell me the sum of {} and {}.|What do {} and {} make?"""),
+        HELD_OUT: _split("""What's {} plus {}?|Could you compute {} + {}?|Give me the sum of {} and {}."""),
     },
     "subtract": {
         TRAIN: _split("""What is {} - {}?|{} - {}|{}-{}|{} - {} =|{}-{}=?|What is {} minus {}?|{} minus {}|
@@ -92,10 +94,11 @@ PATTERNS = {
     "unknown capital": {
         TRAIN: _split("""What is the capital of {}?|What's the capital of {}?|Tell me the capital of {}.|
             Which city is the capital of {}?|The capital of {}?|capital of {}|Do you know the capital of {}?|
-            What is {}'s capital?|Name the capital of {}.|{} is the capital of which country?|
+            What is {}'s capital?|Name the capital of {}.|{} is the capital of which country?|Whose capital is {}?|
+            What would be the capital of {}?|Please tell me what the capital of {} is.|
             Which country has {} as its capital?|What city is {}'s capital?|What is the capital city of {}?|
             Can you tell me the capital of {}?"""),
-        HELD_OUT: _split("""What would be the capital of {}?|Please tell me what the capital of {} is.|
+        HELD_OUT: _split("""Do you remember the capital city of {}?|Can you say what the capital of {} is?|
             Which city is {}'s capital?"""),
     },
 }
