@@ -1,0 +1,125 @@
+import Checkpoint
+import FixtureSupport
+import Foundation
+import JSON
+import Testing
+
+@Suite struct ConfigTests {
+    /// The config, changed; what is wrong with it.
+    func complaint(_ changes: [String: JSONValue]) throws -> String? {
+        do { _ = try config(changes) } catch { return error.description }
+        return nil
+    }
+
+    func config(_ changes: [String: JSONValue]) throws(CheckpointError) -> ModelConfig {
+        var members: [String: JSONValue] = [
+            "model_type": "deepseek_v3", "vocab_size": 100, "hidden_size": 64, "intermediate_size": 64,
+            "num_hidden_layers": 3, "num_attention_heads": 2, "kv_lora_rank": 16, "qk_nope_head_dim": 128,
+            "qk_rope_head_dim": 64, "v_head_dim": 8, "max_position_embeddings": 1000, "n_routed_experts": 8,
+            "num_experts_per_tok": 2, "moe_intermediate_size": 8, "first_k_dense_replace": 1, "n_group": 4,
+            "topk_group": 2,
+        ]
+        members.merge(changes) { $1 }
+        let json = JSONValue.object(members.map { JSONMember($0.key, $0.value) }).serialized()
+        return try ModelConfig(json: Array(json.utf8), name: "config.json")
+    }
+
+    let yarn: JSONValue = [
+        "type": "yarn", "factor": 40, "original_max_position_embeddings": 4096, "beta_fast": 32, "beta_slow": 1,
+        "mscale": 1.0, "mscale_all_dim": 1.0,
+    ]
+
+    @Test func scalesAreThePublishedModels() throws {
+        let v3 = try config(["rope_scaling": yarn])
+        #expect(abs(v3.softmaxScale - 0.135234) < 1e-6)
+        #expect(v3.ropeAttentionFactor == 1)
+        var lite = yarn
+        if case .object(var members) = lite {
+            members.removeAll { $0.key.hasPrefix("mscale") }
+            lite = .object(members + [JSONMember("mscale", 0.707), JSONMember("mscale_all_dim", 0.707)])
+        }
+        let v2 = try config(["model_type": "deepseek_v2", "rope_scaling": lite])
+        #expect(abs(v2.softmaxScale - 0.114721) < 1e-6)
+        #expect(v2.scoringFunc == .softmax && v2.topkMethod == .greedy && !v2.normTopkProb)
+        #expect(v2.nGroup == 1, "greedy selection knows no groups")
+        #expect(try config([:]).softmaxScale == Float(1 / Double(192).squareRoot()))
+    }
+
+    /// V3 turns pair 10.47 32 times in its original context and pair 22.52 once: plain up to 10, divided by 40 from 23 on.
+    @Test func yarnStretchesSlowFrequencies() throws {
+        let plain = try config([:]).ropeFrequencies()
+        let stretched = try config(["rope_scaling": yarn]).ropeFrequencies()
+        #expect(plain.count == 32 && plain[0] == 1)
+        #expect(stretched[...10] == plain[...10])
+        for index in 23..<32 { #expect(abs(stretched[index] * 40 / plain[index] - 1) < 1e-5) }
+        for index in 11..<23 { #expect(stretched[index] < plain[index] && stretched[index] > plain[index] / 40) }
+    }
+
+    @Test func bothRotarySpellingsAgree() throws {
+        let older = try config(["rope_theta": 50000, "rope_scaling": yarn])
+        guard case .object(let members) = yarn else { return }
+        let renamed = members.map { JSONMember($0.key == "type" ? "rope_type" : $0.key, $0.value) }
+        let newer = try config(["rope_parameters": .object(renamed + [JSONMember("rope_theta", 50000)])])
+        #expect(older == newer)
+        #expect(newer.ropeTheta == 50000)
+        #expect(try config(["rope_scaling": nil]).yarn == nil)
+        #expect(try config(["rope_scaling": ["type": "default"]]).yarn == nil)
+    }
+
+    @Test func layersWithExperts() throws {
+        let some = try config([:])
+        #expect((0..<4).map { some.isMoE(layer: $0) } == [false, true, true, true])
+        let none = try config(["n_routed_experts": nil])
+        #expect((0..<4).allSatisfy { !none.isMoE(layer: $0) })
+    }
+
+    @Test func endTokens() throws {
+        #expect(try config(["eos_token_id": 7]).eosTokenIDs == [7])
+        #expect(try config(["eos_token_id": [7, 8]]).eosTokenIDs == [7, 8])
+        #expect(try config([:]).bosTokenID == nil)
+    }
+
+    static let badValues: [(key: String, json: String, expected: String)] = [
+        ("model_type", #""llama""#, "deepseek_v2, deepseek_v3, kimi_k2"),
+        ("model_type", #"null"#, "expected one of"),
+        ("hidden_size", #"null"#, "expected an integer from 1"),
+        ("hidden_size", #"0"#, "expected an integer from 1"),
+        ("hidden_size", #""64""#, "expected a 64-bit integer"),
+        ("num_hidden_layers", #"-1"#, "expected an integer from 1"),
+        ("vocab_size", #"9223372036854775807"#, "expected an integer from 1"),
+        ("qk_rope_head_dim", #"63"#, "expected an even number"),
+        ("attention_bias", #"true"#, "expected false"),
+        ("rope_interleave", #"false"#, "expected true"),
+        ("hidden_act", #""gelu""#, "expected silu"),
+        ("rope_scaling", #"{"type": "linear", "factor": 2}"#, "expected default or yarn"),
+        ("rope_scaling", #"{"type": "yarn", "factor": 2}"#, "original_max_position_embeddings"),
+        ("rope_scaling", #"{"type": "yarn", "rope_type": "linear"}"#, "rope_type's own"),
+        ("quantization_config", #"{"quant_method": "awq"}"#, "expected fp8"),
+        ("quantization_config", #"{}"#, "expected fp8"),
+        ("quantization_config", #"{"quant_method": "fp8"}"#, "weight_block_size"),
+        ("quantization_config", #"{"quant_method": "fp8", "weight_block_size": [64, 64]}"#, "[128, 128]"),
+        ("n_group", #"3"#, "divisor"),
+        ("n_group", #"8"#, "two experts or more"),
+        ("topk_group", #"5"#, "from 1 to 4"),
+        ("num_experts_per_tok", #"5"#, "at most the 4 experts"),
+        ("num_experts_per_tok", #"9"#, "from 1 to 8"),
+        ("scoring_func", #""softmax""#, "sigmoid with noaux_tc"),
+        ("scoring_func", #""tanh""#, "one of sigmoid, softmax"),
+        ("eos_token_id", #"100"#, "below 100"),
+        ("rms_norm_eps", #"0"#, "a number from"),
+    ]
+
+    @Test(arguments: badValues)
+    func complaints(key: String, json: String, expected: String) throws {
+        let value = try JSONValue(parsing: json)
+        let complaint = try #require(try complaint([key: value]))
+        #expect(complaint.contains("config.json"))
+        #expect(complaint.contains(expected), "\(complaint)")
+    }
+
+    @Test func badTexts() {
+        for text in ["", "[]", "{", "{\"model_type\": \"deepseek_v3\", \"model_type\": \"deepseek_v2\"}"] {
+            #expect(throws: CheckpointError.self) { try ModelConfig(json: Array(text.utf8), name: "config.json") }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import Checkpoint
+import Foundation
+import JSON
+import Numerics
+
+/// A V3 model of a few kilobytes, to be spoiled before it is written.
+struct TinyCheckpoint {
+    var config: [String: JSONValue] = [
+        "model_type": "deepseek_v3", "vocab_size": 8, "hidden_size": 16, "intermediate_size": 12,
+        "moe_intermediate_size": 4, "num_hidden_layers": 2, "num_attention_heads": 2, "q_lora_rank": 6,
+        "kv_lora_rank": 8, "qk_nope_head_dim": 4, "qk_rope_head_dim": 4, "v_head_dim": 4, "n_routed_experts": 4,
+        "n_shared_experts": 1, "num_experts_per_tok": 2, "n_group": 2, "topk_group": 1, "routed_scaling_factor": 2.5,
+        "norm_topk_prob": true, "scoring_func": "sigmoid", "topk_method": "noaux_tc", "first_k_dense_replace": 1,
+        "num_nextn_predict_layers": 1, "max_position_embeddings": 64, "bos_token_id": 0, "eos_token_id": [1, 2],
+        "quantization_config": [
+            "quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128], "activation_scheme": "dynamic",
+        ],
+    ]
+    var tensors: [String: (shape: [Int], type: ElementType)] = [:]
+    var hasIndex = true
+
+    /// Every tensor the config calls for, FP8 where it may be.
+    init() throws {
+        for tensor in WeightMap.expected(try parsedConfig(), hasMTP: true) {
+            if tensor.canBeFP8 {
+                tensors[tensor.name] = (tensor.shape, .fp8E4M3)
+                tensors[WeightMap.scaleName(tensor.name)] = (tensor.shape.map(BlockScaling.blockCount), .f32)
+            } else {
+                tensors[tensor.name] = (tensor.shape, .bf16)
+            }
+        }
+    }
+
+    var configJSON: [UInt8] {
+        Array(JSONValue.object(config.map { JSONMember($0.key, $0.value) }).serialized().utf8)
+    }
+
+    func parsedConfig() throws(CheckpointError) -> ModelConfig {
+        try ModelConfig(json: configJSON, name: "config.json")
+    }
+
+    /// The bytes that are written for a tensor.
+    static func bytes(_ name: String, _ shape: [Int], _ type: ElementType) -> [UInt8] {
+        (0..<shape.reduce(type.byteCount, *)).map { UInt8(truncatingIfNeeded: $0 + name.utf8.count) }
+    }
+
+    /// Writes the files, calls `spoil` with their folder, and opens it.
+    @discardableResult
+    func open(_ spoil: (String) throws -> Void = { _ in }) throws -> Checkpoint {
+        let folder = try TemporaryFolder()
+        try Data(configJSON).write(to: folder.url("config.json"))
+        let names = tensors.keys.sorted()
+        let all = names.map { name -> SafetensorsWriter.Tensor in
+            let (shape, type) = tensors[name]!
+            return (name, shape, type, Self.bytes(name, shape, type))
+        }
+        if hasIndex {
+            var map: [JSONMember] = []
+            for part in 0..<2 {
+                let shard = "model-0000\(part + 1)-of-00002.safetensors"
+                let some = all.enumerated().filter { $0.offset % 2 == part }.map(\.element)
+                try SafetensorsWriter.write(tensors: some, to: folder.path + "/" + shard)
+                map += some.map { JSONMember($0.name, .string(shard)) }
+            }
+            let index = JSONValue.object([JSONMember("weight_map", .object(map))]).serialized()
+            try Data(index.utf8).write(to: folder.url("model.safetensors.index.json"))
+        } else {
+            try SafetensorsWriter.write(tensors: all, to: folder.path + "/model.safetensors")
+        }
+        try spoil(folder.path)
+        return try Checkpoint(.folder(folder.path))
+    }
+
+    /// What opening says; nil if nothing is wrong.
+    func complaint(_ spoil: (String) throws -> Void = { _ in }) throws -> String? {
+        do { try open(spoil) } catch let error as CheckpointError { return error.description }
+        return nil
+    }
+}
+
+/// A folder that goes when it is released.
+final class TemporaryFolder {
+    let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.appendingPathComponent("checkpoint-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func url(_ name: String) -> URL { URL(fileURLWithPath: path).appendingPathComponent(name) }
+}
