@@ -43,7 +43,9 @@ let package = Package(
         .executableTarget(name: "ShaderCompiler", path: "Tools/ShaderCompiler"),
         // The commit goes into the program.
         .plugin(name: "BuildInfoPlugin", capability: .buildTool(), path: "Tools/BuildInfoPlugin"),
-        .plugin(name: "ShaderPlugin", capability: .buildTool(), dependencies: ["ShaderCompiler"], path: "Tools/ShaderPlugin"),
+        .plugin(
+            name: "ShaderPlugin", capability: .buildTool(), dependencies: ["ShaderCompiler"], path: "Tools/ShaderPlugin"
+        ),
 
         // Unpacks the checkpoints of Tests/Fixtures/oracle.
         .target(name: "FixtureSupport", path: "Tests/FixtureSupport"),
@@ -53,8 +55,8 @@ let package = Package(
         .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "FixtureSupport", "JSON", "Numerics"]),
         .testTarget(name: "GPUTests", dependencies: ["GPU"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
-        .testTarget(name: "ModelTests", dependencies: ["Model"]),
+        .testTarget(name: "ModelTests", dependencies: ["Checkpoint", "FixtureSupport", "Model", "Numerics"]),
         .testTarget(name: "GenerationTests", dependencies: ["Generation", "Model", "Numerics", "Text"]),
-        .testTarget(name: "FathomTests", dependencies: ["fathom", "Generation", "JSON"]),
+        .testTarget(name: "FathomTests", dependencies: ["fathom", "FixtureSupport", "Generation", "JSON", "Numerics"]),
     ]
 )

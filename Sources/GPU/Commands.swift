@@ -18,7 +18,9 @@ public struct Commands: ~Copyable {
 
     public init(on device: Device, timestampCapacity: Int = 0) throws(GPUError) {
         var made: OpaquePointer?
-        try check(fv_create_commands(device.handle, UInt32(timestampCapacity), &made), "vkCreateCommandPool", device.profile.name)
+        try check(
+            fv_create_commands(device.handle, UInt32(timestampCapacity), &made), "vkCreateCommandPool",
+            device.profile.name)
         self.device = device
         self.timestampCapacity = device.profile.timestampPeriod > 0 ? timestampCapacity : 0
         handle = made!
@@ -46,11 +48,13 @@ public struct Commands: ~Copyable {
         let views = shader.views
         let limits = device.profile
         precondition(groups.0 > 0 && groups.1 > 0 && groups.2 > 0, "\(module.name): \(groups) workgroups")
-        guard groups.0 <= limits.maxWorkgroupCount[0], groups.1 <= limits.maxWorkgroupCount[1], groups.2 <= limits.maxWorkgroupCount[2]
+        guard groups.0 <= limits.maxWorkgroupCount[0], groups.1 <= limits.maxWorkgroupCount[1],
+            groups.2 <= limits.maxWorkgroupCount[2]
         else {
             throw GPUError(
                 call: "vkCmdDispatch", result: .notSupported,
-                object: "kernel \(module.name): \(groups) workgroups where the device takes \(limits.maxWorkgroupCount)")
+                object: "kernel \(module.name): \(groups) workgroups where the device takes \(limits.maxWorkgroupCount)"
+            )
         }
         let pipeline = try device.pipeline(for: module, constants: shader.constantWords)
         var ranges: [fv_range] = []
@@ -58,18 +62,23 @@ public struct Commands: ~Copyable {
         for (view, binding) in zip(views, module.bindings) {
             precondition(
                 view.offset % limits.storageBufferAlignment == 0,
-                "\(module.name): \(binding.name) starts at \(view.offset), not a multiple of \(limits.storageBufferAlignment)")
+                "\(module.name): \(binding.name) starts at \(view.offset), not a multiple of \(limits.storageBufferAlignment)"
+            )
             precondition(
                 view.byteCount <= limits.maxStorageBufferRange,
-                "\(module.name): \(binding.name) binds \(view.byteCount) bytes, the device takes \(limits.maxStorageBufferRange)")
-            ranges.append(fv_range(buffer: view.allocation.raw.buffer, offset: UInt64(view.offset), byteCount: UInt64(view.byteCount)))
+                "\(module.name): \(binding.name) binds \(view.byteCount) bytes, the device takes \(limits.maxStorageBufferRange)"
+            )
+            ranges.append(
+                fv_range(
+                    buffer: view.allocation.raw.buffer, offset: UInt64(view.offset), byteCount: UInt64(view.byteCount)))
             retain(view.allocation)
         }
         order(zip(views, module.bindings).map { ($0, $1.access) })
         let words = shader.pushConstantWords
         let code = withUnsafePointer(to: pipeline.raw) {
             fv_dispatch(
-                handle, $0, ranges, UInt32(ranges.count), words, UInt32(words.count * 4), UInt32(groups.0), UInt32(groups.1),
+                handle, $0, ranges, UInt32(ranges.count), words, UInt32(words.count * 4), UInt32(groups.0),
+                UInt32(groups.1),
                 UInt32(groups.2))
         }
         try check(code, "vkAllocateDescriptorSets", "kernel \(module.name)")
@@ -77,7 +86,9 @@ public struct Commands: ~Copyable {
     }
 
     public mutating func copy(from source: BufferView, to destination: BufferView) {
-        precondition(source.byteCount == destination.byteCount, "copy of \(source.byteCount) bytes into \(destination.byteCount)")
+        precondition(
+            source.byteCount == destination.byteCount, "copy of \(source.byteCount) bytes into \(destination.byteCount)"
+        )
         order([(source, .read), (destination, .write)])
         retain(source.allocation)
         retain(destination.allocation)
@@ -88,7 +99,8 @@ public struct Commands: ~Copyable {
 
     /// Fills whole 32-bit words.
     public mutating func fill(_ view: BufferView, word: UInt32) {
-        precondition(view.byteCount % 4 == 0 && view.offset % 4 == 0, "fill of \(view.byteCount) bytes at \(view.offset)")
+        precondition(
+            view.byteCount % 4 == 0 && view.offset % 4 == 0, "fill of \(view.byteCount) bytes at \(view.offset)")
         order([(view, .write)])
         retain(view.allocation)
         fv_fill(handle, view.allocation.raw.buffer, UInt64(view.offset), UInt64(view.byteCount), word)
@@ -121,7 +133,8 @@ public struct Commands: ~Copyable {
     public mutating func timestamps() throws(GPUError) -> [Double] {
         guard timestampCount > 0 else { return [] }
         var ticks = [UInt64](repeating: 0, count: timestampCount)
-        try check(fv_read_timestamps(handle, UInt32(timestampCount), &ticks), "vkGetQueryPoolResults", device.profile.name)
+        try check(
+            fv_read_timestamps(handle, UInt32(timestampCount), &ticks), "vkGetQueryPoolResults", device.profile.name)
         return ticks.map { Double($0) * device.profile.timestampPeriod }
     }
 

@@ -26,7 +26,9 @@ public final class Device: @unchecked Sendable {
     /// (discrete, then integrated, virtual, software; the first of a kind).
     public static func open(_ choice: String? = nil, captureStatistics: Bool = false) throws(GPUError) -> Device {
         let profiles = try available()
-        guard !profiles.isEmpty else { throw GPUError(call: "vkEnumeratePhysicalDevices", result: .noDevice, object: "Vulkan") }
+        guard !profiles.isEmpty else {
+            throw GPUError(call: "vkEnumeratePhysicalDevices", result: .noDevice, object: "Vulkan")
+        }
         let names = profiles.map { "\($0.index): \($0.name)" }.joined(separator: ", ")
         guard let choice else {
             let order: [DeviceProfile.Kind] = [.discrete, .integrated, .virtual, .software, .other]
@@ -56,7 +58,9 @@ public final class Device: @unchecked Sendable {
     }
 
     deinit {
-        for pipeline in pipelines.withLock({ $0.values }) { withUnsafePointer(to: pipeline.raw) { fv_destroy_pipeline(handle, $0) } }
+        for pipeline in pipelines.withLock({ $0.values }) {
+            withUnsafePointer(to: pipeline.raw) { fv_destroy_pipeline(handle, $0) }
+        }
         fv_close_device(handle)
     }
 
@@ -64,7 +68,8 @@ public final class Device: @unchecked Sendable {
     public var allocatedByteCount: (current: Int, peak: Int) { memory.withLock { $0 } }
 
     /// The pipeline of a shader at these constants; made at first use, then kept.
-    public func pipeline(for module: ShaderModule, constants: [(id: UInt32, bits: UInt32)]) throws(GPUError) -> Pipeline {
+    public func pipeline(for module: ShaderModule, constants: [(id: UInt32, bits: UInt32)]) throws(GPUError) -> Pipeline
+    {
         let key = PipelineKey(name: module.name, hash: module.hash, constants: constants.map(\.bits))
         if let known = pipelines.withLock({ $0[key] }) { return known }
         let made = try Pipeline(module, constants: constants, device: self)
@@ -83,7 +88,11 @@ public final class Device: @unchecked Sendable {
     public var knownPipelines: [(module: String, constants: [UInt32], pipeline: Pipeline)] {
         let table = pipelines.withLock { $0 }
         return table.map { ($0.key.name, $0.key.constants, $0.value) }
-            .sorted { ($0.module, $0.constants.map(String.init).joined()) < ($1.module, $1.constants.map(String.init).joined()) }
+            .sorted {
+                ($0.module, $0.constants.map(String.init).joined()) < (
+                    $1.module, $1.constants.map(String.init).joined()
+                )
+            }
     }
 
     /// Queues recorded commands; the result is what `wait` takes.

@@ -63,7 +63,9 @@ public struct DeviceProfile: Sendable {
         minSubgroupSize = Int(info.minSubgroupSize)
         maxSubgroupSize = Int(info.maxSubgroupSize)
         maxWorkgroupInvocations = Int(info.maxWorkgroupInvocations)
-        maxWorkgroupCount = [info.maxWorkgroupCount.0, info.maxWorkgroupCount.1, info.maxWorkgroupCount.2].map { Int($0) }
+        maxWorkgroupCount = [info.maxWorkgroupCount.0, info.maxWorkgroupCount.1, info.maxWorkgroupCount.2].map {
+            Int($0)
+        }
         maxSharedByteCount = Int(info.maxSharedByteCount)
         maxPushConstantByteCount = Int(info.maxPushConstantByteCount)
         storageBufferAlignment = Int(info.storageBufferAlignment)

@@ -19,7 +19,8 @@ struct HazardTracker {
         var conflict = false
         for (view, access) in accesses where !conflict {
             let range = Range(view)
-            conflict = writes.contains { $0.overlaps(range) } || (access != .read && reads.contains { $0.overlaps(range) })
+            conflict =
+                writes.contains { $0.overlaps(range) } || (access != .read && reads.contains { $0.overlaps(range) })
         }
         if conflict {
             reads.removeAll(keepingCapacity: true)

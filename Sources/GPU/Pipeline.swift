@@ -42,7 +42,10 @@ public struct Pipeline: Sendable {
         let code = withUnsafePointer(to: raw) { fv_pipeline_statistics(device.handle, $0, &found, &count) }
         try check(code, "vkGetPipelineExecutableStatisticsKHR", "kernel \(module.name)")
         return found.prefix(Int(count)).map { statistic in
-            (withUnsafeBytes(of: statistic.name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }, statistic.value)
+            (
+                withUnsafeBytes(of: statistic.name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) },
+                statistic.value
+            )
         }
     }
 }

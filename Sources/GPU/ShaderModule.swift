@@ -61,7 +61,9 @@ public struct ShaderModule: Sendable {
         guard let bytes = Data(base64Encoded: base64), bytes.count % 4 == 0 else {
             preconditionFailure("\(name): the embedded SPIR-V is not base64 of whole words")
         }
-        return bytes.withUnsafeBytes { raw in (0..<raw.count / 4).map { raw.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self) } }
+        return bytes.withUnsafeBytes { raw in
+            (0..<raw.count / 4).map { raw.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self) }
+        }
     }
 }
 

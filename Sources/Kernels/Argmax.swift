@@ -29,7 +29,9 @@ public struct Argmax: Kernel {
         for row in 0..<logits.rows {
             let values = logits.decodedRow(row)
             var best: Int?
-            for index in values.indices where values[index].isFinite && (best == nil || values[index] > values[best!]) { best = index }
+            for index in values.indices where values[index].isFinite && (best == nil || values[index] > values[best!]) {
+                best = index
+            }
             result.words[row * result.pitch] = UInt32(best ?? 0)
             result.words[row * result.pitch + 1] = UInt32(values.count { !$0.isFinite })
         }
@@ -41,14 +43,19 @@ public struct Argmax: Kernel {
     public static var cases: [KernelCase] {
         [(1, 129_280), (3, 512), (5, 101), (2, 3)].map { rows, count in
             KernelCase("\(rows) rows of \(count)") { bench throws(GPUError) in
-                Argmax(logits: try bench.tensor("logits", [rows, count]), result: try bench.output("result", .u32, [rows, 2]))
+                Argmax(
+                    logits: try bench.tensor("logits", [rows, count]),
+                    result: try bench.output("result", .u32, [rows, 2]))
             }
         } + [
             KernelCase("equal values, Inf and NaN") { bench throws(GPUError) in
                 var values = [Float](repeating: 1, count: 600)
-                for (index, value) in [(7, Float.nan), (9, .infinity), (300, -.infinity), (599, 1)] { values[index] = value }
+                for (index, value) in [(7, Float.nan), (9, .infinity), (300, -.infinity), (599, 1)] {
+                    values[index] = value
+                }
                 return Argmax(
-                    logits: try bench.tensor("logits", [2, 300], .floats(values)), result: try bench.output("result", .u32, [2, 2]))
+                    logits: try bench.tensor("logits", [2, 300], .floats(values)),
+                    result: try bench.output("result", .u32, [2, 2]))
             }
         ]
     }

@@ -13,7 +13,9 @@ public struct Embedding: Kernel {
     let y: Tensor
 
     public init(tokens: Tensor, table: Weight, y: Tensor) {
-        precondition(y.columns == table.columns && y.rows == tokens.rows, "embedding: \(y.shape) from \(tokens.shape), \(table.codes.shape)")
+        precondition(
+            y.columns == table.columns && y.rows == tokens.rows,
+            "embedding: \(y.shape) from \(tokens.shape), \(table.codes.shape)")
         precondition(table.format != 3, "embedding: tables are not FP8")
         self.tokens = tokens
         self.table = table
@@ -45,13 +47,16 @@ public struct Embedding: Kernel {
     public var tolerance: Tolerance { Tolerance(0, because: "a copy") }
 
     public static var cases: [KernelCase] {
-        let shapes: [(Int, Int, Int, ElementType)] = [(1, 50, 7168, .bf16), (7, 300, 320, .f16), (5, 31, 101, .f32), (64, 512, 256, .bf16)]
+        let shapes: [(Int, Int, Int, ElementType)] = [
+            (1, 50, 7168, .bf16), (7, 300, 320, .f16), (5, 31, 101, .f32), (64, 512, 256, .bf16),
+        ]
         return shapes.map { count, rows, width, type in
             KernelCase("\(count) of \(rows) rows of \(width), \(type)") { bench throws(GPUError) in
                 let ids = (0..<count).map { _ in UInt32(bench.random.next() % UInt64(rows)) }
                 return Embedding(
                     tokens: try bench.tensor("tokens", .u32, [count], .words(ids)),
-                    table: try bench.weight("table", rows: rows, columns: width, type), y: try bench.output("y", [count, width]))
+                    table: try bench.weight("table", rows: rows, columns: width, type),
+                    y: try bench.output("y", [count, width]))
             }
         }
     }

@@ -35,9 +35,14 @@ public struct ExpertGate: Kernel {
     let weights: Tensor
 
     public init(rule: GateRule, logits: Tensor, bias: Tensor?, experts: Tensor, weights: Tensor) {
-        precondition(logits.columns <= 512 && rule.topK <= 64, "expert_gate: \(logits.columns) experts, top \(rule.topK)")
-        precondition(experts.pitch == rule.topK && experts.columns == rule.topK && weights.columns == rule.topK, "expert_gate: \(experts.shape)")
-        precondition(logits.columns % rule.groupCount == 0, "expert_gate: \(logits.columns) experts in \(rule.groupCount) groups")
+        precondition(
+            logits.columns <= 512 && rule.topK <= 64, "expert_gate: \(logits.columns) experts, top \(rule.topK)")
+        precondition(
+            experts.pitch == rule.topK && experts.columns == rule.topK && weights.columns == rule.topK,
+            "expert_gate: \(experts.shape)")
+        precondition(
+            logits.columns % rule.groupCount == 0, "expert_gate: \(logits.columns) experts in \(rule.groupCount) groups"
+        )
         self.rule = rule
         self.logits = logits
         self.bias = bias
@@ -51,9 +56,12 @@ public struct ExpertGate: Kernel {
         let shader = ExpertGateShader(
             constants: .init(sigmoid: rule.isSigmoid, hasBias: bias != nil, normalise: rule.normalises),
             params: .init(
-                expertCount: UInt32(logits.columns), groupCount: UInt32(rule.groupCount), keptGroups: UInt32(rule.keptGroups),
-                topK: UInt32(rule.topK), logitsPitch: UInt32(logits.pitch), weightsPitch: UInt32(weights.pitch), scale: rule.scale),
-            bindings: .init(logits: logits.view, bias: (bias ?? logits).view, experts: experts.view, weights: weights.view))
+                expertCount: UInt32(logits.columns), groupCount: UInt32(rule.groupCount),
+                keptGroups: UInt32(rule.keptGroups),
+                topK: UInt32(rule.topK), logitsPitch: UInt32(logits.pitch), weightsPitch: UInt32(weights.pitch),
+                scale: rule.scale),
+            bindings: .init(
+                logits: logits.view, bias: (bias ?? logits).view, experts: experts.view, weights: weights.view))
         try commands.dispatch(shader, groups: (logits.rows, 1, 1))
     }
 
@@ -78,7 +86,8 @@ public struct ExpertGate: Kernel {
                     let best = selection[group * size..<(group + 1) * size].sorted(by: >)
                     return bias != nil && size > 1 ? best[0] + best[1] : best[0]
                 }
-                let kept = groupScores.indices.sorted { (groupScores[$0], $1) > (groupScores[$1], $0) }.prefix(rule.keptGroups)
+                let kept = groupScores.indices.sorted { (groupScores[$0], $1) > (groupScores[$1], $0) }.prefix(
+                    rule.keptGroups)
                 for e in 0..<count where !kept.contains(e / size) { selection[e] = -.infinity }
             }
             let chosen = selection.indices.sorted { (selection[$0], $1) > (selection[$1], $0) }.prefix(rule.topK)
@@ -91,34 +100,55 @@ public struct ExpertGate: Kernel {
         }
     }
 
-    public var cost: Cost { Cost(byteCount: 4 * logits.rows * (logits.columns + 2 * rule.topK), flopCount: 4 * logits.rows * logits.columns) }
-    public var tolerance: Tolerance { Tolerance(1e-5, because: "the device's exponential; the choice itself must be equal") }
+    public var cost: Cost {
+        Cost(byteCount: 4 * logits.rows * (logits.columns + 2 * rule.topK), flopCount: 4 * logits.rows * logits.columns)
+    }
+    public var tolerance: Tolerance {
+        Tolerance(1e-5, because: "the device's exponential; the choice itself must be equal")
+    }
 
     public static var cases: [KernelCase] {
         let v3 = GateRule(isSigmoid: true, groupCount: 8, keptGroups: 4, topK: 8, normalises: true, scale: 2.5)
         let rules: [(String, Int, Bool, GateRule)] = [
             ("V3", 256, true, v3),
-            ("Kimi-K2", 384, true, GateRule(isSigmoid: true, groupCount: 1, keptGroups: 1, topK: 8, normalises: true, scale: 2.827)),
-            ("V2", 160, false, GateRule(isSigmoid: false, groupCount: 8, keptGroups: 3, topK: 6, normalises: false, scale: 16)),
-            ("V2-Lite", 64, false, GateRule(isSigmoid: false, groupCount: 1, keptGroups: 1, topK: 6, normalises: false, scale: 1)),
-            ("9 experts in 3 groups", 9, true, GateRule(isSigmoid: true, groupCount: 3, keptGroups: 2, topK: 3, normalises: true, scale: 1)),
+            (
+                "Kimi-K2", 384, true,
+                GateRule(isSigmoid: true, groupCount: 1, keptGroups: 1, topK: 8, normalises: true, scale: 2.827)
+            ),
+            (
+                "V2", 160, false,
+                GateRule(isSigmoid: false, groupCount: 8, keptGroups: 3, topK: 6, normalises: false, scale: 16)
+            ),
+            (
+                "V2-Lite", 64, false,
+                GateRule(isSigmoid: false, groupCount: 1, keptGroups: 1, topK: 6, normalises: false, scale: 1)
+            ),
+            (
+                "9 experts in 3 groups", 9, true,
+                GateRule(isSigmoid: true, groupCount: 3, keptGroups: 2, topK: 3, normalises: true, scale: 1)
+            ),
         ]
         let random = rules.map { name, count, hasBias, rule in
             KernelCase(name) { bench throws(GPUError) in
                 ExpertGate(
                     rule: rule, logits: try bench.tensor("logits", [7, count]),
                     bias: hasBias ? try bench.tensor("bias", [1, count], .normal(0.1)) : nil,
-                    experts: try bench.output("experts", .u32, [7, rule.topK]), weights: try bench.output("weights", [7, rule.topK]))
+                    experts: try bench.output("experts", .u32, [7, rule.topK]),
+                    weights: try bench.output("weights", [7, rule.topK]))
             }
         }
-        let special: [(String, Float, Float)] = [("all equal: ties to the lower index", 0, 0), ("negative selections stay above masked ones", 0, -2)]
+        let special: [(String, Float, Float)] = [
+            ("all equal: ties to the lower index", 0, 0), ("negative selections stay above masked ones", 0, -2),
+        ]
         return random
             + special.map { name, logit, bias in
                 KernelCase("V3, \(name)") { bench throws(GPUError) in
                     ExpertGate(
-                        rule: v3, logits: try bench.tensor("logits", [2, 256], .floats(Array(repeating: logit, count: 512))),
+                        rule: v3,
+                        logits: try bench.tensor("logits", [2, 256], .floats(Array(repeating: logit, count: 512))),
                         bias: try bench.tensor("bias", [1, 256], .floats(Array(repeating: bias, count: 256))),
-                        experts: try bench.output("experts", .u32, [2, 8]), weights: try bench.output("weights", [2, 8]))
+                        experts: try bench.output("experts", .u32, [2, 8]),
+                        weights: try bench.output("weights", [2, 8]))
                 }
             }
     }

@@ -37,10 +37,12 @@ public struct CacheView: Sendable {
         pages.shuffle(using: &bench.random)
         let rows = 2 * maxPages * pageTokenCount
         return CacheView(
-            entries: try bench.tensor("cache", type, [rows, shape.entryWidth], filled ? .normal(1) : .poison, pitch: shape.entryWidth),
+            entries: try bench.tensor(
+                "cache", type, [rows, shape.entryWidth], filled ? .normal(1) : .poison, pitch: shape.entryWidth),
             pageTable: try bench.tensor("pageTable", .u32, [2, maxPages], .words(pages)),
             positions: try bench.tensor("positions", .u32, [positions.count], .words(positions.map { UInt32($0) })),
-            sequences: try bench.tensor("sequences", .u32, [positions.count], .words(positions.indices.map { UInt32($0 % 2) })))
+            sequences: try bench.tensor(
+                "sequences", .u32, [positions.count], .words(positions.indices.map { UInt32($0 % 2) })))
     }
 }
 
@@ -64,9 +66,11 @@ public struct KVCacheAppend: Kernel {
     let ropeFactor: Float
 
     public init(
-        shape: MLAShape, kv: Tensor, weight: Tensor, frequencies: Tensor, cache: CacheView, epsilon: Float, ropeFactor: Float
+        shape: MLAShape, kv: Tensor, weight: Tensor, frequencies: Tensor, cache: CacheView, epsilon: Float,
+        ropeFactor: Float
     ) {
-        precondition(kv.columns == shape.entryWidth && cache.entries.columns == shape.entryWidth, "kv_cache_append: \(kv.shape)")
+        precondition(
+            kv.columns == shape.entryWidth && cache.entries.columns == shape.entryWidth, "kv_cache_append: \(kv.shape)")
         self.shape = shape
         self.kv = kv
         self.weight = weight
@@ -86,10 +90,12 @@ public struct KVCacheAppend: Kernel {
         let shader = KvCacheAppendShader(
             constants: .init(cacheBf16: cache.isBF16),
             params: .init(
-                latentWidth: UInt32(shape.kvLoraRank), ropeWidth: UInt32(shape.qkRopeHeadDim), kvPitch: UInt32(kv.pitch),
+                latentWidth: UInt32(shape.kvLoraRank), ropeWidth: UInt32(shape.qkRopeHeadDim),
+                kvPitch: UInt32(kv.pitch),
                 maxPages: UInt32(cache.maxPages), epsilon: epsilon, ropeFactor: ropeFactor),
             bindings: .init(
-                kv: kv.view, weight: weight.view, frequencies: frequencies.view, positions: positions.view, sequences: sequences.view,
+                kv: kv.view, weight: weight.view, frequencies: frequencies.view, positions: positions.view,
+                sequences: sequences.view,
                 pageTable: pageTable.view, cache: entries.view))
         try commands.dispatch(shader, groups: (kv.rows, 1, 1))
     }
@@ -103,13 +109,16 @@ public struct KVCacheAppend: Kernel {
             let inverse = 1 / (latent.reduce(0) { $0 + $1 * $1 } / Float(shape.kvLoraRank) + epsilon).squareRoot()
             for i in latent.indices { entries.store(row[i] * weight.floats[i] * inverse, row: entry, column: i) }
             let key = rotate(
-                Array(row[shape.kvLoraRank...]), position: position, frequencies: frequencies.floats, factor: ropeFactor)
+                Array(row[shape.kvLoraRank...]), position: position, frequencies: frequencies.floats, factor: ropeFactor
+            )
             for i in key.indices { entries.store(key[i], row: entry, column: shape.kvLoraRank + i) }
         }
     }
 
     public var cost: Cost {
-        Cost(byteCount: kv.rows * shape.entryWidth * (4 + entries.type.byteCount), flopCount: 4 * kv.rows * shape.entryWidth)
+        Cost(
+            byteCount: kv.rows * shape.entryWidth * (4 + entries.type.byteCount),
+            flopCount: 4 * kv.rows * shape.entryWidth)
     }
 
     public var tolerance: Tolerance {
@@ -127,7 +136,8 @@ public struct KVCacheAppend: Kernel {
                     return KVCacheAppend(
                         shape: shape, kv: try bench.tensor("kv", [positions.count, shape.entryWidth]),
                         weight: try bench.tensor("weight", [1, shape.kvLoraRank]),
-                        frequencies: try bench.frequencies(shape.qkRopeHeadDim), cache: cache, epsilon: 1e-6, ropeFactor: 1)
+                        frequencies: try bench.frequencies(shape.qkRopeHeadDim), cache: cache, epsilon: 1e-6,
+                        ropeFactor: 1)
                 }
             }
         }

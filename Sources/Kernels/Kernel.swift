@@ -41,7 +41,8 @@ public struct Tolerance: Sendable {
     /// Sums of `terms` FP32 products in another order: the error grows as √terms · 2⁻²⁴, and 16 covers the worst of
     /// millions of elements.
     public static func sum(of terms: Int) -> Tolerance {
-        Tolerance(16 * Float(max(terms, 4)).squareRoot() * 0x1p-24, because: "FP32 sums of \(terms) terms in another order")
+        Tolerance(
+            16 * Float(max(terms, 4)).squareRoot() * 0x1p-24, because: "FP32 sums of \(terms) terms in another order")
     }
 }
 

@@ -23,7 +23,8 @@ public struct MLAAttention: Kernel {
 
     public init(shape: MLAShape, query: Tensor, cache: CacheView, partials: Tensor, splitCount: Int, scale: Float) {
         precondition(query.columns == shape.heads * shape.entryWidth, "mla_attention: \(query.shape)")
-        precondition(partials.columns == shape.heads * splitCount * (shape.kvLoraRank + 2), "mla_attention: \(partials.shape)")
+        precondition(
+            partials.columns == shape.heads * splitCount * (shape.kvLoraRank + 2), "mla_attention: \(partials.shape)")
         self.shape = shape
         self.query = query
         self.cache = cache
@@ -42,8 +43,10 @@ public struct MLAAttention: Kernel {
         let shader = MlaAttentionShader(
             constants: .init(cacheBf16: cache.isBF16),
             params: .init(
-                latentWidth: UInt32(shape.kvLoraRank), ropeWidth: UInt32(shape.qkRopeHeadDim), queryPitch: UInt32(query.pitch),
-                maxPages: UInt32(cache.maxPages), splitCount: UInt32(splitCount), partialPitch: UInt32(partials.pitch), scale: scale),
+                latentWidth: UInt32(shape.kvLoraRank), ropeWidth: UInt32(shape.qkRopeHeadDim),
+                queryPitch: UInt32(query.pitch),
+                maxPages: UInt32(cache.maxPages), splitCount: UInt32(splitCount), partialPitch: UInt32(partials.pitch),
+                scale: scale),
             bindings: .init(
                 query: query.view, cache: entries.view, positions: positions.view, sequences: sequences.view,
                 pageTable: pageTable.view, partials: partials.view))
@@ -58,7 +61,8 @@ public struct MLAAttention: Kernel {
                 let rows = keys.map { entries.decodedRow(cache.entry(token: token, position: $0)) }
                 for head in 0..<shape.heads {
                     let q = query.floats + token * query.pitch + head * shape.entryWidth
-                    let target = partials.floats + token * partials.pitch + (head * splitCount + split) * (shape.kvLoraRank + 2)
+                    let target =
+                        partials.floats + token * partials.pitch + (head * splitCount + split) * (shape.kvLoraRank + 2)
                     let scores = rows.map { row in
                         var sum: Float = 0
                         for i in row.indices { sum += q[i] * row[i] }
@@ -85,7 +89,11 @@ public struct MLAAttention: Kernel {
     }
 
     public var tolerance: Tolerance {
-        Tolerance(1e-4, because: "the device's exponential (2^-20 relative at these scores) and FP32 sums of \(Self.splitKeyCount) terms")
+        Tolerance(
+            1e-4,
+            because:
+                "the device's exponential (2^-20 relative at these scores) and FP32 sums of \(Self.splitKeyCount) terms"
+        )
     }
 
     public static var cases: [KernelCase] {
@@ -95,8 +103,12 @@ public struct MLAAttention: Kernel {
                     let positions = [0, 5, 255, 256, 301]
                     let cache = try CacheView.sample(&bench, shape, positions: positions, type: type, filled: true)
                     return MLAAttention(
-                        shape: shape, query: try bench.tensor("query", [positions.count, shape.heads * shape.entryWidth], .normal(1)),
-                        cache: cache, partials: try bench.output("partials", [positions.count, shape.heads * 2 * (shape.kvLoraRank + 2)]),
+                        shape: shape,
+                        query: try bench.tensor(
+                            "query", [positions.count, shape.heads * shape.entryWidth], .normal(1)),
+                        cache: cache,
+                        partials: try bench.output(
+                            "partials", [positions.count, shape.heads * 2 * (shape.kvLoraRank + 2)]),
                         splitCount: 2, scale: 1 / Float(shape.entryWidth).squareRoot())
                 }
             }
@@ -129,7 +141,8 @@ public struct MLACombine: Kernel {
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = MlaCombineShader(
             params: .init(
-                latentWidth: UInt32(shape.kvLoraRank), splitCount: UInt32(splitCount), partialPitch: UInt32(partials.pitch),
+                latentWidth: UInt32(shape.kvLoraRank), splitCount: UInt32(splitCount),
+                partialPitch: UInt32(partials.pitch),
                 latentPitch: UInt32(latent.pitch)),
             bindings: .init(partials: partials.view, positions: positions.view, latent: latent.view))
         try commands.dispatch(shader, groups: (latent.rows, shape.heads, 1))
@@ -140,7 +153,9 @@ public struct MLACombine: Kernel {
         for token in 0..<latent.rows {
             let used = Int(positions.words[token]) / MLAAttention.splitKeyCount + 1
             for head in 0..<shape.heads {
-                let splits = (0..<used).map { partials.floats + token * partials.pitch + (head * splitCount + $0) * (width + 2) }
+                let splits = (0..<used).map {
+                    partials.floats + token * partials.pitch + (head * splitCount + $0) * (width + 2)
+                }
                 let largest = splits.map { $0[width] }.max()!
                 let factors = splits.map { exponential($0[width] - largest) }
                 let total = zip(splits, factors).reduce(Float(0)) { $0 + $1.0[width + 1] * $1.1 }
@@ -152,7 +167,11 @@ public struct MLACombine: Kernel {
         }
     }
 
-    public var cost: Cost { Cost(byteCount: 4 * latent.rows * (partials.columns + latent.columns), flopCount: 2 * latent.rows * partials.columns) }
+    public var cost: Cost {
+        Cost(
+            byteCount: 4 * latent.rows * (partials.columns + latent.columns),
+            flopCount: 2 * latent.rows * partials.columns)
+    }
     public var tolerance: Tolerance { Tolerance(1e-5, because: "the device's exponential and a handful of FP32 sums") }
 
     public static var cases: [KernelCase] {
@@ -165,7 +184,8 @@ public struct MLACombine: Kernel {
                     index % width == width - 1 ? 1 + Float(bench.random.nextUnit()) * 200 : bench.random.nextNormal()
                 }
                 return MLACombine(
-                    shape: shape, partials: try bench.tensor("partials", [4, shape.heads * 3 * width], .floats(values)),
+                    shape: shape,
+                    partials: try bench.tensor("partials", [4, shape.heads * 3 * width], .floats(values)),
                     positions: try bench.tensor("positions", .u32, [4], .words(positions)),
                     latent: try bench.output("latent", [4, shape.heads * shape.kvLoraRank]), splitCount: 3)
             }

@@ -16,8 +16,12 @@ public struct MLAQuery: Kernel {
     let query: Tensor
     let ropeFactor: Float
 
-    public init(shape: MLAShape, q: Tensor, kvB: Weight, frequencies: Tensor, positions: Tensor, query: Tensor, ropeFactor: Float) {
-        precondition(q.columns == shape.queryWidth && query.columns == shape.heads * shape.entryWidth, "mla_query: \(q.shape)")
+    public init(
+        shape: MLAShape, q: Tensor, kvB: Weight, frequencies: Tensor, positions: Tensor, query: Tensor,
+        ropeFactor: Float
+    ) {
+        precondition(
+            q.columns == shape.queryWidth && query.columns == shape.heads * shape.entryWidth, "mla_query: \(q.shape)")
         precondition(
             kvB.rows == shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim) && kvB.columns == shape.kvLoraRank,
             "mla_query: \(kvB.codes.shape)")
@@ -36,11 +40,13 @@ public struct MLAQuery: Kernel {
         let shader = MlaQueryShader(
             constants: .init(format: kvB.format),
             params: .init(
-                nopeWidth: UInt32(shape.qkNopeHeadDim), ropeWidth: UInt32(shape.qkRopeHeadDim), valueWidth: UInt32(shape.vHeadDim),
+                nopeWidth: UInt32(shape.qkNopeHeadDim), ropeWidth: UInt32(shape.qkRopeHeadDim),
+                valueWidth: UInt32(shape.vHeadDim),
                 latentWidth: UInt32(shape.kvLoraRank), qPitch: UInt32(q.pitch), queryPitch: UInt32(query.pitch),
                 chunkPitch: UInt32(kvB.chunkPitch), scalePitch: UInt32(kvB.scalePitch), ropeFactor: ropeFactor),
             bindings: .init(
-                q: q.view, weights: kvB.codes.view, scales: kvB.scalesView, frequencies: frequencies.view, positions: positions.view,
+                q: q.view, weights: kvB.codes.view, scales: kvB.scalesView, frequencies: frequencies.view,
+                positions: positions.view,
                 query: query.view))
         try commands.dispatch(shader, groups: (q.rows, shape.heads, 1))
     }
@@ -48,7 +54,9 @@ public struct MLAQuery: Kernel {
     public func reference() {
         let qHead = shape.qkNopeHeadDim + shape.qkRopeHeadDim
         for head in 0..<shape.heads {
-            let rows = (0..<shape.qkNopeHeadDim).map { kvB.decodedRow(head * (shape.qkNopeHeadDim + shape.vHeadDim) + $0) }
+            let rows = (0..<shape.qkNopeHeadDim).map {
+                kvB.decodedRow(head * (shape.qkNopeHeadDim + shape.vHeadDim) + $0)
+            }
             for token in 0..<q.rows {
                 let source = q.floats + token * q.pitch + head * qHead
                 let target = query.floats + token * query.pitch + head * shape.entryWidth
@@ -70,7 +78,9 @@ public struct MLAQuery: Kernel {
         return Cost(byteCount: kvB.byteCount / 2 + 4 * q.rows * (q.columns + query.columns), flopCount: flops)
     }
 
-    public var tolerance: Tolerance { Tolerance(2e-3, because: "the device's sine and cosine, to an absolute 2^-11 over large angles") }
+    public var tolerance: Tolerance {
+        Tolerance(2e-3, because: "the device's sine and cosine, to an absolute 2^-11 over large angles")
+    }
 
     public static var cases: [KernelCase] {
         MLAShape.samples.flatMap { name, shape in
@@ -80,7 +90,8 @@ public struct MLAQuery: Kernel {
                     return MLAQuery(
                         shape: shape, q: try bench.tensor("q", [3, shape.queryWidth]),
                         kvB: try bench.weight(
-                            "kv_b", rows: shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim), columns: shape.kvLoraRank, type),
+                            "kv_b", rows: shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim),
+                            columns: shape.kvLoraRank, type),
                         frequencies: try bench.frequencies(shape.qkRopeHeadDim),
                         positions: try bench.tensor("positions", .u32, [3], .words(positions)),
                         query: try bench.output("query", [3, shape.heads * shape.entryWidth]), ropeFactor: 1)

@@ -14,7 +14,9 @@ public struct MLAValue: Kernel {
     let y: Tensor
 
     public init(shape: MLAShape, latent: Tensor, kvB: Weight, y: Tensor) {
-        precondition(latent.columns == shape.heads * shape.kvLoraRank && y.columns == shape.heads * shape.vHeadDim, "mla_value: \(y.shape)")
+        precondition(
+            latent.columns == shape.heads * shape.kvLoraRank && y.columns == shape.heads * shape.vHeadDim,
+            "mla_value: \(y.shape)")
         self.shape = shape
         self.latent = latent
         self.kvB = kvB
@@ -27,7 +29,8 @@ public struct MLAValue: Kernel {
         let shader = MlaValueShader(
             constants: .init(format: kvB.format),
             params: .init(
-                nopeWidth: UInt32(shape.qkNopeHeadDim), valueWidth: UInt32(shape.vHeadDim), latentWidth: UInt32(shape.kvLoraRank),
+                nopeWidth: UInt32(shape.qkNopeHeadDim), valueWidth: UInt32(shape.vHeadDim),
+                latentWidth: UInt32(shape.kvLoraRank),
                 latentPitch: UInt32(latent.pitch), yPitch: UInt32(y.pitch), chunkPitch: UInt32(kvB.chunkPitch),
                 scalePitch: UInt32(kvB.scalePitch)),
             bindings: .init(latent: latent.view, weights: kvB.codes.view, scales: kvB.scalesView, y: y.view))
@@ -63,7 +66,8 @@ public struct MLAValue: Kernel {
                     MLAValue(
                         shape: shape, latent: try bench.tensor("latent", [3, shape.heads * shape.kvLoraRank]),
                         kvB: try bench.weight(
-                            "kv_b", rows: shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim), columns: shape.kvLoraRank, type),
+                            "kv_b", rows: shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim),
+                            columns: shape.kvLoraRank, type),
                         y: try bench.output("y", [3, shape.heads * shape.vHeadDim]))
                 }
             }

@@ -14,7 +14,8 @@ public struct RMSNorm: Kernel {
     let epsilon: Float
 
     public init(x: Tensor, adding delta: Tensor? = nil, weight: Tensor, y: Tensor, epsilon: Float) {
-        precondition(x.shape == y.shape && weight.columns == x.columns, "rms_norm: \(x.shape), \(weight.shape), \(y.shape)")
+        precondition(
+            x.shape == y.shape && weight.columns == x.columns, "rms_norm: \(x.shape), \(weight.shape), \(y.shape)")
         self.x = x
         self.delta = delta
         self.weight = weight
@@ -28,7 +29,8 @@ public struct RMSNorm: Kernel {
         let shader = RmsNormShader(
             constants: .init(addDelta: delta != nil),
             params: .init(
-                width: UInt32(x.columns), xPitch: UInt32(x.pitch), deltaPitch: UInt32(delta?.pitch ?? 0), yPitch: UInt32(y.pitch),
+                width: UInt32(x.columns), xPitch: UInt32(x.pitch), deltaPitch: UInt32(delta?.pitch ?? 0),
+                yPitch: UInt32(y.pitch),
                 epsilon: epsilon),
             bindings: .init(x: x.view, delta: (delta ?? weight).view, weight: weight.view, y: y.view))
         try commands.dispatch(shader, groups: (x.rows, 1, 1))
@@ -43,15 +45,20 @@ public struct RMSNorm: Kernel {
                 sum += value * value
             }
             let inverse = 1 / (sum / Float(x.columns) + epsilon).squareRoot()
-            for i in 0..<x.columns { y.floats[row * y.pitch + i] = x.floats[row * x.pitch + i] * inverse * weight.floats[i] }
+            for i in 0..<x.columns {
+                y.floats[row * y.pitch + i] = x.floats[row * x.pitch + i] * inverse * weight.floats[i]
+            }
         }
     }
 
-    public var cost: Cost { Cost(byteCount: x.rows * x.columns * (delta == nil ? 8 : 16), flopCount: 4 * x.rows * x.columns) }
+    public var cost: Cost {
+        Cost(byteCount: x.rows * x.columns * (delta == nil ? 8 : 16), flopCount: 4 * x.rows * x.columns)
+    }
     public var tolerance: Tolerance { .sum(of: x.columns) }
 
     public static var cases: [KernelCase] {
-        [(1, 7168, true), (3, 7168, false), (7, 1536, false), (5, 101, true), (64, 320, true), (1, 1, false)].map { rows, width, adds in
+        [(1, 7168, true), (3, 7168, false), (7, 1536, false), (5, 101, true), (64, 320, true), (1, 1, false)].map {
+            rows, width, adds in
             KernelCase("\(rows) rows of \(width)\(adds ? ", adding" : "")") { bench throws(GPUError) in
                 let shape = [rows, width]
                 return RMSNorm(

@@ -32,7 +32,9 @@ public enum SelfTest {
             let found = try download(output.storage, &transfer)
             let (ratio, failure) = compare(output, found: found, tolerance: kernel.tolerance)
             worst = max(worst, ratio)
-            if let failure { return Outcome(kernel: name, label: kernelCase.label, worstRatio: worst, failure: failure) }
+            if let failure {
+                return Outcome(kernel: name, label: kernelCase.label, worstRatio: worst, failure: failure)
+            }
         }
         return Outcome(kernel: name, label: kernelCase.label, worstRatio: worst, failure: nil)
     }
@@ -51,10 +53,14 @@ public enum SelfTest {
                 case .u32:
                     let want = output.words[row * output.pitch + column]
                     let have = found.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self) }
-                    if want != have { return (.infinity, "\(output.label)[\(row), \(column)]: expected \(want), found \(have)") }
+                    if want != have {
+                        return (.infinity, "\(output.label)[\(row), \(column)]: expected \(want), found \(have)")
+                    }
                 case .bf16:
                     expected.append(BF16.decode(output.storage.host!.load(fromByteOffset: offset, as: UInt16.self)))
-                    values.append(BF16.decode(found.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt16.self) }))
+                    values.append(
+                        BF16.decode(found.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt16.self) })
+                    )
                 default:
                     expected.append(output.storage.host!.load(fromByteOffset: offset, as: Float.self))
                     values.append(found.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: Float.self) })
@@ -73,14 +79,18 @@ public enum SelfTest {
     }
 
     /// The worst element's error over what it may be.
-    static func measure(_ output: Tensor, expected: [Float], found: [Float], tolerance: Tolerance) -> (ratio: Float, failure: String?) {
+    static func measure(_ output: Tensor, expected: [Float], found: [Float], tolerance: Tolerance) -> (
+        ratio: Float, failure: String?
+    ) {
         guard !expected.isEmpty else { return (0, nil) }
         // Elements that a kernel leaves alone hold the poison, a NaN, on both sides: equal bits are equal.
-        let meanSquare = expected.reduce(0.0) { $1.isFinite ? $0 + Double($1) * Double($1) : $0 } / Double(expected.count)
+        let meanSquare =
+            expected.reduce(0.0) { $1.isFinite ? $0 + Double($1) * Double($1) : $0 } / Double(expected.count)
         let rms = Float(meanSquare.squareRoot())
         var worst: Float = 0
         var failure: String?
-        for (index, (want, have)) in zip(expected, found).enumerated() where want != have && want.bitPattern != have.bitPattern {
+        for (index, (want, have)) in zip(expected, found).enumerated()
+        where want != have && want.bitPattern != have.bitPattern {
             let error = abs(have - want) / (tolerance.relative * (abs(want) + rms))
             let ratio = error.isNaN ? .infinity : error
             guard ratio > worst else { continue }

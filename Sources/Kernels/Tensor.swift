@@ -41,7 +41,9 @@ public struct Tensor: Sendable {
         self.pitch = pitch ?? shape.dropFirst().reduce(1, *)
         self.byteOffset = byteOffset
         precondition(self.pitch >= columns, "\(storage.label): pitch \(self.pitch) below \(columns) columns")
-        precondition(byteOffset + byteCount <= storage.byteCount, "\(storage.label): \(shape) exceeds \(storage.byteCount) bytes")
+        precondition(
+            byteOffset + byteCount <= storage.byteCount, "\(storage.label): \(shape) exceeds \(storage.byteCount) bytes"
+        )
     }
 
     public var label: String { storage.label }

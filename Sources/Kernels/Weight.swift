@@ -15,7 +15,9 @@ public struct Weight: Sendable {
     public let matrixCount: Int
 
     public init(codes: Tensor, scales: Tensor?, matrixCount: Int = 1) {
-        precondition(codes.rows % matrixCount == 0 && (codes.type == .fp8E4M3) == (scales != nil), "\(codes.label): \(codes.type)")
+        precondition(
+            codes.rows % matrixCount == 0 && (codes.type == .fp8E4M3) == (scales != nil),
+            "\(codes.label): \(codes.type)")
         precondition(codes.pitch * codes.type.byteCount % 16 == 0, "\(codes.label): pitch \(codes.pitch)")
         self.codes = codes
         self.scales = scales
@@ -41,7 +43,9 @@ public struct Weight: Sendable {
     public var scaleRows: Int { BlockScaling.blockCount(rows) }
     public var scalePitch: Int { BlockScaling.blockCount(columns) }
     /// Bytes that a product with one whole matrix reads.
-    public var byteCount: Int { rows * columns * codes.type.byteCount + (scales == nil ? 0 : scaleRows * scalePitch * 4) }
+    public var byteCount: Int {
+        rows * columns * codes.type.byteCount + (scales == nil ? 0 : scaleRows * scalePitch * 4)
+    }
 
     /// What the `scales` binding takes where there are none: any readable buffer.
     public var scalesView: BufferView { scales?.view ?? codes.rows(0..<1).view }

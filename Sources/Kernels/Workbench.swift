@@ -30,7 +30,9 @@ public struct Workbench {
         let pitch = pitch ?? (type == .u32 ? columns : Tensor.activationPitch(columns))
         let byteCount = (shape[0] * pitch * type.byteCount + 3) / 4 * 4 + 2 * Self.guardByteCount
         let view: BufferView? =
-            if let device { try Allocation(on: device, byteCount: byteCount, kind: .device, label: label).view } else { nil }
+            if let device { try Allocation(on: device, byteCount: byteCount, kind: .device, label: label).view } else {
+                nil
+            }
         let storage = Storage(label: label, byteCount: byteCount, device: view, onHost: true)
         let words = storage.host!.bindMemory(to: UInt32.self)
         for index in words.indices { words[index] = Self.poison }
@@ -40,7 +42,8 @@ public struct Workbench {
     }
 
     /// A tensor that the kernel writes.
-    public mutating func output(_ label: String, _ type: ElementType = .f32, _ shape: [Int]
+    public mutating func output(
+        _ label: String, _ type: ElementType = .f32, _ shape: [Int]
     ) throws(GPUError) -> Tensor {
         try tensor(label, type, shape, .poison)
     }
@@ -51,15 +54,20 @@ public struct Workbench {
     ) throws(GPUError) -> Weight {
         let gain = 1 / Float(columns).squareRoot()
         let codes = try tensor(label, type, [matrixCount * rows, columns], .poison, pitch: Tensor.weightPitch(columns))
-        let bytes = UnsafeMutableRawBufferPointer(rebasing: codes.storage.host![codes.byteOffset..<codes.byteOffset + codes.byteCount])
+        let bytes = UnsafeMutableRawBufferPointer(
+            rebasing: codes.storage.host![codes.byteOffset..<codes.byteOffset + codes.byteCount])
         bytes.initializeMemory(as: UInt8.self, repeating: 0)
         for row in 0..<codes.rows {
             for column in 0..<columns {
                 let index = row * codes.pitch + column
                 switch type {
                 case .f32: bytes.storeBytes(of: random.nextNormal() * gain, toByteOffset: index * 4, as: Float.self)
-                case .bf16: bytes.storeBytes(of: BF16.encode(random.nextNormal() * gain), toByteOffset: index * 2, as: UInt16.self)
-                case .f16: bytes.storeBytes(of: FP16.encode(random.nextNormal() * gain), toByteOffset: index * 2, as: UInt16.self)
+                case .bf16:
+                    bytes.storeBytes(
+                        of: BF16.encode(random.nextNormal() * gain), toByteOffset: index * 2, as: UInt16.self)
+                case .f16:
+                    bytes.storeBytes(
+                        of: FP16.encode(random.nextNormal() * gain), toByteOffset: index * 2, as: UInt16.self)
                 default:
                     let code = UInt8(truncatingIfNeeded: random.next())
                     bytes[index] = code & 0x7F == 0x7F ? code & 0x80 : code

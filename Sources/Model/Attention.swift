@@ -19,7 +19,8 @@ extension Transformer {
         }
         let kv = try linear(x, weights.kvA, batch.phase, "kv_a")
         let view = CacheView(
-            entries: cacheEntries[layer], pageTable: batch.pageTable, positions: batch.positions, sequences: batch.sequences)
+            entries: cacheEntries[layer], pageTable: batch.pageTable, positions: batch.positions,
+            sequences: batch.sequences)
         try executor.run(
             KVCacheAppend(
                 shape: shape, kv: kv, weight: weights.kvANorm, frequencies: self.weights.frequencies, cache: view,
@@ -33,11 +34,13 @@ extension Transformer {
         let partials = try tensor("partials", [tokens, shape.heads * batch.splitCount * (shape.kvLoraRank + 2)])
         try executor.run(
             MLAAttention(
-                shape: shape, query: query, cache: view, partials: partials, splitCount: batch.splitCount, scale: config.softmaxScale))
+                shape: shape, query: query, cache: view, partials: partials, splitCount: batch.splitCount,
+                scale: config.softmaxScale))
         let latent = try tensor("latent", [tokens, shape.heads * shape.kvLoraRank])
         try executor.run(
             MLACombine(
-                shape: shape, partials: partials, positions: batch.positions, latent: latent, splitCount: batch.splitCount))
+                shape: shape, partials: partials, positions: batch.positions, latent: latent,
+                splitCount: batch.splitCount))
         let values = try tensor("values", [tokens, shape.heads * shape.vHeadDim])
         try executor.run(MLAValue(shape: shape, latent: latent, kvB: weights.kvB, y: values))
         try linear(values, weights.output, batch.phase, into: output)

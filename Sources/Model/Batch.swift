@@ -25,7 +25,9 @@ struct Scratch {
         let columns = shape.dropFirst().reduce(1, *)
         let pitch = words ? columns : Tensor.activationPitch(columns)
         let byteCount = shape[0] * pitch * 4
-        if let known = storages[name], known.byteCount >= byteCount { return Tensor(known, words ? .u32 : .f32, shape, pitch: pitch) }
+        if let known = storages[name], known.byteCount >= byteCount {
+            return Tensor(known, words ? .u32 : .f32, shape, pitch: pitch)
+        }
         let storage = try executor.makeStorage(name, byteCount: byteCount)
         storages[name] = storage
         return Tensor(storage, words ? .u32 : .f32, shape, pitch: pitch)

@@ -34,7 +34,9 @@ public final class Executor {
     public func makeStorage(_ label: String, byteCount: Int) throws(ModelError) -> Storage {
         let rounded = (max(byteCount, 4) + 15) / 16 * 16
         let view: BufferView? =
-            if device == nil { nil } else { try gpu { () throws(GPUError) in try arena!.allocate(byteCount: rounded, label: label) } }
+            if device == nil { nil } else {
+                try gpu { () throws(GPUError) in try arena!.allocate(byteCount: rounded, label: label) }
+            }
         weightByteCount += rounded
         let storage = Storage(label: label, byteCount: rounded, device: view, onHost: runsReference)
         // Side by side, elements that no kernel writes must be equal too.
@@ -59,7 +61,8 @@ public final class Executor {
 
     /// Writes the first bytes of a step's input.
     public func set(_ tensor: Tensor, to words: [UInt32]) throws(ModelError) {
-        precondition(tensor.byteOffset == 0 && words.count * 4 <= tensor.byteCount, "\(tensor.label): \(words.count) words")
+        precondition(
+            tensor.byteOffset == 0 && words.count * 4 <= tensor.byteCount, "\(tensor.label): \(words.count) words")
         try fill(tensor.storage) { offset, bytes throws(ModelError) in
             words.withUnsafeBytes { source in
                 let end = min(source.count, offset + bytes.count)
@@ -98,7 +101,9 @@ public final class Executor {
         var bytes = [UInt8](repeating: 0, count: tensor.byteCount)
         guard device != nil else {
             bytes.withUnsafeMutableBytes {
-                $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: tensor.storage.host![tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]))
+                $0.copyMemory(
+                    from: UnsafeRawBufferPointer(
+                        rebasing: tensor.storage.host![tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]))
             }
             return bytes
         }
@@ -156,7 +161,8 @@ public final class Executor {
     public func clear(_ tensor: Tensor) throws(ModelError) {
         if device != nil { commands!.fill(tensor.view, word: 0) }
         if let host = tensor.storage.host {
-            zero(UnsafeMutableRawBufferPointer(rebasing: host[tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]))
+            zero(
+                UnsafeMutableRawBufferPointer(rebasing: host[tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]))
         }
     }
 

@@ -14,7 +14,9 @@ public enum ModelLoader {
         let config = checkpoint.config
         let context = options.contextTokens ?? min(config.maxPositionEmbeddings, 4096)
         guard context <= config.maxPositionEmbeddings else {
-            throw .failed("--context \(context): expected at most \(config.maxPositionEmbeddings), the model's max_position_embeddings")
+            throw .failed(
+                "--context \(context): expected at most \(config.maxPositionEmbeddings), the model's max_position_embeddings"
+            )
         }
         var device: Device?
         if case .vulkan(let name) = choice {

@@ -23,7 +23,8 @@ struct PagedCache {
     }
 
     var freeTokenCount: Int {
-        free.count * Self.pageTokenCount + sequences.values.reduce(0) { $0 + $1.pages.count * Self.pageTokenCount - $1.tokenCount }
+        free.count * Self.pageTokenCount
+            + sequences.values.reduce(0) { $0 + $1.pages.count * Self.pageTokenCount - $1.tokenCount }
     }
 
     func tokenCount(of sequence: SequenceID) -> Int { known(sequence).tokenCount }
@@ -39,14 +40,17 @@ struct PagedCache {
         var needed = 0
         for (sequence, count) in additions {
             let entry = known(sequence)
-            needed += max(0, (entry.tokenCount + count + Self.pageTokenCount - 1) / Self.pageTokenCount - entry.pages.count)
+            needed += max(
+                0, (entry.tokenCount + count + Self.pageTokenCount - 1) / Self.pageTokenCount - entry.pages.count)
         }
         guard needed <= free.count else {
             throw .cacheFull(neededTokens: additions.reduce(0) { $0 + $1.1 }, freeTokens: freeTokenCount)
         }
         for (sequence, count) in additions {
             var entry = known(sequence)
-            while entry.pages.count * Self.pageTokenCount < entry.tokenCount + count { entry.pages.append(free.removeLast()) }
+            while entry.pages.count * Self.pageTokenCount < entry.tokenCount + count {
+                entry.pages.append(free.removeLast())
+            }
             sequences[sequence] = entry
         }
     }
@@ -55,9 +59,13 @@ struct PagedCache {
 
     mutating func truncate(_ sequence: SequenceID, to tokenCount: Int) {
         var entry = known(sequence)
-        precondition(tokenCount >= 0 && tokenCount <= entry.tokenCount, "truncate to \(tokenCount) of \(entry.tokenCount) tokens")
+        precondition(
+            tokenCount >= 0 && tokenCount <= entry.tokenCount, "truncate to \(tokenCount) of \(entry.tokenCount) tokens"
+        )
         entry.tokenCount = tokenCount
-        while (entry.pages.count - 1) * Self.pageTokenCount >= tokenCount, let page = entry.pages.popLast() { free.append(page) }
+        while (entry.pages.count - 1) * Self.pageTokenCount >= tokenCount, let page = entry.pages.popLast() {
+            free.append(page)
+        }
         sequences[sequence] = entry
     }
 

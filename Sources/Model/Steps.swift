@@ -59,7 +59,9 @@ extension Transformer: LanguageModel {
     }
 
     /// One device step over the runs; their sequences advance.
-    private func run(_ runs: [Run], _ phase: StepPhase, _ items: [StepItem], _ results: inout [Logits]) throws(ModelError) {
+    private func run(_ runs: [Run], _ phase: StepPhase, _ items: [StepItem], _ results: inout [Logits])
+        throws(ModelError)
+    {
         let batch = try makeBatch(runs, phase, items)
         try executor.begin()
         let logits = try forward(batch)
@@ -109,8 +111,10 @@ extension Transformer: LanguageModel {
         }
         let count = tokens.count
         let batch = Batch(
-            phase: phase, tokens: try tensor("tokens", [count], words: true), positions: try tensor("positions", [count], words: true),
-            sequences: try tensor("sequences", [count], words: true), pageTable: try tensor("page table", [runs.count, maxPages], words: true),
+            phase: phase, tokens: try tensor("tokens", [count], words: true),
+            positions: try tensor("positions", [count], words: true),
+            sequences: try tensor("sequences", [count], words: true),
+            pageTable: try tensor("page table", [runs.count, maxPages], words: true),
             keyCount: Int(positions.max() ?? 0) + 1, outputRows: outputRows)
         try executor.set(batch.tokens, to: tokens)
         try executor.set(batch.positions, to: positions)

@@ -31,7 +31,8 @@ public final class Transformer {
     static let stepTokenCount = 256
 
     init(
-        config: ModelConfig, notes: [String], weights: ModelWeights, executor: Executor, contextLength: Int, kvFormat: LoadOptions.CacheFormat
+        config: ModelConfig, notes: [String], weights: ModelWeights, executor: Executor, contextLength: Int,
+        kvFormat: LoadOptions.CacheFormat
     ) throws(ModelError) {
         self.config = config
         self.notes = notes
@@ -54,7 +55,8 @@ public final class Transformer {
         var entries: [Tensor] = []
         for layer in 0..<config.numHiddenLayers {
             let rows = pages * PagedCache.pageTokenCount
-            let storage = try executor.makeStorage("cache of layer \(layer)", byteCount: rows * shape.entryWidth * type.byteCount)
+            let storage = try executor.makeStorage(
+                "cache of layer \(layer)", byteCount: rows * shape.entryWidth * type.byteCount)
             entries.append(Tensor(storage, type, [rows, shape.entryWidth]))
         }
         cacheEntries = entries

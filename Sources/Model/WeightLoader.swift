@@ -23,7 +23,9 @@ struct WeightLoader {
         let pitch = Tensor.weightPitch(columns)
         let storage = try executor.makeStorage(names[0], byteCount: names.count * rows * pitch * first.type.byteCount)
         let codes = Tensor(storage, first.type, [names.count * rows, columns], pitch: pitch)
-        try fillRows(storage, names, rowByteCount: columns * first.type.byteCount, pitchByteCount: pitch * first.type.byteCount, rows: rows)
+        try fillRows(
+            storage, names, rowByteCount: columns * first.type.byteCount, pitchByteCount: pitch * first.type.byteCount,
+            rows: rows)
         guard first.type == .fp8E4M3 else { return Weight(codes: codes, scales: nil, matrixCount: names.count) }
 
         let scaleShape = [BlockScaling.blockCount(rows), BlockScaling.blockCount(columns)]
@@ -47,7 +49,9 @@ struct WeightLoader {
     func has(_ name: String) -> Bool { checkpoint[name] != nil }
 
     private func tensor(_ name: String) throws(ModelError) -> TensorInfo {
-        guard let info = checkpoint[name] else { throw .failed("\(name): expected in the checkpoint, found no such tensor") }
+        guard let info = checkpoint[name] else {
+            throw .failed("\(name): expected in the checkpoint, found no such tensor")
+        }
         return info
     }
 
@@ -98,8 +102,10 @@ struct WeightLoader {
                     defer { packed.deallocate() }
                     try read(info, offset: source, into: packed)
                     for index in 0..<count {
-                        let line = UnsafeRawBufferPointer(rebasing: packed[index * rowByteCount..<(index + 1) * rowByteCount])
-                        UnsafeMutableRawBufferPointer(rebasing: target[(index * pitchByteCount)...]).copyMemory(from: line)
+                        let line = UnsafeRawBufferPointer(
+                            rebasing: packed[index * rowByteCount..<(index + 1) * rowByteCount])
+                        UnsafeMutableRawBufferPointer(rebasing: target[(index * pitchByteCount)...]).copyMemory(
+                            from: line)
                     }
                 }
                 row += count
@@ -110,7 +116,9 @@ struct WeightLoader {
 
     /// Reads part of a tensor and refuses NaN and infinity, naming the element.
     private func read(_ info: TensorInfo, offset: Int, into bytes: UnsafeMutableRawBufferPointer) throws(ModelError) {
-        do throws(CheckpointError) { try checkpoint.read(info, offset: offset, into: bytes) } catch { throw .failed(error.description) }
+        do throws(CheckpointError) { try checkpoint.read(info, offset: offset, into: bytes) } catch {
+            throw .failed(error.description)
+        }
         guard let bad = FiniteScan.firstNonFinite(info.type, in: UnsafeRawBufferPointer(bytes)) else { return }
         let index = offset / info.type.byteCount + bad
         let columns = info.shape.last ?? 1

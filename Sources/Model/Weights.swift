@@ -72,7 +72,8 @@ extension WeightLoader {
             postAttentionNorm: try vector(prefix + ".post_attention_layernorm.weight"),
             attention: AttentionWeights(
                 query: query, kvA: try matrix([attention + ".kv_a_proj_with_mqa.weight"]),
-                kvANorm: try vector(attention + ".kv_a_layernorm.weight"), kvB: try matrix([attention + ".kv_b_proj.weight"]),
+                kvANorm: try vector(attention + ".kv_a_layernorm.weight"),
+                kvB: try matrix([attention + ".kv_b_proj.weight"]),
                 output: try matrix([attention + ".o_proj.weight"])),
             feedForward: config.isMoE(layer: index)
                 ? .experts(try experts(config, prefix + ".mlp")) : .dense(try feedForward(prefix + ".mlp")))
@@ -94,7 +95,9 @@ extension WeightLoader {
     }
 
     /// A projection of all experts, in parts that one binding takes.
-    private mutating func bank(_ config: ModelConfig, _ prefix: String, _ projection: String) throws(ModelError) -> ExpertBank {
+    private mutating func bank(_ config: ModelConfig, _ prefix: String, _ projection: String) throws(ModelError)
+        -> ExpertBank
+    {
         let names = (0..<config.nRoutedExperts).map { "\(prefix).experts.\($0).\(projection).weight" }
         let columns = projection == "down_proj" ? config.moeIntermediateSize : config.hiddenSize
         let rows = projection == "down_proj" ? config.hiddenSize : config.moeIntermediateSize

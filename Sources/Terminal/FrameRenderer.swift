@@ -97,7 +97,9 @@ struct FrameRenderer: Sendable {
             output += cell.shown
             column += Int(cell.width)
             // Where terminals disagree about a width, go to the column that the layout says.
-            if !cell.isCertain, column < max(row.endColumn, 1) || row.endColumn > 0 { output += "\u{1B}[\(column + 1)G" }
+            if !cell.isCertain, column < max(row.endColumn, 1) || row.endColumn > 0 {
+                output += "\u{1B}[\(column + 1)G"
+            }
         }
     }
 

@@ -13,5 +13,8 @@ struct Fathom: ParsableCommand {
             Exit codes: 0 done; 1 it failed, and stderr says what, what was expected and what to do; \
             64 wrong usage; 130 interrupted (Ctrl-C stops the work; a second one ends the program).
             """,
-        subcommands: [ChatCommand.self, Generate.self, Tokenize.self, Devices.self, SelfTestCommand.self, Bench.self])
+        subcommands: [
+            ChatCommand.self, GenerateCommand.self, TokenizeCommand.self, LogitsCommand.self, DevicesCommand.self,
+            SelfTestCommand.self, BenchCommand.self,
+        ])
 }

@@ -68,7 +68,7 @@ import Testing
         let result = try Program.run(["tokenize", "--model", empty.path, "x"])
         #expect(result.status == 1 && result.errors.contains("expected tokenizer.json"))
         let file = try empty.write("file", "")
-        #expect(try Program.run(["tokenize", "--model", file, "x"]).errors.contains("found a file"))
+        #expect(try Program.run(["tokenize", "--model", file, "x"]).errors.contains("expected a folder"))
     }
 
     private func ids(_ line: String) throws -> [Int] {

@@ -1,1 +1,64 @@
+import GPU
 import Testing
+
+@testable import Kernels
+
+/// Walks the catalogue on the default device: seeded input, poisoned outputs, every element against the reference.
+@Suite(.serialized) struct CatalogueTests {
+    @Test func everyKernelAgreesWithItsReference() throws {
+        let device = try Device.open()
+        for kernel in Catalogue.kernels {
+            #expect(!kernel.cases.isEmpty, "\(kernel.name) has no cases")
+            for kernelCase in kernel.cases {
+                let outcome = try SelfTest.run(kernelCase, on: device)
+                #expect(outcome.failure == nil, "\(kernel.name), \(kernelCase.label): \(outcome.failure ?? "")")
+            }
+        }
+    }
+
+    @Test func namesAreUnique() {
+        let names = Catalogue.kernels.map { $0.name }
+        #expect(Set(names).count == names.count)
+    }
+}
+
+/// The comparison itself must see what is wrong.
+struct SelfTestTests {
+    private func output(_ values: [Float]) throws -> Tensor {
+        var bench = Workbench(on: nil, seed: 1)
+        return try bench.tensor("y", .f32, [1, values.count], .floats(values))
+    }
+
+    private func bytes(_ tensor: Tensor, _ change: (UnsafeMutablePointer<Float>) -> Void) -> [UInt8] {
+        var copy = [UInt8](tensor.storage.host!)
+        copy.withUnsafeMutableBytes { raw in
+            change((raw.baseAddress! + tensor.byteOffset).assumingMemoryBound(to: Float.self))
+        }
+        return copy
+    }
+
+    let tolerance = Tolerance(1e-3, because: "a test")
+
+    @Test func equalBytesPass() throws {
+        let y = try output([1, 2, 3, 4])
+        #expect(SelfTest.difference(y, found: bytes(y) { _ in }, tolerance: tolerance) == nil)
+    }
+
+    @Test func oneWrongElementIsNamed() throws {
+        let y = try output([1, 2, 3, 4])
+        let failure = SelfTest.difference(y, found: bytes(y) { $0[2] = 3.1 }, tolerance: tolerance)
+        #expect(failure?.contains("[0, 2]: expected 3.0, found 3.1") == true)
+    }
+
+    @Test func anUnwrittenElementFails() throws {
+        let y = try output([1, 2, 3, 4])
+        let poison = Float(bitPattern: Workbench.poison)
+        #expect(SelfTest.difference(y, found: bytes(y) { $0[1] = poison }, tolerance: tolerance) != nil)
+    }
+
+    @Test func aWriteBeyondTheEndFails() throws {
+        let y = try output([1, 2, 3, 4])
+        let failure = SelfTest.difference(y, found: bytes(y) { $0[4] = 0 }, tolerance: tolerance)
+        #expect(failure?.contains("outside its elements") == true)
+    }
+}

@@ -17,7 +17,8 @@ struct Compiler {
         let output = FileManager.default.temporaryDirectory.appendingPathComponent("fathom-\(UUID().uuidString).spv")
         defer { try? FileManager.default.removeItem(at: output) }
         let includes = input.deletingLastPathComponent().path
-        let compiled = try run(glslang, ["--target-env", "vulkan1.3", "--quiet", "-I\(includes)", "-o", output.path, input.path])
+        let compiled = try run(
+            glslang, ["--target-env", "vulkan1.3", "--quiet", "-I\(includes)", "-o", output.path, input.path])
         guard compiled.status == 0 else { throw BuildError(diagnostics(compiled.text, of: input)) }
         let checked = try run(validator, ["--target-env", "vulkan1.3", output.path])
         guard checked.status == 0 else { throw BuildError("\(input.path):1: error: spirv-val: \(checked.text)") }
@@ -31,7 +32,8 @@ struct Compiler {
     private func tool(variable: String, names: [String]) throws -> String {
         let environment = ProcessInfo.processInfo.environment
         if let chosen = environment[variable], !chosen.isEmpty { return chosen }
-        let folders = [packageDirectory.appendingPathComponent(".toolchain/bin").path]
+        let folders =
+            [packageDirectory.appendingPathComponent(".toolchain/bin").path]
             + (environment["PATH"] ?? "").split(separator: ":").map(String.init)
         for folder in folders {
             for name in names where FileManager.default.isExecutableFile(atPath: "\(folder)/\(name)") {
@@ -61,7 +63,8 @@ struct Compiler {
             let body = line.dropFirst(7)
             let parts = body.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard parts.count == 3, Int(parts[1]) != nil else { return "\(input.path):1: error: \(body)" }
-            let file = parts[0].contains("/") ? String(parts[0]) : input.deletingLastPathComponent().path + "/" + parts[0]
+            let file =
+                parts[0].contains("/") ? String(parts[0]) : input.deletingLastPathComponent().path + "/" + parts[0]
             return "\(file):\(parts[1]): error:\(parts[2])"
         }.joined(separator: "\n")
     }

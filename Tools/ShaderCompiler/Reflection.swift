@@ -38,14 +38,19 @@ struct Reflection {
                     throw fail("buffers need set = 0 and a binding")
                 }
                 let memberCount = module.structMembers[pointee]?.count ?? 0
-                guard memberCount == 1 else { throw fail("a buffer block has one member, an array; found \(memberCount)") }
+                guard memberCount == 1 else {
+                    throw fail("a buffer block has one member, an array; found \(memberCount)")
+                }
                 let instance = module.names[variable.id] ?? ""
                 let name = lowerCamelCase(instance.isEmpty ? module.memberNames[pointee]?[0] ?? "" : instance)
-                let readOnly = module.memberDecoration(pointee, 0, 24) != nil || module.decoration(variable.id, 24) != nil
-                let writeOnly = module.memberDecoration(pointee, 0, 25) != nil || module.decoration(variable.id, 25) != nil
+                let readOnly =
+                    module.memberDecoration(pointee, 0, 24) != nil || module.decoration(variable.id, 24) != nil
+                let writeOnly =
+                    module.memberDecoration(pointee, 0, 25) != nil || module.decoration(variable.id, 25) != nil
                 while bindings.count <= Int(binding) { bindings.append(Binding(name: "", access: "")) }
                 guard bindings[Int(binding)].name.isEmpty else { throw fail("binding \(binding) is declared twice") }
-                bindings[Int(binding)] = Binding(name: name, access: readOnly ? "read" : writeOnly ? "write" : "readWrite")
+                bindings[Int(binding)] = Binding(
+                    name: name, access: readOnly ? "read" : writeOnly ? "write" : "readWrite")
             case 9:  // PushConstant
                 guard params.isEmpty else { throw fail("more than one push-constant block") }
                 for (index, member) in (module.structMembers[pointee] ?? []).enumerated() {
@@ -63,7 +68,9 @@ struct Reflection {
             default: break
             }
         }
-        if let hole = bindings.firstIndex(where: { $0.name.isEmpty }) { throw fail("binding \(hole) is missing: bindings count from 0") }
+        if let hole = bindings.firstIndex(where: { $0.name.isEmpty }) {
+            throw fail("binding \(hole) is missing: bindings count from 0")
+        }
         guard Set(bindings.map(\.name)).count == bindings.count else { throw fail("two buffers share a name") }
 
         for (id, value) in module.specConstants {
@@ -71,7 +78,8 @@ struct Reflection {
             guard let type = module.scalarType(value.type) else { throw fail("specialisation constants have 32 bits") }
             constants.append(
                 Constant(
-                    name: lowerCamelCase((module.names[id] ?? "").lowercased()), id: constantID, type: type, defaultBits: value.bits))
+                    name: lowerCamelCase((module.names[id] ?? "").lowercased()), id: constantID, type: type,
+                    defaultBits: value.bits))
         }
         constants.sort { $0.id < $1.id }
         guard let size = module.localSize else { throw fail("no workgroup size") }
@@ -82,7 +90,9 @@ struct Reflection {
                 if let constant = module.specConstants[id], let constantID = module.decoration(id, 1) {
                     return ".constant(id: \(constantID), defaultValue: \(constant.bits))"
                 }
-                guard let value = module.values[id] else { throw fail("a workgroup size that is neither literal nor constant") }
+                guard let value = module.values[id] else {
+                    throw fail("a workgroup size that is neither literal nor constant")
+                }
                 return ".literal(\(value))"
             }
         }
@@ -93,5 +103,6 @@ struct Reflection {
 func lowerCamelCase(_ name: String) -> String {
     let parts = name.split(separator: "_").map(String.init)
     guard let first = parts.first else { return name }
-    return first.prefix(1).lowercased() + first.dropFirst() + parts.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+    return first.prefix(1).lowercased() + first.dropFirst()
+        + parts.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
 }

@@ -56,7 +56,9 @@ struct SPIRVModule {
     }
 
     func decoration(_ id: UInt32, _ kind: UInt32) -> UInt32? { decorations[id]?[kind] }
-    func memberDecoration(_ id: UInt32, _ member: Int, _ kind: UInt32) -> UInt32? { memberDecorations[id]?[member]?[kind] }
+    func memberDecoration(_ id: UInt32, _ member: Int, _ kind: UInt32) -> UInt32? {
+        memberDecorations[id]?[member]?[kind]
+    }
     func pointee(_ type: UInt32) -> UInt32 { pointers[type] ?? 0 }
     func scalarType(_ type: UInt32) -> String? { scalars[type] }
     func byteCount(_ type: UInt32) -> Int { sizes[type] ?? 0 }

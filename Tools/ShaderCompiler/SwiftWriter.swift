@@ -24,24 +24,36 @@ struct SwiftWriter {
         out += record("Bindings", bindings.map { ($0.name, "BufferView", nil) })
         out += "    public var constants: Constants\n    public var params: Params\n    public var bindings: Bindings\n"
         out += "    public init(constants: Constants = Constants(), params: Params, bindings: Bindings) {\n"
-        out += "        self.constants = constants\n        self.params = params\n        self.bindings = bindings\n    }\n"
-        out += "    public static let module = ShaderModule(\n        name: \"\(name)\",\n        spirvBase64: \"\(base64)\",\n"
-        out += "        bindings: [" + bindings.map { ".init(name: \"\($0.name)\", access: .\($0.access))" }.joined(separator: ", ") + "],\n"
+        out +=
+            "        self.constants = constants\n        self.params = params\n        self.bindings = bindings\n    }\n"
+        out +=
+            "    public static let module = ShaderModule(\n        name: \"\(name)\",\n        spirvBase64: \"\(base64)\",\n"
+        out +=
+            "        bindings: ["
+            + bindings.map { ".init(name: \"\($0.name)\", access: .\($0.access))" }.joined(separator: ", ") + "],\n"
         out += "        constants: ["
-        out += constants.map { ".init(name: \"\($0.name)\", id: \($0.id), defaultBits: \($0.defaultBits))" }.joined(separator: ", ")
+        out += constants.map { ".init(name: \"\($0.name)\", id: \($0.id), defaultBits: \($0.defaultBits))" }.joined(
+            separator: ", ")
         out += "],\n        pushConstantByteCount: \(params.count * 4),\n"
         out += "        workgroupSize: (\(reflection.workgroupSize.joined(separator: ", "))),\n"
         out += "        sharedByteCount: \(reflection.sharedByteCount),\n"
         out += "        capabilities: [" + reflection.capabilities.map { "\"\($0)\"" }.joined(separator: ", ") + "],\n"
         out += "        hash: 0x\(String(hash, radix: 16)))\n"
-        out += "    public var pushConstantWords: [UInt32] { [" + params.map { bits("params.\($0.name)", $0.type) }.joined(separator: ", ") + "] }\n"
+        out +=
+            "    public var pushConstantWords: [UInt32] { ["
+            + params.map { bits("params.\($0.name)", $0.type) }.joined(separator: ", ") + "] }\n"
         out += "    public var constantWords: [(id: UInt32, bits: UInt32)] { ["
-        out += constants.map { "(\($0.id), \(bits("constants.\($0.name)", $0.type)))" }.joined(separator: ", ") + "] }\n"
-        out += "    public var views: [BufferView] { [" + bindings.map { "bindings.\($0.name)" }.joined(separator: ", ") + "] }\n}\n"
+        out +=
+            constants.map { "(\($0.id), \(bits("constants.\($0.name)", $0.type)))" }.joined(separator: ", ") + "] }\n"
+        out +=
+            "    public var views: [BufferView] { [" + bindings.map { "bindings.\($0.name)" }.joined(separator: ", ")
+            + "] }\n}\n"
         return out
     }
 
-    private func record(_ name: String, _ fields: [(name: String, type: String, value: String?)], extra: String = "") -> String {
+    private func record(_ name: String, _ fields: [(name: String, type: String, value: String?)], extra: String = "")
+        -> String
+    {
         var out = "    public struct \(name): Sendable\(extra) {\n"
         for field in fields { out += "        public var \(field.name): \(field.type)\n" }
         let parameters = fields.map { "\($0.name): \($0.type)" + ($0.value.map { " = \($0)" } ?? "") }

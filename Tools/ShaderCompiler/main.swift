@@ -16,7 +16,8 @@ do {
     let reflection = try Reflection(words: words, file: input.path)
     let source = try String(contentsOf: input, encoding: .utf8)
     let name = input.deletingPathExtension().lastPathComponent
-    let swift = SwiftWriter(name: name, reflection: reflection, words: strippedOfNames(words), comment: leadingComment(of: source))
+    let swift = SwiftWriter(
+        name: name, reflection: reflection, words: strippedOfNames(words), comment: leadingComment(of: source))
     try swift.text().write(to: URL(fileURLWithPath: arguments[2]), atomically: true, encoding: .utf8)
 } catch {
     FileHandle.standardError.write(Data("\(error)\n".utf8))

@@ -5,8 +5,10 @@ import PackagePlugin
 @main struct ShaderPlugin: BuildToolPlugin {
     func createBuildCommands(context: PluginContext, target: any Target) throws -> [Command] {
         let compiler = try context.tool(named: "ShaderCompiler")
-        let files = try FileManager.default.contentsOfDirectory(at: target.directoryURL.resolvingSymlinksInPath(), includingPropertiesForKeys: nil)
-            .sorted { $0.path < $1.path }
+        let files = try FileManager.default.contentsOfDirectory(
+            at: target.directoryURL.resolvingSymlinksInPath(), includingPropertiesForKeys: nil
+        )
+        .sorted { $0.path < $1.path }
         let shared = files.filter { $0.pathExtension == "glsl" }
         let output = context.pluginWorkDirectoryURL
         return files.filter { $0.pathExtension == "comp" }.map { shader in

@@ -23,7 +23,9 @@ struct ChatCommand: ParsableCommand {
     @Option(help: ArgumentHelp("What the model is told before the conversation.", valueName: "text"))
     var system: String?
 
-    @Option(help: ArgumentHelp("Reasoning between <think> and </think>: show it dimmed, or hide it.", valueName: "show|hide"))
+    @Option(
+        help: ArgumentHelp(
+            "Reasoning between <think> and </think>: show it dimmed, or hide it.", valueName: "show|hide"))
     var think = Reasoning.show
 
     @Option(

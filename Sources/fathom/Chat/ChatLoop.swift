@@ -37,7 +37,9 @@ struct ChatLoop {
     mutating func run() throws {
         var reader = LineReader(descriptor: 0, name: "standard input")
         if isInteractive {
-            try note("\(opened.name) on \(opened.model.deviceName), context \(opened.model.contextLength); /help lists the commands")
+            try note(
+                "\(opened.name) on \(opened.model.deviceName), context \(opened.model.contextLength); /help lists the commands"
+            )
         }
         while let line = try nextTurn(&reader) {
             if line.hasPrefix("/") && !line.hasPrefix("//") {
@@ -95,7 +97,9 @@ struct ChatLoop {
             try note("interrupted; what was said is kept")
             if !isInteractive { throw ExitCode.interrupted }
         }
-        if completion.summary.finishReason == .contextFull { try note("the context is full: /clear, or a larger --context") }
+        if completion.summary.finishReason == .contextFull {
+            try note("the context is full: /clear, or a larger --context")
+        }
     }
 
     /// The conversation's tokens; older turns go first where they do not fit and may go.
@@ -103,7 +107,8 @@ struct ChatLoop {
         let limit = opened.model.contextLength
         while true {
             let prompt = try template.encode(
-                messages: conversation.messages, addGenerationPrompt: true, thinking: thinking, tokenizer: opened.text!.tokenizer)
+                messages: conversation.messages, addGenerationPrompt: true, thinking: thinking,
+                tokenizer: opened.text!.tokenizer)
             guard prompt.count >= limit else { return prompt }
             guard dropsOldest, conversation.turns.count > 1 else {
                 throw CommandError(
@@ -111,7 +116,9 @@ struct ChatLoop {
                         + "shorten it, /clear, raise --context, or use --overflow drop-oldest")
             }
             let dropped = conversation.turns.removeFirst()
-            try note("dropped the oldest \(dropped.role.rawValue) message: \(terminalSafe(String(dropped.content.prefix(60))))")
+            try note(
+                "dropped the oldest \(dropped.role.rawValue) message: \(terminalSafe(String(dropped.content.prefix(60))))"
+            )
             if conversation.turns.first?.role == .assistant { conversation.turns.removeFirst() }
         }
     }
@@ -139,7 +146,9 @@ struct ChatLoop {
             conversation = try Conversation.load(from: argument)
             try note("loaded \(conversation.turns.count) messages")
         case "/regen":
-            guard conversation.turns.last?.role == .assistant else { throw CommandError("/regen: there is no answer yet") }
+            guard conversation.turns.last?.role == .assistant else {
+                throw CommandError("/regen: there is no answer yet")
+            }
             let last = conversation.turns.removeLast()
             do { try answer() } catch {
                 conversation.turns.append(last)
@@ -150,7 +159,10 @@ struct ChatLoop {
             let used = session.cachedTokens.count
             try note("\(summary.text); context \(used) of \(opened.model.contextLength)")
         case "/exit": return false
-        default: throw CommandError("\(parts[0]): expected one of \(Self.commands.joined(separator: ", ")); // sends a line that begins with /")
+        default:
+            throw CommandError(
+                "\(parts[0]): expected one of \(Self.commands.joined(separator: ", ")); // sends a line that begins with /"
+            )
         }
         return true
     }

@@ -18,15 +18,22 @@ struct Conversation {
                 "messages",
                 .array(
                     turns.map {
-                        .object([JSONMember("role", JSONValue($0.role.rawValue)), JSONMember("content", JSONValue($0.content))])
+                        .object([
+                            JSONMember("role", JSONValue($0.role.rawValue)),
+                            JSONMember("content", JSONValue($0.content)),
+                        ])
                     })),
         ])
         let temporary = "\(path).\(getpid()).part"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-        guard descriptor >= 0 else { throw CommandError("\(path): expected a place to write, found: \(errorText(errno))") }
+        guard descriptor >= 0 else {
+            throw CommandError("\(path): expected a place to write, found: \(errorText(errno))")
+        }
         do {
             try Output(descriptor: descriptor).write(document.serialized(pretty: true) + "\n")
-            guard fsync(descriptor) == 0 else { throw CommandError("\(path): expected to store it, found: \(errorText(errno))") }
+            guard fsync(descriptor) == 0 else {
+                throw CommandError("\(path): expected to store it, found: \(errorText(errno))")
+            }
         } catch {
             close(descriptor)
             unlink(temporary)

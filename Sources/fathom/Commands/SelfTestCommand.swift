@@ -57,7 +57,9 @@ struct SelfTestCommand: ParsableCommand {
     private func row(_ outcome: SelfTest.Outcome) -> String {
         let name = outcome.kernel.padded(to: 18)
         let label = outcome.label.padded(to: 48)
-        let result = outcome.failure.map { "FAILED: \($0)" } ?? "ok, \(fixed(Double(outcome.worstRatio) * 100, 1))% of the tolerance"
+        let result =
+            outcome.failure.map { "FAILED: \($0)" }
+            ?? "ok, \(fixed(Double(outcome.worstRatio) * 100, 1))% of the tolerance"
         return "\(name) \(label) \(result)\n"
     }
 

@@ -5,8 +5,9 @@ import Terminal
 import Text
 
 /// Answers one prompt, or a file of them.
-struct Generate: ParsableCommand {
+struct GenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "generate",
         abstract: "Answers a prompt, or a file of prompts as one batch.",
         discussion: """
             The prompt is one message of a conversation, laid out by the model's chat template; with --raw the model continues \
@@ -38,7 +39,7 @@ struct Generate: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Answer each line of a file, all in one batch; answers come in the lines' order, with --json an object a line. --max-new-tokens is then \(Generate.batchAnswerLength) unless given.",
+            "Answer each line of a file, all in one batch; answers come in the lines' order, with --json an object a line. --max-new-tokens is then \(GenerateCommand.batchAnswerLength) unless given.",
             valueName: "file"))
     var inputFile: String?
 
@@ -179,7 +180,7 @@ private enum PromptInput {
     case tokens([Int32])
     case many([String], name: String)
 
-    init(_ command: Generate) throws {
+    init(_ command: GenerateCommand) throws {
         if let ids = command.promptTokens {
             self = .tokens(ids)
         } else if let path = command.inputFile {

@@ -7,8 +7,9 @@ import Numerics
 import Terminal
 
 /// Measures a model's speed.
-struct Bench: ParsableCommand {
+struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "bench",
         abstract: "Measures prefill and decode in tokens a second.",
         discussion: """
             Each repeat computes a prompt of random tokens (the same in every run) and then decodes greedily, end tokens ignored. \
@@ -81,7 +82,7 @@ struct Bench: ParsableCommand {
 
 /// What a bench found, for people and programs.
 private struct BenchReport {
-    private let command: Bench
+    private let command: BenchCommand
     private let opened: OpenedModel
     private let prefill: [Double]
     private let decode: [Double]
@@ -89,7 +90,7 @@ private struct BenchReport {
     /// Nil on the CPU.
     private let driver: String?
 
-    init(_ command: Bench, _ opened: OpenedModel, _ speeds: [(prefill: Double, decode: Double)]) throws {
+    init(_ command: BenchCommand, _ opened: OpenedModel, _ speeds: [(prefill: Double, decode: Double)]) throws {
         self.command = command
         self.opened = opened
         prefill = speeds.map(\.prefill)

@@ -4,8 +4,9 @@ import JSON
 import Terminal
 
 /// Lists what the machine can run on.
-struct Devices: ParsableCommand {
+struct DevicesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "devices",
         abstract: "Lists the Vulkan devices.",
         discussion:
             "The index or a part of the name is what --device takes. Exits with 0 also where there is no device.")

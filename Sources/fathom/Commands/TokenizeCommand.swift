@@ -4,8 +4,9 @@ import Terminal
 import Text
 
 /// Text to token ids and back.
-struct Tokenize: ParsableCommand {
+struct TokenizeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "tokenize",
         abstract: "Turns text into token ids, or ids into text.",
         discussion: """
             Without TEXT it reads standard input: all of it as one text, or with --jsonl an object a line. \

@@ -1,0 +1,50 @@
+import FixtureSupport
+import Foundation
+import Numerics
+import Testing
+
+@Suite(.serialized) struct LogitsTests {
+    @Test(arguments: Oracle.allCases)
+    func theFileHoldsWhatAnotherImplementationComputes(oracle: Oracle) throws {
+        let model = try oracle.folder()
+        let expected = try SafetensorsReader(path: model + "/expected.safetensors")
+        let tokens = try expected.integers("tokens").map(String.init).joined(separator: ",")
+        let folder = try TemporaryFolder()
+        let out = folder.path + "/all.safetensors"
+        let arguments = ["logits", "--model", model, "--device", "cpu", "--tokens", tokens, "--out"]
+        let result = try Program.run(arguments + [out, "--all"])
+        #expect(result.status == 0 && result.output.isEmpty, "\(result.errors)")
+        let found = try SafetensorsReader(path: out)
+        #expect(try found.names == expected.names.subtracting(["tokens", "greedy", "mtp_logits"]))
+        for name in try found.names {
+            #expect(try found.shape(name) == expected.shape(name), "\(name)")
+            if name.hasPrefix("router_experts") {
+                #expect(try found.integers(name) == expected.integers(name), "\(name)")
+            } else {
+                #expect(try similarityDistance(found.floats(name), expected.floats(name)) < 1e-9, "\(name)")
+            }
+        }
+        // Without --all, in chunks: the same logits and nothing else.
+        let plain = folder.path + "/logits.safetensors"
+        #expect(try Program.run(arguments + [plain, "--chunk", "7"]).status == 0)
+        let logits = try SafetensorsReader(path: plain)
+        #expect(try logits.names == ["logits"])
+        #expect(try similarityDistance(logits.floats("logits"), found.floats("logits")) < 1e-12)
+    }
+
+    @Test func wrongInputIsNamed() throws {
+        let folder = try TemporaryFolder()
+        let out = folder.path + "/out.safetensors"
+        let cpu = ["logits", "--device", "cpu", "--out"]
+        let range = try Program.run(cpu + [out, "--tokens", "-1,2"])
+        #expect(range.status == 1 && range.errors.contains("token id -1: expected 0 to"), "\(range.errors)")
+        let place = try Program.run(cpu + ["/nowhere/out.safetensors", "--tokens", "1"])
+        #expect(place.status == 1 && place.errors.contains("/nowhere/out.safetensors"), "\(place.errors)")
+        let words = try Program.run(cpu + [out, "--tokens", "1,two"])
+        #expect(words.status == 64 && words.errors.contains("number 2 is \"two\""))
+        #expect(
+            try Program.run(cpu + [out, "--tokens", "1", "--chunk", "0"]).errors.contains("--chunk: expected 1 or more")
+        )
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+    }
+}
