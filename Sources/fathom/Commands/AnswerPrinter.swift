@@ -41,7 +41,7 @@ struct AnswerPrinter {
 /// Text as it may go to stdout: to a terminal without control characters, which it would obey.
 func shown(_ text: String) -> String { Surroundings.current().outputIsTerminal ? terminalSafe(text) : text }
 
-extension Completion {
+extension Generation.Completion {
     /// text (where there is a tokenizer), ids, finish_reason, counts and timings.
     func json(hasText: Bool) -> JSONValue {
         let timings = JSONValue.object([
