@@ -1,3 +1,4 @@
+import Foundation
 import JSON
 import Testing
 import Text
@@ -57,10 +58,10 @@ import Text
         ]
         for (name, text) in texts {
             var ids: [Int32] = []
-            // The best of three: the machine may be busy with other tests.
+            // The best of three: caches are shared with other tests.
             var time = Duration.seconds(1000)
             for _ in 0..<3 where time > timeLimit {
-                time = min(time, try ContinuousClock().measure { ids = try tokenizer.encode(text, specials: .parse) })
+                time = min(time, try processorTime { ids = try tokenizer.encode(text, specials: .parse) })
             }
             print("\(version): 1 MiB of \(name): \(ids.count) tokens, \(time)")
             #expect(time < timeLimit, "\(name)")
@@ -71,7 +72,7 @@ import Text
     @Test func loadsFast() throws {
         let bytes = try Fixtures.bytes("v3/tokenizer.json.gz")
         let times = try (0..<3).map { _ in
-            try ContinuousClock().measure { _ = try Tokenizer(json: bytes, name: "tokenizer.json") }
+            try processorTime { _ = try Tokenizer(json: bytes, name: "tokenizer.json") }
         }
         print("v3 tokenizer.json, \(bytes.count) bytes: \(times)")
         #expect(times.min()! < timeLimit * 0.3)
@@ -119,4 +120,16 @@ import Text
             for await isEqual in group { #expect(isEqual) }
         }
     }
+}
+
+/// What the calling thread's processor spent on `body`: other tests run at the same time, and are not to be counted.
+private func processorTime(_ body: () throws -> Void) rethrows -> Duration {
+    func now() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+    let start = now()
+    try body()
+    return now() - start
 }
