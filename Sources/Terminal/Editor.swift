@@ -186,9 +186,9 @@ public struct Editor: Sendable {
             self.search = nil
             return key == .escape ? .changed : edit(key, columns: columns)
         }
-        buffer = search.shown(in: history)
+        if !search.hasFailed { buffer = search.shown(in: history) }
         self.search = search
-        return search.hasFailed ? .refused : .changed
+        return .changed
     }
 
     // MARK: Completion

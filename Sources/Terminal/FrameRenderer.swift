@@ -38,7 +38,8 @@ struct FrameRenderer: Sendable {
                 output += " \r"
             }
         }
-        for notice in notices { output += "\r\n" + clipped(notice, columns: columns) + "\u{1B}[K" }
+        // One column short: clearing behind a full row would take its last character.
+        for notice in notices { output += "\r\n" + clipped(notice, columns: columns - 1) + "\u{1B}[K" }
         output += "\u{1B}[J"
 
         let drawnRows = visible.count + notices.count
@@ -94,11 +95,13 @@ struct FrameRenderer: Sendable {
     private func write(_ row: Layout.Row, of cells: [Cell], into output: inout String) {
         var column = row.startColumn
         for cell in cells[row.cells] {
-            output += cell.shown
             column += Int(cell.width)
-            // Where terminals disagree about a width, go to the column that the layout says.
-            if !cell.isCertain, column < max(row.endColumn, 1) || row.endColumn > 0 {
-                output += "\u{1B}[\(column + 1)G"
+            if cell.isCertain {
+                output += cell.shown
+            } else {
+                // Terminals disagree about this one's width: clear what it may not cover, and go to the column that the
+                // layout says.
+                output += "\u{1B}[K" + cell.shown + "\u{1B}[\(column + 1)G"
             }
         }
     }

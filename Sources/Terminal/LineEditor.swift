@@ -1,0 +1,135 @@
+import Glibc
+
+/// Reads messages at a terminal: shows the editor's text, feeds it keys, follows the window's size.
+///
+/// From its creation to `close()` the terminal echoes nothing by itself; between two messages, while an answer comes,
+/// Ctrl-C and Ctrl-Z are signals and what is typed waits.
+public final class LineEditor {
+    public var editor: Editor
+    private let input: Int32
+    private let output: Output
+    private let mode: TerminalMode
+    private let usesEscapeCodes: Bool
+    private var decoder = KeyDecoder()
+    /// Keys that came with the one that ended the last message.
+    private var waiting: [Key] = []
+    private var frame = FrameRenderer()
+    private var row = RowRenderer()
+    private var shown: EditView?
+
+    /// - Parameter usesEscapeCodes: false to get by with carriage returns and spaces in one row.
+    public init(
+        editor: Editor, input: Int32 = 0, output: Output = .standard, usesEscapeCodes: Bool
+    ) throws(TerminalError) {
+        self.editor = editor
+        self.input = input
+        self.output = output
+        self.usesEscapeCodes = usesEscapeCodes
+        mode = try TerminalMode(input: input, output: output.descriptor, usesEscapeCodes: usesEscapeCodes)
+    }
+
+    /// Gives the terminal back.
+    public func close() { mode.restore() }
+
+    /// The next message; nil when the person leaves (Ctrl-D) or the terminal is gone.
+    public func readMessage(prompt: Prompt) throws(TerminalError) -> String? {
+        try mode.set(.editing)
+        Signals.interrupts.store(0, ordering: .relaxed)
+        editor.begin()
+        shown = nil
+        let result: Result<String?, TerminalError>
+        do throws(TerminalError) { result = .success(try edit(prompt)) } catch { result = .failure(error) }
+        // A terminal that hung up cannot be set back, and the first error says more.
+        if case .success = result { try mode.set(.working) }
+        return try result.get()
+    }
+
+    private func edit(_ prompt: Prompt) throws(TerminalError) -> String? {
+        try show(prompt)
+        while true {
+            guard let keys = try nextKeys(prompt) else { return nil }
+            for (index, key) in keys.enumerated() {
+                let event = editor.handle(
+                    joinedPaste(key, at: index, of: keys), columns: screenSize(output.descriptor).columns)
+                switch event {
+                case .changed: break
+                case .refused: if usesEscapeCodes { try output.write("\u{7}") }
+                case .submitted(let text):
+                    waiting = Array(keys[(index + 1)...])
+                    try finish(prompt)
+                    return text
+                case .endOfInput:
+                    try finish(prompt)
+                    return nil
+                case .clearScreen:
+                    if usesEscapeCodes { try output.write("\u{1B}[H\u{1B}[2J") }
+                    frame.forget()
+                    shown = nil
+                case .suspend:
+                    try output.write("\r\n")
+                    frame.forget()
+                    shown = nil
+                    raise(SIGTSTP)
+                }
+            }
+            try show(prompt)
+        }
+    }
+
+    /// Where pastes are not bracketed, a line end with more text right behind it is taken for a pasted one.
+    private func joinedPaste(_ key: Key, at index: Int, of keys: [Key]) -> Key {
+        guard !usesEscapeCodes, key == .enter, index + 1 < keys.count, case .text = keys[index + 1] else { return key }
+        return .lineBreak
+    }
+
+    /// Waits for keys, showing the line again when the window changes; nil at the end of the input.
+    private func nextKeys(_ prompt: Prompt) throws(TerminalError) -> [Key]? {
+        if !waiting.isEmpty {
+            defer { waiting = [] }
+            return waiting
+        }
+        var bytes = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            var watched = [
+                pollfd(fd: input, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: Signals.wakeDescriptor, events: Int16(POLLIN), revents: 0),
+            ]
+            let ready = poll(&watched, 2, decoder.awaitsSequence ? 100 : -1)
+            guard ready >= 0 || errno == EINTR else { throw .system(call: "poll", object: "terminal", code: errno) }
+            if Signals.interrupts.exchange(0, ordering: .relaxed) > 0 { return [.control("c")] }
+            if Signals.resizes.exchange(0, ordering: .relaxed) > 0 {
+                Signals.drain()
+                shown = nil
+                try show(prompt)
+                continue
+            }
+            if ready <= 0 {
+                let keys = ready == 0 ? decoder.flush() : []
+                if keys.isEmpty { continue }
+                return keys
+            }
+            if watched[1].revents != 0 { Signals.drain() }
+            guard watched[0].revents != 0 else { continue }
+            let count = read(input, &bytes, bytes.count)
+            if count < 0, errno == EINTR || errno == EAGAIN { continue }
+            // 0 and EIO: the terminal hung up.
+            guard count > 0 else { return nil }
+            let keys = decoder.decode(bytes[..<count])
+            if !keys.isEmpty { return keys }
+        }
+    }
+
+    private func show(_ prompt: Prompt) throws(TerminalError) {
+        let view = editor.view(prompt: prompt)
+        guard view != shown else { return }
+        shown = view
+        let size = screenSize(output.descriptor)
+        try output.write(usesEscapeCodes ? frame.draw(view, size: size) : row.draw(view, size: size))
+    }
+
+    private func finish(_ prompt: Prompt) throws(TerminalError) {
+        let view = editor.view(prompt: prompt)
+        let size = screenSize(output.descriptor)
+        try output.write(usesEscapeCodes ? frame.finish(view, size: size) : row.finish(view, size: size))
+    }
+}
