@@ -98,6 +98,15 @@ import Testing
         #expect(device.status == 1 && device.errors.contains("no such card"), "\(device.errors)")
     }
 
+    @Test func withoutADeviceNothingElseIsUsedInSilence() throws {
+        let none = ["VK_ICD_FILENAMES": "/nowhere.json", "VK_DRIVER_FILES": "/nowhere.json"]
+        let result = try Program.run(["generate", Self.france], environment: none)
+        #expect(
+            result.status == 1 && result.output.isEmpty && result.errors.contains("--device cpu"), "\(result.errors)")
+        let cpu = try Program.run(["generate", "--device", "cpu", Self.france], environment: none)
+        #expect(cpu.status == 0 && cpu.output == Self.paris && cpu.errors.isEmpty)
+    }
+
     @Test func controlCStopsTheAnswerAndKeepsIt() throws {
         // Random weights never end by themselves.
         let folder = try Oracle.v2LiteBF16.folder()

@@ -16,27 +16,17 @@ struct DevicesCommand: ParsableCommand {
 
     func run() throws {
         let profiles: [DeviceProfile]
-        do throws(GPUError) {
-            profiles = try Device.available()
-        } catch {
-            guard error.result == .noLoader || error.result == .incompatibleDriver else { throw error }
-            try report(none: error.description)
-            return
-        }
-        guard !profiles.isEmpty else {
-            try report(none: "no Vulkan 1.3 device was found: install a driver (Tools/setup does)")
-            return
+        switch try VulkanDevices.look() {
+        case .found(let found): profiles = found
+        case .none(let reason):
+            if json { try Output.standard.write("[]\n") }
+            return try note("\(reason); --device cpu works without")
         }
         if json {
             try Output.standard.write(JSONValue.array(profiles.map(\.json)).serialized(pretty: true) + "\n")
         } else {
             try Output.standard.write(profiles.map(\.summary).joined(separator: "\n"))
         }
-    }
-
-    private func report(none reason: String) throws {
-        if json { try Output.standard.write("[]\n") }
-        try note("\(reason); --device cpu works without")
     }
 }
 

@@ -24,6 +24,10 @@ extension ModelOptions {
     /// - Parameter needsText: a checkpoint without a tokenizer is then an error, before anything is loaded.
     func open(needsText: Bool) throws -> OpenedModel {
         let start = ContinuousClock.now
+        let choice = DeviceChoice(device)
+        if case .vulkan = choice, case .none(let reason) = try VulkanDevices.look() {
+            throw CommandError("\(reason), or use --device cpu")
+        }
         let source = ModelSource(folder: model)
         let text = try needsText ? source.requiredText() : source.text()
         let stopTokens = try ModelText.stopTokens(text, read: source.read)
@@ -31,7 +35,7 @@ extension ModelOptions {
         let loaded: any LanguageModel & TraceableModel
         do {
             loaded = try ModelLoader.load(
-                source: source.checkpoint, device: DeviceChoice(device),
+                source: source.checkpoint, device: choice,
                 options: LoadOptions(contextTokens: context, kvFormat: kvCache, check: check)
             ) { progress in
                 bar.show(progress)
