@@ -167,7 +167,6 @@ int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **out) 
     v12.shaderFloat16 = have.v12.shaderFloat16;
     v12.shaderInt8 = have.v12.shaderInt8;
     v12.storageBuffer8BitAccess = have.v12.storageBuffer8BitAccess;
-    v12.vulkanMemoryModel = have.v12.vulkanMemoryModel;
     VkPhysicalDeviceVulkan11Features v11 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, &v12};
     v11.storageBuffer16BitAccess = have.v11.storageBuffer16BitAccess;
     VkPhysicalDeviceFeatures2 core = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &v11};
