@@ -58,6 +58,6 @@ let package = Package(
         .testTarget(name: "ModelTests", dependencies: ["Checkpoint", "FixtureSupport", "Model", "Numerics"]),
         .testTarget(name: "GenerationTests", dependencies: ["Generation", "Model", "Numerics", "Text"]),
         .testTarget(name: "TerminalTests", dependencies: ["Terminal"]),
-        .testTarget(name: "FathomTests", dependencies: ["fathom", "FixtureSupport", "Generation", "JSON", "Numerics"]),
+        .testTarget(name: "FathomTests", dependencies: ["fathom", "FixtureSupport", "JSON", "Model", "Numerics", "Terminal"]),
     ]
 )
