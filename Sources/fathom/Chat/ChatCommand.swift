@@ -1,38 +1,50 @@
 import ArgumentParser
-import Generation
 import Glibc
-import Model
 import Terminal
 import Text
 
-/// Talks with a model: a line is a turn, the answer streams.
+/// Talks with a model: a message is a turn, the answer streams.
 struct ChatCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat",
         abstract: "Talks with a model.",
         discussion: """
-            Each line is a turn; a line that ends in \\ goes on with the next. Lines that begin with / are commands: see \
-            /help; // sends a line that begins with /. Where stdin is not a terminal, stdout carries the answers and nothing else. \
-            Ctrl-C stops an answer and keeps it; Ctrl-D leaves.
+            At a terminal: Enter sends; Alt-Enter, Ctrl-J or a \\ at the end of a line begins a new one, and a paste keeps \
+            its lines. Ctrl-C stops an answer and keeps it; Ctrl-D leaves; /help lists the commands.
+
+            In a pipe each line is a message, or a command such as /clear. stdout carries the answers and nothing else, \
+            without escape codes; notes go to stderr. The first failure ends the chat. Where only stdout is redirected, \
+            one still types at the terminal, and the answers go where stdout goes. NO_COLOR or TERM=dumb: no escape codes \
+            anywhere.
+
+              fathom chat
+              printf 'What is the capital of France?\\n' | fathom chat
+
+            Exit codes: 0 the chat ended, or the reader of stdout went away; 1 it failed (in a pipe also: an unknown \
+            command, a conversation longer than the context); 64 wrong usage; 130 interrupted while loading, or in a pipe.
             """)
 
-    @OptionGroup var modelOptions: ModelOptions
-    @OptionGroup var sampling: SamplingFlags
-    @OptionGroup var templateFlags: TemplateFlags
+    @OptionGroup(title: "Model") var modelOptions: ModelOptions
+    @OptionGroup(title: "Sampling") var sampling: SamplingFlags
+    @OptionGroup(title: "Template") var templateFlags: TemplateFlags
 
     @Option(help: ArgumentHelp("What the model is told before the conversation.", valueName: "text"))
     var system: String?
 
     @Option(
         help: ArgumentHelp(
-            "Reasoning between <think> and </think>: show it dimmed, or hide it.", valueName: "show|hide"))
-    var think = Reasoning.show
+            "Reasoning between <think> and </think>: show it (dimmed; on stderr where stdout is redirected) or hide it. Without it, shown at a terminal only.",
+            valueName: "show|hide"))
+    var think: Reasoning?
 
     @Option(
         help: ArgumentHelp(
             "A conversation longer than the context: an error, or drop-oldest turns (stderr says what went).",
             valueName: "error|drop-oldest"))
     var overflow = Overflow.error
+
+    @Flag(help: "Remember nothing of what is typed after this chat, and offer nothing from before.")
+    var noHistory = false
 
     enum Reasoning: String, ExpressibleByArgument, CaseIterable { case show, hide }
     enum Overflow: String, ExpressibleByArgument, CaseIterable {
@@ -41,15 +53,25 @@ struct ChatCommand: ParsableCommand {
     }
 
     func run() throws {
+        // A reader that goes away, and a file that may grow no more, are then errors of the write, which say so.
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
         let opened = try modelOptions.open(needsText: true)
-        let surroundings = Surroundings.current()
-        let isInteractive = surroundings.inputIsTerminal && surroundings.outputIsTerminal
-        var loop = ChatLoop(
-            opened: opened, template: try templateFlags.choose(for: opened.text!), thinking: templateFlags.thinking,
-            session: try Session(model: opened.model), options: sampling.options(stopTokens: opened.stopTokens),
-            dropsOldest: overflow == .dropOldest, showsReasoning: think == .show && isInteractive,
-            isInteractive: isInteractive, dim: surroundings.outputStyle(.dim))
-        loop.conversation.system = system
-        try loop.run()
+        guard let text = opened.text else { throw CommandError("\(opened.name): expected a tokenizer, found none") }
+        let backend = try SessionBackend(
+            opened, text: text, template: try templateFlags.choose(for: text), thinking: templateFlags.thinking)
+        do {
+            let console = try ChatConsole(
+                surroundings: .current(), history: noHistory ? nil : HistoryFile.standard(program: "fathom"))
+            defer { console.close() }
+            let settings = ChatLoop.Settings(
+                options: sampling.options(stopTokens: opened.stopTokens), showsReasoning: think.map { $0 == .show },
+                dropsOldest: overflow == .dropOldest)
+            var loop = ChatLoop(backend: backend, console: console, settings: settings)
+            loop.conversation.system = system
+            try loop.run()
+        } catch TerminalError.outputClosed {
+            // Whoever read the answers has enough of them.
+        }
     }
 }

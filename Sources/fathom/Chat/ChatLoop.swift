@@ -1,177 +1,232 @@
 import ArgumentParser
 import Generation
-import Glibc
-import Model
 import Terminal
 import Text
 
-/// Reads turns and commands, and streams the answers.
+/// Reads messages and commands, and streams the answers.
 struct ChatLoop {
-    let opened: OpenedModel
-    let template: ChatTemplate
-    let thinking: Bool
-    let session: Session
-    let options: GenerationOptions
-    let dropsOldest: Bool
-    let showsReasoning: Bool
-    let isInteractive: Bool
-    let dim: Style
+    /// What the command line decides.
+    struct Settings {
+        var options = GenerationOptions()
+        /// Nil: shown where a person reads the answers, hidden elsewhere.
+        var showsReasoning: Bool?
+        /// What does not fit the context: an error, or the oldest turns go.
+        var dropsOldest = false
+    }
+
+    let backend: any ChatBackend
+    let console: ChatConsole
+    let settings: Settings
     var conversation = Conversation()
     private var lastSummary: GenerationSummary?
+    private var lastFile: String?
+    /// Answers to the same message after the first draw with further seeds.
+    private var regenerations: UInt64 = 0
 
-    init(
-        opened: OpenedModel, template: ChatTemplate, thinking: Bool, session: Session, options: GenerationOptions,
-        dropsOldest: Bool, showsReasoning: Bool, isInteractive: Bool, dim: Style
-    ) {
-        self.opened = opened
-        self.template = template
-        self.thinking = thinking
-        self.session = session
-        self.options = options
-        self.dropsOldest = dropsOldest
-        self.showsReasoning = showsReasoning
-        self.isInteractive = isInteractive
-        self.dim = dim
+    init(backend: any ChatBackend, console: ChatConsole, settings: Settings = Settings()) {
+        self.backend = backend
+        self.console = console
+        self.settings = settings
     }
 
+    /// - Throws: what ends the chat: at a terminal only the loss of it, in a pipe the first failure.
     mutating func run() throws {
-        var reader = LineReader(descriptor: 0, name: "standard input")
-        if isInteractive {
-            try note(
-                "\(opened.name) on \(opened.model.deviceName), context \(opened.model.contextLength); /help lists the commands"
+        if console.isInteractive {
+            try console.note(
+                "\(backend.modelName) on \(backend.deviceName), context \(backend.contextLength) tokens. /help lists the commands."
             )
         }
-        while let line = try nextTurn(&reader) {
-            if line.hasPrefix("/") && !line.hasPrefix("//") {
-                do { if try !command(line) { return } } catch { try note("\(error)") }
-                continue
-            }
-            let text = line.hasPrefix("//") ? String(line.dropFirst()) : line
-            guard text.contains(where: { !$0.isWhitespace }) else { continue }
-            conversation.turns.append(Message(role: .user, content: text))
+        while let line = try console.nextMessage() {
             do {
-                try answer()
+                guard try handle(line) else { return }
+            } catch let error as TerminalError where error == .outputClosed {
+                throw error
             } catch {
-                conversation.turns.removeLast()
-                guard isInteractive, !(error is TerminalError) else { throw error }
-                try note("\(error)")
+                guard console.isInteractive else { throw error }
+                try console.complain(error)
             }
         }
-        if isInteractive { try Output.standard.write("\n") }
     }
 
-    /// The next line, with the lines it continues on; nil at the end of the input.
-    private func nextTurn(_ reader: inout LineReader) throws -> String? {
-        var text: String?
-        var prompt = "> "
-        while true {
-            if isInteractive { try Output.standard.write(prompt) }
-            guard let bytes = try reader.next() else { return text }
-            let line = String(decoding: bytes, as: UTF8.self)
-            let whole = text.map { $0 + "\n" + line } ?? line
-            guard whole.hasSuffix("\\") else { return whole }
-            text = String(whole.dropLast())
-            prompt = ". "
-        }
-    }
-
-    /// Generates and streams the answer to the conversation as it is.
-    private mutating func answer() throws {
-        let prompt = try fittingPrompt()
-        var filter = ReasoningFilter(shows: showsReasoning, opening: dim.opening, closing: dim.closing)
-        var failure: (any Error)?
-        Interrupt.install()
-        defer { Interrupt.uninstall() }
-        let completion = try session.generate(
-            prompt, options: options, text: opened.tokenText,
-            isInterrupted: { Interrupt.isRequested || failure != nil }
-        ) { event in
-            guard case .text(let text) = event, failure == nil else { return }
-            do { try Output.standard.write(filter.feed(text)) } catch { failure = error }
-        }
-        if let failure { throw failure }
-        try Output.standard.write(filter.finish() + "\n")
-        conversation.turns.append(Message(role: .assistant, content: completion.text))
-        lastSummary = completion.summary
-        if completion.summary.finishReason == .interrupted {
-            try note("interrupted; what was said is kept")
-            if !isInteractive { throw ExitCode.interrupted }
-        }
-        if completion.summary.finishReason == .contextFull {
-            try note("the context is full: /clear, or a larger --context")
-        }
-    }
-
-    /// The conversation's tokens; older turns go first where they do not fit and may go.
-    private mutating func fittingPrompt() throws -> [Int32] {
-        let limit = opened.model.contextLength
-        while true {
-            let prompt = try template.encode(
-                messages: conversation.messages, addGenerationPrompt: true, thinking: thinking,
-                tokenizer: opened.text!.tokenizer)
-            guard prompt.count >= limit else { return prompt }
-            guard dropsOldest, conversation.turns.count > 1 else {
-                throw CommandError(
-                    "the conversation takes \(prompt.count) tokens, but the context holds \(limit) with the answer: "
-                        + "shorten it, /clear, raise --context, or use --overflow drop-oldest")
-            }
-            let dropped = conversation.turns.removeFirst()
-            try note(
-                "dropped the oldest \(dropped.role.rawValue) message: \(terminalSafe(String(dropped.content.prefix(60))))"
-            )
-            if conversation.turns.first?.role == .assistant { conversation.turns.removeFirst() }
-        }
-    }
-
-    static let commands = [
-        "/help", "/clear", "/system TEXT", "/save FILE", "/load FILE", "/regen", "/stats", "/exit",
-    ]
-
-    /// Carries out a command; false to leave.
-    private mutating func command(_ line: String) throws -> Bool {
-        let parts = line.split(separator: " ", maxSplits: 1).map(String.init)
-        let argument = parts.count > 1 ? parts[1].trimmed : ""
-        switch parts[0] {
-        case "/help": try note("commands: " + Self.commands.joined(separator: ", "))
-        case "/clear":
-            conversation.turns = []
-            session.reset()
-        case "/system": conversation.system = argument.isEmpty ? nil : argument
-        case "/save":
-            guard !argument.isEmpty else { throw CommandError("/save: expected a file's name, found none") }
-            try conversation.save(to: argument)
-            try note("saved \(conversation.turns.count) messages to \(argument)")
-        case "/load":
-            guard !argument.isEmpty else { throw CommandError("/load: expected a file's name, found none") }
-            conversation = try Conversation.load(from: argument)
-            try note("loaded \(conversation.turns.count) messages")
-        case "/regen":
-            guard conversation.turns.last?.role == .assistant else {
-                throw CommandError("/regen: there is no answer yet")
-            }
-            let last = conversation.turns.removeLast()
-            do { try answer() } catch {
-                conversation.turns.append(last)
+    /// False to leave.
+    private mutating func handle(_ line: String) throws -> Bool {
+        switch SlashCommand.read(line) {
+        case .command(let command, let argument): return try run(command, argument)
+        case .unknown(let word, let suggestion):
+            let hint = suggestion.map { "did you mean \($0.name)?" } ?? "/help lists the commands;"
+            throw CommandError("\(word): no such command; \(hint) // sends a line that begins with /")
+        case .message(let text):
+            guard text.contains(where: { !$0.isWhitespace }) else { return true }
+            let before = conversation
+            conversation.append(.user, text)
+            regenerations = 0
+            do { try answer() } catch  where !(error is ExitCode) {
+                // The message was not answered, and is not part of the conversation.
+                conversation = before
                 throw error
             }
-        case "/stats":
-            guard let summary = lastSummary else { throw CommandError("/stats: there is no answer yet") }
-            let used = session.cachedTokens.count
-            try note("\(summary.text); context \(used) of \(opened.model.contextLength)")
-        case "/exit": return false
-        default:
-            throw CommandError(
-                "\(parts[0]): expected one of \(Self.commands.joined(separator: ", ")); // sends a line that begins with /"
-            )
         }
         return true
     }
-}
 
-extension String {
-    /// Without spaces at both ends.
-    var trimmed: String {
-        let start = drop { $0.isWhitespace }
-        return String(start.reversed().drop { $0.isWhitespace }.reversed())
+    // MARK: Answers
+
+    /// Streams the answer to the conversation as it is and adds it.
+    private mutating func answer() throws {
+        try makeFit()
+        var options = settings.options
+        options.sampling.seed &+= regenerations
+        var writer = AnswerWriter(
+            output: console.output, errors: console.errors, isTerminal: console.surroundings.outputIsTerminal,
+            allowsEscapeCodes: console.showsAnswers && console.surroundings.allowsEscapeCodes,
+            reasoning: reasoningPlace, dim: console.surroundings.outputStyle(.dim),
+            beginsInReasoning: backend.beginsInReasoning)
+        let (text, summary) = try console.work { isInterrupted in
+            try backend.answer(
+                conversation.sent, options: options, shouldStop: { isInterrupted() || writer.failure != nil },
+                onText: { writer.write($0) })
+        }
+        try writer.finish()
+        // Templates leave reasoning out of the next prompt; for that it has to be marked on both sides.
+        let opening = backend.beginsInReasoning ? "<think>\n" : ""
+        conversation.append(.assistant, opening + text + (writer.isCutInReasoning ? "\n</think>\n" : ""))
+        lastSummary = summary
+        try noteEnd(summary)
+        if console.showsAnswers { try console.output.write("\n") }
+    }
+
+    private var reasoningPlace: AnswerWriter.Reasoning {
+        guard settings.showsReasoning ?? console.showsAnswers else { return .hidden }
+        return console.showsAnswers ? .inline : .standardError
+    }
+
+    /// Says why an answer ended early.
+    private func noteEnd(_ summary: GenerationSummary) throws {
+        switch summary.finishReason {
+        case .stop, .stopString: break
+        case .length: try console.note("The answer ends at --max-new-tokens \(summary.generatedTokenCount).")
+        case .contextFull:
+            try console.note(
+                "The answer ends because the context of \(backend.contextLength) tokens is full: /clear, or start with a larger --context or with --overflow drop-oldest."
+            )
+        case .interrupted:
+            try console.note("Stopped after \(summary.generatedTokenCount) tokens; what was said is kept.")
+            if !console.isInteractive { throw ExitCode.interrupted }
+        }
+    }
+
+    /// Checks the conversation against the context; where the oldest turns may go, they go until there is room for an answer.
+    private mutating func makeFit() throws {
+        let limit = backend.contextLength
+        let count = try backend.promptTokenCount(conversation.sent)
+        // What is dropped makes room for more than one token, or it would have to be done again for every word.
+        let reserve = settings.dropsOldest ? min(settings.options.maxNewTokens ?? 256, limit / 4) : 1
+        var remaining = count
+        var dropped = 0
+        while remaining + max(reserve, 1) > limit, settings.dropsOldest {
+            let messages = conversation.dropOldestTurn()
+            if messages == 0 { break }
+            dropped += messages
+            remaining = try backend.promptTokenCount(conversation.sent)
+        }
+        guard remaining < limit else {
+            let what = settings.dropsOldest ? "the message alone" : "the conversation"
+            throw CommandError(
+                "\(what) takes \(remaining) tokens, but the context holds \(limit), of which the answer needs at least one: "
+                    + (settings.dropsOldest
+                        ? "shorten it, or start with a larger --context"
+                        : "shorten the message, /clear, or start with a larger --context or with --overflow drop-oldest")
+            )
+        }
+        if dropped > 0 {
+            try console.note(
+                "The context holds \(limit) tokens: the \(dropped) oldest messages (\(count - remaining) tokens) are no longer sent."
+            )
+        }
+    }
+
+    // MARK: Commands
+
+    /// False to leave.
+    private mutating func run(_ command: SlashCommand, _ argument: String) throws -> Bool {
+        switch command {
+        case .help: try console.note(SlashCommand.helpLines.joined(separator: "\n"))
+        case .clear:
+            conversation.clear()
+            lastSummary = nil
+            try console.note("The conversation starts anew.")
+        case .system: try setSystem(argument)
+        case .save: try save(argument)
+        case .load: try load(argument)
+        case .regen: try regenerate()
+        case .stats: try console.note(statistics())
+        case .exit: return false
+        }
+        return true
+    }
+
+    private mutating func setSystem(_ argument: String) throws {
+        switch argument {
+        case "": try console.note(conversation.system.map { "System message: \($0)" } ?? "There is no system message.")
+        case "off":
+            conversation.system = nil
+            try console.note("The system message is removed.")
+        default:
+            conversation.system = argument
+            try console.note("The system message is set.")
+        }
+    }
+
+    private mutating func save(_ argument: String) throws {
+        guard let path = argument.isEmpty ? lastFile : expandingHome(argument) else {
+            throw CommandError("/save: expected a file, found none: /save FILE")
+        }
+        try ConversationFile.save(conversation, model: backend.modelName, to: path)
+        lastFile = path
+        try console.note("Saved \(conversation.turns.count) messages to \(path).")
+    }
+
+    private mutating func load(_ argument: String) throws {
+        guard !argument.isEmpty else { throw CommandError("/load: expected a file, found none: /load FILE") }
+        let path = expandingHome(argument)
+        conversation = try ConversationFile.load(from: path)
+        lastFile = path
+        lastSummary = nil
+        try console.note("Loaded \(conversation.turns.count) messages from \(path).")
+    }
+
+    private mutating func regenerate() throws {
+        guard conversation.turns.contains(where: { $0.role == .user }) else {
+            throw CommandError("/regen: there is no message to answer yet")
+        }
+        let before = conversation
+        conversation.removeAnswer()
+        regenerations += 1
+        if settings.options.sampling.temperature == 0, lastSummary.map({ $0.finishReason != .interrupted }) ?? false {
+            try console.note("At temperature 0 the answer stays the same; start with --temperature 0.7 for others.")
+        }
+        do { try answer() } catch  where !(error is ExitCode) {
+            conversation = before
+            throw error
+        }
+    }
+
+    private func statistics() -> String {
+        guard let summary = lastSummary else { return "There is no answer yet." }
+        func speed(_ count: Int, _ rate: Double?, _ seconds: Double) -> String {
+            "\(count) tokens" + (rate.map { " in \(fixed(seconds, 2)) s, \(fixed($0, 1)) tokens/s" } ?? "")
+        }
+        let used = summary.promptTokenCount + summary.generatedTokenCount
+        let percent = used * 100 / max(backend.contextLength, 1)
+        let cached = summary.cachedTokenCount > 0 ? " (\(summary.cachedTokenCount) more were cached)" : ""
+        var lines = [
+            "prefill  \(speed(summary.prefillTokenCount, summary.prefillRate, summary.prefillSeconds))\(cached)",
+            "decode   \(speed(summary.generatedTokenCount, summary.decodeRate, summary.decodeSeconds))",
+            "context  \(used) of \(backend.contextLength) tokens used (\(percent)%)",
+        ]
+        if conversation.firstSent > 0 {
+            lines.append("         the \(conversation.firstSent) oldest messages are no longer sent")
+        }
+        return lines.joined(separator: "\n")
     }
 }

@@ -1,0 +1,67 @@
+import Generation
+import Text
+
+/// What the chat needs of a model. `SessionBackend` is the real one; tests use a scripted one.
+protocol ChatBackend: AnyObject {
+    var modelName: String { get }
+    var deviceName: String { get }
+    /// Tokens that the conversation and its answer may have together.
+    var contextLength: Int { get }
+    /// The template opens the reasoning itself: an answer begins inside `<think>` without saying so.
+    var beginsInReasoning: Bool { get }
+
+    /// Tokens that the conversation takes, to check it against the context before anything runs.
+    func promptTokenCount(_ messages: [Message]) throws -> Int
+
+    /// Answers the conversation.
+    ///
+    /// - Parameters:
+    ///   - shouldStop: asked between tokens.
+    ///   - onText: called with whole characters as they come.
+    /// - Returns: the answer's text, reasoning included, and what it took.
+    func answer(
+        _ messages: [Message], options: GenerationOptions, shouldStop: () -> Bool, onText: (String) -> Void
+    ) throws -> (text: String, summary: GenerationSummary)
+}
+
+/// A loaded model that keeps what it has computed of the conversation.
+final class SessionBackend: ChatBackend {
+    private let opened: OpenedModel
+    private let tokenizer: Tokenizer
+    private let template: ChatTemplate
+    private let thinking: Bool
+    private let session: Session
+
+    init(_ opened: OpenedModel, text: ModelText, template: ChatTemplate, thinking: Bool) throws {
+        self.opened = opened
+        self.template = template
+        self.thinking = thinking
+        tokenizer = text.tokenizer
+        session = try Session(model: opened.model)
+    }
+
+    var modelName: String { opened.name }
+    var deviceName: String { opened.model.deviceName }
+    var contextLength: Int { opened.model.contextLength }
+    var beginsInReasoning: Bool { template.style == .r1 || (template.style.hasThinkingSwitch && thinking) }
+
+    func promptTokenCount(_ messages: [Message]) throws -> Int { try encode(messages).count }
+
+    func answer(
+        _ messages: [Message], options: GenerationOptions, shouldStop: () -> Bool, onText: (String) -> Void
+    ) throws -> (text: String, summary: GenerationSummary) {
+        var options = options
+        options.stopTokens.formUnion(opened.stopTokens)
+        let completion = try session.generate(
+            try encode(messages), options: options, text: opened.tokenText, isInterrupted: shouldStop
+        ) { event in
+            if case .text(let text) = event { onText(text) }
+        }
+        return (completion.text, completion.summary)
+    }
+
+    private func encode(_ messages: [Message]) throws -> [Int32] {
+        try template.encode(
+            messages: messages, addGenerationPrompt: true, thinking: thinking, tokenizer: tokenizer)
+    }
+}
