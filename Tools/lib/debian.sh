@@ -29,7 +29,7 @@ debian_mirror() {
 
 # Reads the private lists: the machine's own sources and the other suites named. Sources of somebody else may fail.
 use_suites() {
-    local mirror suite key option=
+    local mirror suite key option
     rm -rf "$apt_state/sources.list.d"
     mkdir -p "$apt_state/sources.list.d" "$apt_state/lists/partial" "$apt_state/cache/archives/partial"
     [[ ! -e /etc/apt/sources.list ]] || cp /etc/apt/sources.list "$apt_state/sources.list.d/machine.list"
@@ -39,10 +39,11 @@ use_suites() {
     [[ -n $mirror ]] || die "$exit_download" "setup: could not read a Debian mirror named by this machine's apt sources." \
         "Check /etc/apt/sources.list and the network, then run it again."
     (($# > 0)) || return 0
-    for key in /usr/share/keyrings/debian-archive-keyring.{pgp,gpg}; do
-        [[ ! -e $key ]] || option="[signed-by=$key] "
-    done
-    for suite; do printf 'deb %s%s %s main\n' "$option" "$mirror" "$suite"; done >"$apt_state/sources.list.d/fathom.list"
+    # A mirror that lags is good enough for packages that are signed and pinned.
+    option=check-valid-until=no
+    key=$(compgen -G '/usr/share/keyrings/debian-archive-keyring.[gp]*' | head -n 1)
+    [[ -z $key ]] || option+=" signed-by=$key"
+    for suite; do printf 'deb [%s] %s %s main\n' "$option" "$mirror" "$suite"; done >"$apt_state/sources.list.d/fathom.list"
     apt-get "${apt_options[@]}" update >&2 || die "$exit_download" "setup: $mirror did not give the package lists of $*."
 }
 
