@@ -58,6 +58,7 @@ let package = Package(
         .testTarget(name: "ModelTests", dependencies: ["Checkpoint", "FixtureSupport", "Model", "Numerics"]),
         .testTarget(name: "GenerationTests", dependencies: ["Generation", "Model", "Numerics", "Text"]),
         .testTarget(name: "TerminalTests", dependencies: ["Terminal"]),
-        .testTarget(name: "FathomTests", dependencies: ["fathom", "FixtureSupport", "JSON", "Model", "Numerics", "Terminal"]),
+        .testTarget(
+            name: "FathomTests", dependencies: ["fathom", "FixtureSupport", "JSON", "Model", "Numerics", "Terminal"]),
     ]
 )
