@@ -31,18 +31,28 @@ extension Transformer {
             MLAQuery(
                 shape: shape, q: q, kvB: weights.kvB, frequencies: self.weights.frequencies, positions: batch.positions,
                 query: query, ropeFactor: config.ropeAttentionFactor))
-        let partials = try tensor("partials", [tokens, shape.heads * batch.splitCount * (shape.kvLoraRank + 2)])
-        try executor.run(
-            MLAAttention(
-                shape: shape, query: query, cache: view, partials: partials, splitCount: batch.splitCount,
-                scale: config.softmaxScale))
         let latent = try tensor("latent", [tokens, shape.heads * shape.kvLoraRank])
-        try executor.run(
-            MLACombine(
-                shape: shape, partials: partials, positions: batch.positions, latent: latent,
-                splitCount: batch.splitCount))
+        switch batch.phase {
+        case .decode: try decode(query, view, batch, latent)
+        case .prefill:
+            try executor.run(
+                MLAPrefill(shape: shape, query: query, cache: view, latent: latent, scale: config.softmaxScale))
+        }
         let values = try tensor("values", [tokens, shape.heads * shape.vHeadDim])
         try executor.run(MLAValue(shape: shape, latent: latent, kvB: weights.kvB, y: values))
         try linear(values, weights.output, batch.phase, into: output)
+    }
+
+    /// One query against many keys: in splits that run side by side, then joined.
+    private func decode(_ query: Tensor, _ cache: CacheView, _ batch: Batch, _ latent: Tensor) throws(ModelError) {
+        let splits = batch.splitCount
+        let partials = try tensor("partials", [query.rows, shape.heads * splits * (shape.kvLoraRank + 2)])
+        try executor.run(
+            MLADecode(
+                shape: shape, query: query, cache: cache, partials: partials, splitCount: splits,
+                scale: config.softmaxScale))
+        try executor.run(
+            MLACombine(
+                shape: shape, partials: partials, positions: batch.positions, latent: latent, splitCount: splits))
     }
 }

@@ -11,7 +11,7 @@ struct Batch {
     let outputRows: [Int]
 
     var tokenCount: Int { tokens.rows }
-    var splitCount: Int { (keyCount + MLAAttention.splitKeyCount - 1) / MLAAttention.splitKeyCount }
+    var splitCount: Int { (keyCount + MLADecode.splitKeyCount - 1) / MLADecode.splitKeyCount }
 }
 
 /// Memory for a step's intermediate values, by name; kept and reused, grown where a step needs more.

@@ -26,16 +26,9 @@ layout(push_constant) uniform Params {
     uint latentWidth; uint ropeWidth; uint queryPitch; uint maxPages; uint splitCount; uint partialPitch; float scale;
 };
 
-shared float scores[SPLIT];
+#include "common_keys.glsl"
 
-// Values 2i and 2i + 1 after `offset`, which is even.
-vec2 cachePair(uint offset, uint i) {
-    if (CACHE_BF16) {
-        uint word = cache[offset / 2 + i];
-        return uintBitsToFloat(uvec2(word << 16, word & 0xFFFF0000u));
-    }
-    return uintBitsToFloat(uvec2(cache[offset + 2 * i], cache[offset + 2 * i + 1]));
-}
+shared float scores[SPLIT];
 
 uint keyOffset(uint sequence, uint position) {
     return entryOffset(pageTable[sequence * maxPages + position / PAGE], position, latentWidth + ropeWidth);

@@ -7,8 +7,8 @@ import Shaders
 ///
 /// `query: [T, heads · (C + R)], F32`; `partials: [T, heads · splits · (C + 2)], F32`. Causal: keys 0 … position.
 /// A split's bounds depend on positions alone, so a token's result is the same in every batch.
-public struct MLAAttention: Kernel {
-    public static let name = "mla_attention"
+public struct MLADecode: Kernel {
+    public static let name = "mla_decode"
     public static let splitKeyCount = 256
     let shape: MLAShape
     let query: Tensor
@@ -22,9 +22,9 @@ public struct MLAAttention: Kernel {
     let scale: Float
 
     public init(shape: MLAShape, query: Tensor, cache: CacheView, partials: Tensor, splitCount: Int, scale: Float) {
-        precondition(query.columns == shape.heads * shape.entryWidth, "mla_attention: \(query.shape)")
+        precondition(query.columns == shape.heads * shape.entryWidth, "mla_decode: \(query.shape)")
         precondition(
-            partials.columns == shape.heads * splitCount * (shape.kvLoraRank + 2), "mla_attention: \(partials.shape)")
+            partials.columns == shape.heads * splitCount * (shape.kvLoraRank + 2), "mla_decode: \(partials.shape)")
         self.shape = shape
         self.query = query
         self.cache = cache
@@ -40,7 +40,7 @@ public struct MLAAttention: Kernel {
     public var outputs: [Tensor] { [partials] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        let shader = MlaAttentionShader(
+        let shader = MlaDecodeShader(
             constants: .init(cacheBf16: cache.isBF16),
             params: .init(
                 latentWidth: UInt32(shape.kvLoraRank), ropeWidth: UInt32(shape.qkRopeHeadDim),
@@ -102,7 +102,7 @@ public struct MLAAttention: Kernel {
                 KernelCase("\(name), \(type)") { bench throws(GPUError) in
                     let positions = [0, 5, 255, 256, 301]
                     let cache = try CacheView.sample(&bench, shape, positions: positions, type: type, filled: true)
-                    return MLAAttention(
+                    return MLADecode(
                         shape: shape,
                         query: try bench.tensor(
                             "query", [positions.count, shape.heads * shape.entryWidth], .normal(1)),
@@ -151,7 +151,7 @@ public struct MLACombine: Kernel {
     public func reference() {
         let width = shape.kvLoraRank
         for token in 0..<latent.rows {
-            let used = Int(positions.words[token]) / MLAAttention.splitKeyCount + 1
+            let used = Int(positions.words[token]) / MLADecode.splitKeyCount + 1
             for head in 0..<shape.heads {
                 let splits = (0..<used).map {
                     partials.floats + token * partials.pitch + (head * splitCount + $0) * (width + 2)
