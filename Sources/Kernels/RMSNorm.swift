@@ -2,24 +2,28 @@ import GPU
 import Numerics
 import Shaders
 
-/// y[t, i] = x[t, i] / √(mean(x[t]²) + ε) · weight[i], after x[t] += delta[t] where a delta is given.
+/// y[t, column + i] = x[t, i] / √(mean(x[t]²) + ε) · weight[i], after x[t] += delta[t] where a delta is given.
 ///
-/// `x, delta, y: [T, width], F32`; `weight: [1, width], F32`. Source: `RMSNorm` in DeepSeek-V3's inference/model.py.
+/// `x, delta: [T, width], F32`; `weight: [1, width], F32`; `y: [T, ≥ column + width], F32`. Source: `RMSNorm` in DeepSeek-V3's inference/model.py.
 public struct RMSNorm: Kernel {
     public static let name = "rms_norm"
     let x: Tensor
     let delta: Tensor?
     let weight: Tensor
     let y: Tensor
+    /// Where the result starts in y's rows.
+    let column: Int
     let epsilon: Float
 
-    public init(x: Tensor, adding delta: Tensor? = nil, weight: Tensor, y: Tensor, epsilon: Float) {
+    public init(x: Tensor, adding delta: Tensor? = nil, weight: Tensor, y: Tensor, column: Int = 0, epsilon: Float) {
         precondition(
-            x.shape == y.shape && weight.columns == x.columns, "rms_norm: \(x.shape), \(weight.shape), \(y.shape)")
+            x.rows == y.rows && column + x.columns <= y.columns && weight.columns == x.columns,
+            "rms_norm: \(x.shape), \(weight.shape), \(y.shape)")
         self.x = x
         self.delta = delta
         self.weight = weight
         self.y = y
+        self.column = column
         self.epsilon = epsilon
     }
 
@@ -30,7 +34,7 @@ public struct RMSNorm: Kernel {
             constants: .init(addDelta: delta != nil),
             params: .init(
                 width: UInt32(x.columns), xPitch: UInt32(x.pitch), deltaPitch: UInt32(delta?.pitch ?? 0),
-                yPitch: UInt32(y.pitch),
+                yPitch: UInt32(y.pitch), yColumn: UInt32(column),
                 epsilon: epsilon),
             bindings: .init(x: x.view, delta: (delta ?? weight).view, weight: weight.view, y: y.view))
         try commands.dispatch(shader, groups: (x.rows, 1, 1))
@@ -46,7 +50,7 @@ public struct RMSNorm: Kernel {
             }
             let inverse = 1 / (sum / Float(x.columns) + epsilon).squareRoot()
             for i in 0..<x.columns {
-                y.floats[row * y.pitch + i] = x.floats[row * x.pitch + i] * inverse * weight.floats[i]
+                y.floats[row * y.pitch + column + i] = x.floats[row * x.pitch + i] * inverse * weight.floats[i]
             }
         }
     }
@@ -57,13 +61,19 @@ public struct RMSNorm: Kernel {
     public var tolerance: Tolerance { .sum(of: x.columns) }
 
     public static var cases: [KernelCase] {
-        [(1, 7168, true), (3, 7168, false), (7, 1536, false), (5, 101, true), (64, 320, true), (1, 1, false)].map {
-            rows, width, adds in
-            KernelCase("\(rows) rows of \(width)\(adds ? ", adding" : "")") { bench throws(GPUError) in
+        // Rows, width, whether a delta is added, where in y's rows the result starts.
+        let shapes = [
+            (1, 7168, true, 0), (3, 7168, false, 0), (7, 1536, false, 0), (5, 101, true, 0), (64, 320, true, 0),
+            (1, 1, false, 0), (3, 101, false, 101),
+        ]
+        return shapes.map { rows, width, adds, column in
+            let label = "\(rows) rows of \(width)\(adds ? ", adding" : "")\(column > 0 ? ", to column \(column)" : "")"
+            return KernelCase(label) { bench throws(GPUError) in
                 let shape = [rows, width]
                 return RMSNorm(
                     x: try bench.tensor("x", shape), adding: adds ? try bench.tensor("delta", shape) : nil,
-                    weight: try bench.tensor("weight", [1, width]), y: try bench.output("y", shape), epsilon: 1e-6)
+                    weight: try bench.tensor("weight", [1, width]),
+                    y: try bench.output("y", [rows, column + width]), column: column, epsilon: 1e-6)
             }
         }
     }

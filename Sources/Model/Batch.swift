@@ -5,6 +5,8 @@ struct Batch {
     let phase: StepPhase
     let tokens, positions, sequences: Tensor
     let pageTable: Tensor
+    /// Of the first token.
+    let firstPosition: Int
     /// Keys that the longest sequence attends to.
     let keyCount: Int
     /// Rows whose logits are wanted.

@@ -42,6 +42,8 @@ public struct Trace: Sendable {
     public var logits: [Float]
     /// `[L + 1, T, H]`: the residual stream before each layer, and after the last (before the final norm).
     public var hidden: [[Float]]
+    /// `[T − 1, V]`: the multi-token prediction at each token, which has seen the one after it; empty without the module.
+    public var mtpLogits: [Float]
     public var routing: [Routing]
 }
 

@@ -24,7 +24,7 @@ public enum ModelLoader {
         }
         let executor = try Executor(device: device, check: options.check)
         var loader = WeightLoader(checkpoint: checkpoint, executor: executor, progress: progress)
-        let weights = try loader.model(config)
+        let weights = try loader.model(config, predicts: checkpoint.hasMTP)
         return try Transformer(
             config: config, notes: checkpoint.notes, weights: weights, executor: executor, contextLength: context,
             kvFormat: options.kvFormat)

@@ -115,7 +115,7 @@ extension Transformer: LanguageModel {
             positions: try tensor("positions", [count], words: true),
             sequences: try tensor("sequences", [count], words: true),
             pageTable: try tensor("page table", [runs.count, maxPages], words: true),
-            keyCount: Int(positions.max() ?? 0) + 1, outputRows: outputRows)
+            firstPosition: Int(positions.first ?? 0), keyCount: Int(positions.max() ?? 0) + 1, outputRows: outputRows)
         try executor.set(batch.tokens, to: tokens)
         try executor.set(batch.positions, to: positions)
         try executor.set(batch.sequences, to: sequences)

@@ -6,9 +6,15 @@ extension Transformer: TraceableModel {
 
     public func trace(_ tokens: [Int32], chunk: Int?) throws(ModelError) -> Trace {
         var hidden = [[Float]](repeating: [], count: config.numHiddenLayers + 1)
+        var mtpLogits: [Float] = []
         var routing: [Int: Trace.Routing] = [:]
         let topK = config.numExpertsPerTok
         observer = { [self] (observation) throws(ModelError) in
+            if case .routing(let layer, _, _) = observation, layer >= config.numHiddenLayers { return }
+            if case .final(let hidden, let batch) = observation {
+                mtpLogits += try prediction(hidden, batch, of: tokens)
+                return
+            }
             try flushed { () throws(ModelError) in
                 switch observation {
                 case .hidden(let layer, let x):
@@ -23,6 +29,7 @@ extension Transformer: TraceableModel {
                         entry.weights += order.map { values[$0] }
                     }
                     routing[layer] = entry
+                case .final: break
                 }
             }
         }
@@ -36,6 +43,20 @@ extension Transformer: TraceableModel {
             let phase: StepPhase = size == 1 ? .decode : .prefill
             logits += try step(phase, [StepItem(sequence: sequence, tokens: part, output: .all)])[0].values
         }
-        return Trace(logits: logits, hidden: hidden, routing: routing.values.sorted { $0.layer < $1.layer })
+        return Trace(
+            logits: logits, hidden: hidden, mtpLogits: mtpLogits, routing: routing.values.sorted { $0.layer < $1.layer }
+        )
+    }
+
+    /// The multi-token prediction over a step of the traced tokens, the last of all left out: nothing follows it.
+    private func prediction(_ hidden: Tensor, _ batch: Batch, of tokens: [Int32]) throws(ModelError) -> [Float] {
+        guard let module = weights.prediction else { return [] }
+        let start = batch.firstPosition
+        let following = (start + 1..<start + 1 + batch.tokenCount).map { $0 < tokens.count ? UInt32(tokens[$0]) : 0 }
+        let next = try tensor("mtp tokens", [batch.tokenCount], words: true)
+        try executor.set(next, to: following)
+        let logits = try predict(module, hidden: hidden, next: next, batch)
+        let values = try flushed { () throws(ModelError) in try executor.floats(logits) }
+        return Array(values.prefix(min(batch.tokenCount, tokens.count - 1 - start) * config.vocabSize))
     }
 }

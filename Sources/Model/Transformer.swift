@@ -24,6 +24,8 @@ public final class Transformer {
     enum Observation {
         /// The residual stream before layer `layer` (or after the last).
         case hidden(layer: Int, Tensor)
+        /// What the head sees: the residual stream after the final norm.
+        case final(Tensor, Batch)
         case routing(layer: Int, experts: Tensor, weights: Tensor)
     }
 
@@ -53,7 +55,7 @@ public final class Transformer {
         cache = PagedCache(pageCount: pages)
         let type: ElementType = kvFormat == .bf16 ? .bf16 : .f32
         var entries: [Tensor] = []
-        for layer in 0..<config.numHiddenLayers {
+        for layer in 0..<config.numHiddenLayers + (weights.prediction == nil ? 0 : 1) {
             let rows = pages * PagedCache.pageTokenCount
             let storage = try executor.makeStorage(
                 "cache of layer \(layer)", byteCount: rows * shape.entryWidth * type.byteCount)
@@ -78,17 +80,26 @@ public final class Transformer {
             executor.place = "layer \(index)"
             try norm(x, adding: index == 0 ? nil : delta, layer.inputNorm, normed)
             try observer?(.hidden(layer: index, x))
-            try attention(normed, layer.attention, layer: index, batch, delta)
-            try norm(x, adding: delta, layer.postAttentionNorm, normed)
-            switch layer.feedForward {
-            case .dense(let weights): try feedForward(normed, weights, batch.phase, delta)
-            case .experts(let weights): try experts(normed, weights, layer: index, batch.phase, delta)
-            }
+            try block(layer, index, batch, x: x, normed: normed, delta: delta)
         }
         executor.place = "the head"
         try norm(x, adding: delta, weights.finalNorm, normed)
         try observer?(.hidden(layer: weights.layers.count, x))
-        return try logits(normed, batch)
+        let outputs = try logits(normed, batch)
+        try observer?(.final(normed, batch))
+        return outputs
+    }
+
+    /// A layer after its input norm: x + attention, and the feed-forward part of its norm as the next delta.
+    func block(
+        _ layer: LayerWeights, _ index: Int, _ batch: Batch, x: Tensor, normed: Tensor, delta: Tensor
+    ) throws(ModelError) {
+        try attention(normed, layer.attention, layer: index, batch, delta)
+        try norm(x, adding: delta, layer.postAttentionNorm, normed)
+        switch layer.feedForward {
+        case .dense(let weights): try feedForward(normed, weights, batch.phase, delta)
+        case .experts(let weights): try experts(normed, weights, layer: index, batch.phase, delta)
+        }
     }
 
     func norm(_ x: Tensor, adding delta: Tensor?, _ weight: Tensor, _ y: Tensor) throws(ModelError) {

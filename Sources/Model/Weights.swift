@@ -38,24 +38,45 @@ struct LayerWeights {
     let feedForward: FeedForward
 }
 
-/// All weights of the main model and its constants.
+/// A module that predicts one token further (DeepSeek-V3 report, section 2.2); embedding and head are the model's own.
+struct PredictionWeights {
+    let embeddingNorm, hiddenNorm, finalNorm: Tensor
+    /// eh_proj, `[hidden, 2 · hidden]`: over the normed embedding, then the normed hidden state.
+    let projection: Weight
+    let layer: LayerWeights
+}
+
+/// All weights of a model and its constants.
 struct ModelWeights {
     let embedding, head: Weight
     let finalNorm: Tensor
     let layers: [LayerWeights]
+    /// The first multi-token prediction module, where the checkpoint has one.
+    let prediction: PredictionWeights?
     /// RoPE's, `[1, qkRopeHeadDim / 2]`.
     let frequencies: Tensor
 }
 
 extension WeightLoader {
-    mutating func model(_ config: ModelConfig) throws(ModelError) -> ModelWeights {
+    /// - Parameter predicts: load the multi-token prediction module too.
+    mutating func model(_ config: ModelConfig, predicts: Bool) throws(ModelError) -> ModelWeights {
         let embedding = try matrix(["model.embed_tokens.weight"])
         var layers: [LayerWeights] = []
         for index in 0..<config.numHiddenLayers { layers.append(try layer(config, index)) }
         return ModelWeights(
             embedding: embedding, head: config.tieWordEmbeddings ? embedding : try matrix(["lm_head.weight"]),
             finalNorm: try vector("model.norm.weight"), layers: layers,
+            prediction: predicts ? try prediction(config) : nil,
             frequencies: try constant("rope frequencies", config.ropeFrequencies()))
+    }
+
+    private mutating func prediction(_ config: ModelConfig) throws(ModelError) -> PredictionWeights {
+        let index = config.mtpLayers.lowerBound
+        let prefix = "model.layers.\(index)"
+        return PredictionWeights(
+            embeddingNorm: try vector(prefix + ".enorm.weight"), hiddenNorm: try vector(prefix + ".hnorm.weight"),
+            finalNorm: try vector(prefix + ".shared_head.norm.weight"),
+            projection: try matrix([prefix + ".eh_proj.weight"]), layer: try layer(config, index))
     }
 
     private mutating func layer(_ config: ModelConfig, _ index: Int) throws(ModelError) -> LayerWeights {

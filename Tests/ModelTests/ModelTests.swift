@@ -38,6 +38,12 @@ import Testing
             let distance = similarityDistance(routing.weights, expected.floats("router_weights_\(routing.layer)"))
             #expect(distance < bound, "router weights \(routing.layer): \(distance)")
         }
+        let predicted = model.config.numNextnPredictLayers > 0 ? expected.floats("mtp_logits") : []
+        #expect(trace.mtpLogits.count == predicted.count)
+        if !predicted.isEmpty {
+            let distance = similarityDistance(trace.mtpLogits, predicted)
+            #expect(distance < bound, "mtp_logits: \(distance)")
+        }
     }
 
     /// Greedy continuation, wherever the expected one was not a close call (and the margins here are all comfortable).
@@ -63,10 +69,15 @@ import Testing
     func chunksGiveTheSameLogits(_ oracle: Oracle, _ device: String) throws {
         let tokens = try Expected(oracle).integers("tokens").map { Int32($0) }
         let model = try Self.load(oracle, device == "cpu" ? .cpu : .vulkan(nil))
-        let whole = try model.trace(tokens, chunk: nil).logits
+        let whole = try model.trace(tokens, chunk: nil)
         for chunk in [1, 7, 64] {
-            let distance = similarityDistance(try model.trace(tokens, chunk: chunk).logits, whole)
-            #expect(distance < 1e-6, "chunks of \(chunk): \(distance)")
+            let chunked = try model.trace(tokens, chunk: chunk)
+            for (name, a, b) in [
+                ("logits", chunked.logits, whole.logits), ("mtp_logits", chunked.mtpLogits, whole.mtpLogits),
+            ] where !(a.isEmpty && b.isEmpty) {
+                let distance = similarityDistance(a, b)
+                #expect(distance < 1e-6, "\(name) in chunks of \(chunk): \(distance)")
+            }
         }
     }
 

@@ -12,7 +12,8 @@ struct LogitsCommand: ParsableCommand {
         discussion: """
             The file holds logits [T, V] F32. With --all also hidden [L+1, T, H] F32, the residual stream before each layer and \
             after the last, and for each layer N with experts router_experts_N [T, k] I64 and router_weights_N [T, k] F32, each \
-            token's in ascending order of expert. Needs no tokenizer.
+            token's in ascending order of expert; and with a multi-token prediction module mtp_logits [T-1, V] F32, what it makes of \
+            each token and the one after. Needs no tokenizer.
 
               fathom logits --model DIR --tokens 0,19923,14 --out logits.safetensors
             """)
@@ -76,10 +77,13 @@ struct LogitsCommand: ParsableCommand {
                 tensor("router_weights_\(layer.layer)", shape, layer.weights),
             ]
         }
+        let prediction =
+            trace.mtpLogits.isEmpty
+            ? [] : [tensor("mtp_logits", [count - 1, model.vocabularySize], trace.mtpLogits)]
         return [
             tensor("logits", [count, model.vocabularySize], trace.logits),
             tensor("hidden", [trace.hidden.count, count, width], trace.hidden.flatMap { $0 }),
-        ] + routing
+        ] + routing + prediction
     }
 
     private func tensor(_ name: String, _ shape: [Int], _ values: [Float]) -> SafetensorsWriter.Tensor {
