@@ -10,6 +10,7 @@ import Shaders
 public struct MLADecode: Kernel {
     public static let name = "mla_decode"
     public static let splitKeyCount = 256
+    public static func splitCount(forKeys count: Int) -> Int { ceilDivide(count, splitKeyCount) }
     let shape: MLAShape
     let query: Tensor
     let cache: CacheView

@@ -1,4 +1,5 @@
 import Kernels
+import Numerics
 
 /// The tokens of one step: what the kernels read of positions, sequences and pages.
 struct Batch {
@@ -13,7 +14,7 @@ struct Batch {
     let outputRows: [Int]
 
     var tokenCount: Int { tokens.rows }
-    var splitCount: Int { (keyCount + MLADecode.splitKeyCount - 1) / MLADecode.splitKeyCount }
+    var splitCount: Int { MLADecode.splitCount(forKeys: keyCount) }
 }
 
 /// Memory for a step's intermediate values, by name; kept and reused, grown where a step needs more.
@@ -29,6 +30,11 @@ struct Scratch {
         let byteCount = shape[0] * pitch * 4
         if let known = storages[name], known.byteCount >= byteCount {
             return Tensor(known, words ? .u32 : .f32, shape, pitch: pitch)
+        }
+        if let limit = executor.device?.profile.maxStorageBufferRange, byteCount > limit {
+            throw .failed(
+                "\(name), \(shape): expected at most \(byteText(limit)), what \(executor.device!.profile.name) binds at once, "
+                    + "found \(byteText(byteCount)): ask for fewer tokens a step")
         }
         let storage = try executor.makeStorage(name, byteCount: byteCount)
         storages[name] = storage

@@ -2,20 +2,22 @@ import GPU
 import Kernels
 import Numerics
 
-/// Runs kernels: on a device, by their references, or both side by side.
+/// Runs kernels: on a device, by their references, or both side by side; or runs nothing and counts memory.
 ///
-/// The model's wiring is the same for all three. Side by side, each kernel's outputs are compared as soon as they are
+/// The model's wiring is the same for all of them. Side by side, each kernel's outputs are compared as soon as they are
 /// there; the first that parts is named, and the device's results go on, so that errors do not add up.
 public final class Executor {
     public let device: Device?
     public let runsReference: Bool
+    /// Memory is counted and not allocated, nothing is read, written or run.
+    public let onlyCounts: Bool
     private var arena: Arena?
     private var transfer: Transfer?
     private var commands: Commands?
     /// What runs now, for error messages: "layer 3".
     public var place = ""
-    public private(set) var dispatchCount = 0
-    public private(set) var weightByteCount = 0
+    /// Bytes that were asked for so far.
+    public private(set) var byteCount = 0
 
     /// - Parameters:
     ///   - device: nil for the reference alone.
@@ -23,11 +25,21 @@ public final class Executor {
     public init(device: Device?, check: Bool) throws(ModelError) {
         self.device = device
         runsReference = device == nil || check
+        onlyCounts = false
         guard let device else { return }
         arena = Arena(on: device, label: "model")
         transfer = Transfer(on: device)
         do throws(GPUError) { commands = try Commands(on: device) } catch { throw .failed(error.description) }
     }
+
+    private init() {
+        device = nil
+        runsReference = false
+        onlyCounts = true
+    }
+
+    /// For plans: see `onlyCounts`.
+    public static func counting() -> Executor { Executor() }
 
     // MARK: Memory
 
@@ -37,7 +49,7 @@ public final class Executor {
             if device == nil { nil } else {
                 try gpu { () throws(GPUError) in try arena!.allocate(byteCount: rounded, label: label) }
             }
-        weightByteCount += rounded
+        self.byteCount += (rounded + Arena.alignment - 1) / Arena.alignment * Arena.alignment
         let storage = Storage(label: label, byteCount: rounded, device: view, onHost: runsReference)
         // Side by side, elements that no kernel writes must be equal too.
         if let view, runsReference { try write(to: storage, view) { _, bytes throws(ModelError) in zero(bytes) } }
@@ -49,6 +61,7 @@ public final class Executor {
         _ storage: Storage, pieceByteCount: Int = 4,
         _ produce: (_ offset: Int, _ bytes: UnsafeMutableRawBufferPointer) throws(ModelError) -> Void
     ) throws(ModelError) {
+        if onlyCounts { return }
         guard let host = storage.host else {
             return try write(to: storage, storage.device!, pieceByteCount: pieceByteCount, produce)
         }
@@ -143,7 +156,6 @@ public final class Executor {
 
     /// Runs what was recorded and waits for it.
     public func finish() throws(ModelError) {
-        dispatchCount = commands?.dispatchCount ?? 0
         try gpu { () throws(GPUError) in
             try commands?.submit()
             try commands?.wait()

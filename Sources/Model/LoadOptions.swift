@@ -1,3 +1,5 @@
+import Numerics
+
 /// Where a model runs.
 public enum DeviceChoice: Sendable {
     /// The reference on the CPU.
@@ -10,7 +12,10 @@ public enum DeviceChoice: Sendable {
 }
 
 public struct LoadOptions: Sendable {
-    public enum CacheFormat: String, Sendable { case f32, bf16 }
+    public enum CacheFormat: String, Sendable {
+        case f32, bf16
+        var elementType: ElementType { self == .bf16 ? .bf16 : .f32 }
+    }
 
     /// Tokens of prompt and answer together; nil for 4096 or the model's most, if less.
     public var contextTokens: Int?

@@ -1,10 +1,12 @@
 import Checkpoint
 import GPU
+import Numerics
 
 /// Opens a checkpoint and brings its model to a device.
 public enum ModelLoader {
     /// - Parameter progress: told as tensors arrive; false stops the loading with an error.
-    /// - Throws: what is wrong with the checkpoint, the options or the device.
+    /// - Throws: what is wrong with the checkpoint, the options or the device. A model that does not fit is refused
+    ///   before anything is allocated.
     public static func load(
         source: CheckpointSource, device choice: DeviceChoice, options: LoadOptions,
         progress: @escaping (LoadProgress) -> Bool = { _ in true }
@@ -22,11 +24,66 @@ public enum ModelLoader {
         if case .vulkan(let name) = choice {
             do throws(GPUError) { device = try Device.open(name) } catch { throw .failed(error.description) }
         }
+        if let device { try checkCache(config, context, options.kvFormat, device.profile) }
+        var notes = checkpoint.notes
+        let predicts = try fits(checkpoint, context, options, on: device, notes: &notes)
         let executor = try Executor(device: device, check: options.check)
         var loader = WeightLoader(checkpoint: checkpoint, executor: executor, progress: progress)
-        let weights = try loader.model(config, predicts: checkpoint.hasMTP)
+        let weights = try loader.model(config, predicts: predicts)
         return try Transformer(
-            config: config, notes: checkpoint.notes, weights: weights, executor: executor, contextLength: context,
+            config: config, notes: notes, weights: weights, executor: executor, contextLength: context,
             kvFormat: options.kvFormat)
+    }
+
+    /// A layer's cache is one binding.
+    private static func checkCache(
+        _ config: ModelConfig, _ context: Int, _ format: LoadOptions.CacheFormat, _ profile: DeviceProfile
+    ) throws(ModelError) {
+        let entry = (config.kvLoraRank + config.qkRopeHeadDim) * format.elementType.byteCount
+        let most = profile.maxStorageBufferRange / (entry * PagedCache.pageTokenCount) * PagedCache.pageTokenCount
+        guard context > most else { return }
+        throw .failed(
+            "--context \(context): expected at most \(most) with --kv-cache \(format.rawValue), what "
+                + "\(profile.name) binds at once (\(byteText(profile.maxStorageBufferRange)))")
+    }
+
+    /// Compares the plan with the memory there is. Returns whether the multi-token prediction is loaded: it is left out,
+    /// with a note, where the model fits without it only.
+    private static func fits(
+        _ checkpoint: Checkpoint, _ context: Int, _ options: LoadOptions, on device: Device?, notes: inout [String]
+    ) throws(ModelError) -> Bool {
+        let planner = try MemoryPlanner(checkpoint, kvFormat: options.kvFormat, predicts: checkpoint.hasMTP)
+        let plan = try planner.plan(contextLength: context)
+        let host = MemoryPlan.Place(choice: "cpu", name: "the host's memory", budget: HostMemory.available())
+        let place = device.map { MemoryPlan.Place($0.profile) } ?? host
+        guard plan.total > place.budget else { return checkpoint.hasMTP }
+        if checkpoint.hasMTP {
+            let less = try MemoryPlanner(checkpoint, kvFormat: options.kvFormat, predicts: false)
+                .plan(contextLength: context)
+            if less.total <= place.budget {
+                notes.append(
+                    "the multi-token prediction layer (\(byteText(plan.total - less.total))) is left out: the model fits "
+                        + "without it only")
+                return false
+            }
+        }
+        let profiles: [DeviceProfile]
+        do throws(GPUError) { profiles = device == nil ? [] : try Device.available() } catch {
+            throw .failed(error.description)
+        }
+        let others = profiles.map { MemoryPlan.Place($0) } + [host]
+        throw .failed(
+            plan.refusal(
+                at: place, others: others.filter { $0 != place },
+                largestContext: try planner.largestContext(within: place.budget, below: context)))
+    }
+}
+
+extension MemoryPlan.Place {
+    /// A device's own memory: the largest such heap's budget.
+    init(_ profile: DeviceProfile) {
+        self.init(
+            choice: "\(profile.index)", name: profile.name,
+            budget: profile.heaps.filter(\.isDeviceLocal).map(\.budget).max() ?? 0)
     }
 }

@@ -15,6 +15,7 @@ struct PagedCache {
     }
 
     static let pageTokenCount = CacheView.pageTokenCount
+    static func pageCount(forTokens count: Int) -> Int { (count + pageTokenCount - 1) / pageTokenCount }
 
     mutating func makeSequence() -> SequenceID {
         defer { nextID += 1 }

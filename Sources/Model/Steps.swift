@@ -21,7 +21,7 @@ extension Transformer: LanguageModel {
         do throws(ModelError) {
             try cache.reserve(items.map { ($0.sequence, $0.tokens.count) })
             var results = items.map { _ in Logits(rowCount: 0, values: []) }
-            for part in parts(of: items) { try run(part, phase, items, &results) }
+            for part in parts(of: items, phase) { try run(part, phase, items, &results) }
             return results
         } catch {
             for (item, count) in zip(items, before) { cache.truncate(item.sequence, to: count) }
@@ -35,18 +35,22 @@ extension Transformer: LanguageModel {
         var tokens: Range<Int>
     }
 
-    /// The items' tokens in steps of at most `stepTokenCount`, in order.
-    private func parts(of items: [StepItem]) -> [[Run]] {
+    /// The items' tokens in device steps, in order.
+    private func parts(of items: [StepItem], _ phase: StepPhase) -> [[Run]] {
+        let longest = items.map { cache.tokenCount(of: $0.sequence) + $0.tokens.count }.max() ?? 0
+        let size =
+            phase == .prefill
+            ? Self.stepTokenCount : Self.decodeTokenCount(forSplits: max(1, MLADecode.splitCount(forKeys: longest)))
         var parts: [[Run]] = []
         var current: [Run] = []
-        var room = Self.stepTokenCount
+        var room = size
         for (index, item) in items.enumerated() {
             var start = 0
             while start < item.tokens.count {
                 if room == 0 {
                     parts.append(current)
                     current = []
-                    room = Self.stepTokenCount
+                    room = size
                 }
                 let count = min(room, item.tokens.count - start)
                 current.append(Run(item: index, tokens: start..<start + count))

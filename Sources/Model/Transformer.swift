@@ -31,6 +31,8 @@ public final class Transformer {
 
     /// Most tokens of one device step; longer prefills take several.
     static let stepTokenCount = 256
+    /// Most sequences of one decode step whose longest has so many splits: partial results take splits of memory for all.
+    static func decodeTokenCount(forSplits count: Int) -> Int { min(stepTokenCount, max(1, 1024 / count)) }
 
     init(
         config: ModelConfig, notes: [String], weights: ModelWeights, executor: Executor, contextLength: Int,
@@ -51,9 +53,9 @@ public final class Transformer {
                 isSigmoid: config.scoringFunc == .sigmoid, groupCount: config.topkMethod == .greedy ? 1 : config.nGroup,
                 keptGroups: config.topkGroup, topK: config.numExpertsPerTok, normalises: config.normTopkProb,
                 scale: config.routedScalingFactor)
-        let pages = (contextLength + PagedCache.pageTokenCount - 1) / PagedCache.pageTokenCount
+        let pages = PagedCache.pageCount(forTokens: contextLength)
         cache = PagedCache(pageCount: pages)
-        let type: ElementType = kvFormat == .bf16 ? .bf16 : .f32
+        let type = kvFormat.elementType
         var entries: [Tensor] = []
         for layer in 0..<config.numHiddenLayers + (weights.prediction == nil ? 0 : 1) {
             let rows = pages * PagedCache.pageTokenCount

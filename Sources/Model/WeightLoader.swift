@@ -58,6 +58,7 @@ struct WeightLoader {
     /// A small tensor as FP32.
     private mutating func floats(_ name: String) throws(ModelError) -> [Float] {
         let info = try tensor(name)
+        if executor.onlyCounts { return [Float](repeating: 0, count: info.byteCount / info.type.byteCount) }
         var bytes = [UInt8](repeating: 0, count: info.byteCount)
         var failure: ModelError?
         bytes.withUnsafeMutableBytes { raw in
@@ -111,6 +112,7 @@ struct WeightLoader {
                 row += count
             }
         }
+        if executor.onlyCounts { return }
         for info in infos { try advance(info.byteCount) }
     }
 

@@ -1,3 +1,4 @@
+import Numerics
 import Generation
 import JSON
 import Terminal

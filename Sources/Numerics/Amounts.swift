@@ -1,5 +1,5 @@
 /// Bytes for people, in powers of 1024: "7.8 GiB".
-func byteText(_ count: Int) -> String {
+public func byteText(_ count: Int) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
     var value = Double(count)
     var unit = 0
@@ -11,7 +11,7 @@ func byteText(_ count: Int) -> String {
 }
 
 /// A number with so many decimals: "12.50".
-func fixed(_ value: Double, _ decimals: Int) -> String {
+public func fixed(_ value: Double, _ decimals: Int) -> String {
     guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
     let scale = (0..<decimals).reduce(1.0) { power, _ in power * 10 }
     let scaled = Int((abs(value) * scale).rounded())
@@ -22,7 +22,7 @@ func fixed(_ value: Double, _ decimals: Int) -> String {
 }
 
 /// The middle of some numbers; of two in the middle their mean. There is at least one.
-func median(_ values: [Double]) -> Double {
+public func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
     let middle = sorted.count / 2
     return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2

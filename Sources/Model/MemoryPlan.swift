@@ -1,0 +1,113 @@
+import Checkpoint
+import Kernels
+import Numerics
+
+/// What a model allocates, in bytes, known before anything is allocated.
+struct MemoryPlan: Equatable {
+    /// Those of the multi-token prediction included.
+    var weights: Int
+    var cache: Int
+    /// Intermediate values of the largest step.
+    var scratch: Int
+    /// Tokens of prompt and answer together.
+    var contextLength: Int
+
+    var total: Int { weights + cache + scratch }
+
+    /// Memory that a model could go to.
+    struct Place: Equatable {
+        /// As `--device` takes it.
+        var choice: String
+        var name: String
+        /// Bytes that can still be allocated.
+        var budget: Int
+    }
+
+    /// What is wrong with loading the model at a place where it does not fit, and what would fit.
+    ///
+    /// - Parameter largestContext: the longest context that fits there; 0 if none does.
+    func refusal(at place: Place, others: [Place], largestContext: Int) -> String {
+        var advice: [String] = []
+        if largestContext > 0 { advice.append("--context \(largestContext) fits") }
+        for other in others where other.budget >= total {
+            advice.append("--device \(other.choice) (\(other.name)) has \(byteText(other.budget))")
+        }
+        if advice.isEmpty {
+            let room = max(0, place.budget - scratch - cache)
+            advice.append("a checkpoint of at most \(byteText(room)) of weights would fit")
+        }
+        return
+            "the model does not fit on \(place.name): expected at most \(byteText(place.budget)), found "
+            + "\(byteText(total)) (weights \(byteText(weights)), cache for \(contextLength) tokens \(byteText(cache)), "
+            + "intermediate values \(byteText(scratch))); " + advice.joined(separator: "; ")
+    }
+}
+
+/// Makes plans by the model's own wiring over an executor that only counts, so that plan and model cannot disagree.
+struct MemoryPlanner {
+    let config: ModelConfig
+    let kvFormat: LoadOptions.CacheFormat
+    private let executor = Executor.counting()
+    private let weights: ModelWeights
+    private let weightByteCount: Int
+
+    init(_ checkpoint: Checkpoint, kvFormat: LoadOptions.CacheFormat, predicts: Bool) throws(ModelError) {
+        config = checkpoint.config
+        self.kvFormat = kvFormat
+        var loader = WeightLoader(checkpoint: checkpoint, executor: executor) { _ in true }
+        weights = try loader.model(config, predicts: predicts)
+        weightByteCount = executor.byteCount
+    }
+
+    func plan(contextLength: Int) throws(ModelError) -> MemoryPlan {
+        let start = executor.byteCount
+        let model = try Transformer(
+            config: config, notes: [], weights: weights, executor: executor, contextLength: contextLength,
+            kvFormat: kvFormat)
+        let cache = executor.byteCount - start
+        try model.rehearseSteps()
+        return MemoryPlan(
+            weights: weightByteCount, cache: cache, scratch: executor.byteCount - start - cache,
+            contextLength: contextLength)
+    }
+
+    /// The longest context, in whole pages and below `limit`, that fits in `budget` bytes; 0 if none does.
+    func largestContext(within budget: Int, below limit: Int) throws(ModelError) -> Int {
+        var fitting = 0
+        var tooLong = (limit - 1) / PagedCache.pageTokenCount + 1
+        while tooLong - fitting > 1 {
+            let middle = (fitting + tooLong) / 2
+            if try plan(contextLength: middle * PagedCache.pageTokenCount).total <= budget {
+                fitting = middle
+            } else {
+                tooLong = middle
+            }
+        }
+        return fitting * PagedCache.pageTokenCount
+    }
+}
+
+extension Transformer {
+    /// Goes through the largest steps without computing anything, so that the executor counts their memory.
+    func rehearseSteps() throws(ModelError) {
+        let full = min(Self.stepTokenCount, contextLength)
+        try rehearse(.prefill, tokenCount: full, keyCount: contextLength, outputCount: 1)
+        let splits = MLADecode.splitCount(forKeys: contextLength)
+        try rehearse(.decode, tokenCount: 1, keyCount: contextLength, outputCount: 1)
+        let sequences = min(full, Self.decodeTokenCount(forSplits: splits))
+        try rehearse(.decode, tokenCount: sequences, keyCount: contextLength, outputCount: sequences)
+        // Many short sequences at once need the most of everything else.
+        let short = MLADecode.splitKeyCount
+        try rehearse(.decode, tokenCount: full, keyCount: min(short, contextLength), outputCount: full)
+    }
+
+    private func rehearse(_ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int) throws(ModelError) {
+        let batch = Batch(
+            phase: phase, tokens: try tensor("tokens", [tokenCount], words: true),
+            positions: try tensor("positions", [tokenCount], words: true),
+            sequences: try tensor("sequences", [tokenCount], words: true),
+            pageTable: try tensor("page table", [tokenCount, PagedCache.pageCount(forTokens: keyCount)], words: true),
+            firstPosition: 0, keyCount: max(keyCount, 1), outputRows: Array(0..<outputCount))
+        _ = try forward(batch)
+    }
+}

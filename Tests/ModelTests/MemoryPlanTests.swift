@@ -1,0 +1,87 @@
+import Checkpoint
+import FixtureSupport
+import Testing
+
+@testable import Model
+
+struct MemoryPlanTests {
+    let gigabyte = 1 << 30
+
+    /// The plan is what loading and the largest steps then really allocate.
+    @Test(arguments: Oracle.allCases, [LoadOptions.CacheFormat.f32, .bf16])
+    func thePlanIsWhatIsAllocated(_ oracle: Oracle, _ format: LoadOptions.CacheFormat) throws {
+        let source = CheckpointSource.folder(try oracle.folder())
+        let checkpoint = try Checkpoint(source)
+        let plan = try MemoryPlanner(checkpoint, kvFormat: format, predicts: checkpoint.hasMTP)
+            .plan(contextLength: 300)
+        let model = try ModelLoader.load(
+            source: source, device: .cpu, options: LoadOptions(contextTokens: 300, kvFormat: format))
+        #expect(model.executor.byteCount == plan.weights + plan.cache)
+
+        let sequence = try model.makeSequence()
+        _ = try model.step(
+            .prefill, [StepItem(sequence: sequence, tokens: Array(repeating: 1, count: 256), output: .last)])
+        #expect(model.executor.byteCount <= plan.total)
+        #expect(model.executor.byteCount - plan.weights - plan.cache > plan.scratch / 2)
+    }
+
+    @Test func theModuleThatPredictsIsCounted() throws {
+        let checkpoint = try Checkpoint(.folder(try Oracle.v3FP8.folder()))
+        let plans = try [true, false].map { (predicts) throws in
+            try MemoryPlanner(checkpoint, kvFormat: .f32, predicts: predicts).plan(contextLength: 64)
+        }
+        #expect(plans[0].weights > plans[1].weights && plans[0].cache > plans[1].cache)
+    }
+
+    @Test func whatDoesNotFitIsRefusedWithWhatWould() {
+        let plan = MemoryPlan(weights: 10 * gigabyte, cache: 2 * gigabyte, scratch: gigabyte, contextLength: 1 << 17)
+        let card = MemoryPlan.Place(choice: "0", name: "Card", budget: 12 * gigabyte)
+        let large = MemoryPlan.Place(choice: "1", name: "Large card", budget: 80 * gigabyte)
+        let host = MemoryPlan.Place(choice: "cpu", name: "the host's memory", budget: 8 * gigabyte)
+        #expect(
+            plan.refusal(at: card, others: [large, host], largestContext: 65536)
+                == "the model does not fit on Card: expected at most 12 GiB, found 13 GiB (weights 10 GiB, cache for 131072 "
+                + "tokens 2 GiB, intermediate values 1 GiB); --context 65536 fits; --device 1 (Large card) has 80 GiB")
+        let small = MemoryPlan.Place(choice: "0", name: "Small card", budget: 4 * gigabyte)
+        #expect(
+            plan.refusal(at: small, others: [card, host], largestContext: 0)
+                .hasSuffix("; a checkpoint of at most 1 GiB of weights would fit"))
+    }
+
+    /// The longest context that is said to fit does fit, and the next longer one does not.
+    @Test func theLargestContextIsTheLargest() throws {
+        let planner = try MemoryPlanner(Checkpoint(.folder(try Oracle.v3FP8.folder())), kvFormat: .bf16, predicts: true)
+        let budget = try planner.plan(contextLength: 1000).total
+        let context = try planner.largestContext(within: budget, below: 4096)
+        #expect(context >= 1000 && context % 64 == 0)
+        #expect(try planner.plan(contextLength: context).total <= budget)
+        #expect(try planner.plan(contextLength: context + 64).total > budget)
+        #expect(try planner.largestContext(within: 1000, below: 4096) == 0)
+    }
+
+    /// Six million positions of 320 F32 values are more than any device binds (4 GiB): refused by the config alone.
+    @Test func aCacheBeyondOneBindingIsRefused() throws {
+        let folder = try TemporaryCheckpoint(.v3FP8) { config in
+            config["max_position_embeddings"] = 8_000_000
+        }
+        #expect {
+            _ = try ModelLoader.load(
+                source: .folder(folder.path), device: .vulkan(nil), options: LoadOptions(contextTokens: 6_000_000))
+        } throws: {
+            "\($0)".hasPrefix("--context 6000000: expected at most") && "\($0)".contains("with --kv-cache f32")
+        }
+    }
+
+    @Test func aCacheBeyondTheMemoryIsRefusedWithAContextThatFits() throws {
+        let folder = try TemporaryCheckpoint(.v3FP8) { config in
+            config["max_position_embeddings"] = 1 << 30
+        }
+        #expect {
+            _ = try ModelLoader.load(
+                source: .folder(folder.path), device: .cpu, options: LoadOptions(contextTokens: 1 << 30))
+        } throws: {
+            "\($0)".hasPrefix("the model does not fit on the host's memory: expected at most")
+                && "\($0)".contains("; --context ")
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import FixtureSupport
+import Foundation
+
+/// A copy of an oracle's checkpoint with another config, or with other bytes in a tensor; removed with its last reference.
+final class TemporaryCheckpoint {
+    let path: String
+
+    init(_ oracle: Oracle, config edit: (inout [String: Any]) -> Void = { _ in }) throws {
+        let files = FileManager.default
+        let source = try oracle.folder()
+        path = files.temporaryDirectory.appendingPathComponent("fathom-\(UUID().uuidString)").path
+        try files.copyItem(atPath: source, toPath: path)
+        let url = URL(fileURLWithPath: path + "/config.json")
+        var config = try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as! [String: Any]
+        edit(&config)
+        try JSONSerialization.data(withJSONObject: config).write(to: url)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// Overwrites the bytes of a tensor from `offset` on, in whichever shard it is.
+    func overwrite(_ tensor: String, at offset: Int, with bytes: [UInt8]) throws {
+        for file in try FileManager.default.contentsOfDirectory(atPath: path) where file.hasSuffix(".safetensors") {
+            let url = URL(fileURLWithPath: path + "/" + file)
+            var data = try Data(contentsOf: url)
+            let length = Int(data.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+            let header = try JSONSerialization.jsonObject(with: data[8..<8 + length]) as! [String: [String: Any]]
+            guard let offsets = header[tensor]?["data_offsets"] as? [Int] else { continue }
+            precondition(offset + bytes.count <= offsets[1] - offsets[0])
+            let start = 8 + length + offsets[0] + offset
+            data.replaceSubrange(start..<start + bytes.count, with: bytes)
+            try data.write(to: url)
+            return
+        }
+        fatalError("no tensor \(tensor) in \(path)")
+    }
+}
