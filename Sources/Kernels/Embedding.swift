@@ -11,6 +11,8 @@ public struct Embedding: Kernel {
     let tokens: Tensor
     let table: Weight
     let y: Tensor
+    /// Most bytes of one binding; nil for what the device binds. Larger tables take several dispatches.
+    var bindingLimit: Int?
 
     public init(tokens: Tensor, table: Weight, y: Tensor) {
         precondition(
@@ -25,7 +27,7 @@ public struct Embedding: Kernel {
     public var outputs: [Tensor] { [y] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        for slab in table.slabs(limit: commands.device.profile.maxStorageBufferRange) {
+        for slab in table.slabs(limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange) {
             let shader = EmbeddingShader(
                 constants: .init(format: table.format),
                 params: .init(
@@ -47,16 +49,21 @@ public struct Embedding: Kernel {
     public var tolerance: Tolerance { Tolerance(0, because: "a copy") }
 
     public static var cases: [KernelCase] {
-        let shapes: [(Int, Int, Int, ElementType)] = [
-            (1, 50, 7168, .bf16), (7, 300, 320, .f16), (5, 31, 101, .f32), (64, 512, 256, .bf16),
+        // Tokens, rows and width of the table, its format, rows of one binding.
+        let shapes: [(Int, Int, Int, ElementType, Int?)] = [
+            (1, 50, 7168, .bf16, nil), (7, 300, 320, .f16, nil), (5, 31, 101, .f32, nil), (64, 512, 256, .bf16, nil),
+            (64, 300, 101, .bf16, 48),
         ]
-        return shapes.map { count, rows, width, type in
-            KernelCase("\(count) of \(rows) rows of \(width), \(type)") { bench throws(GPUError) in
+        return shapes.map { count, rows, width, type, bound in
+            let label = "\(count) of \(rows) rows of \(width), \(type)\(bound.map { ", bound by \($0) rows" } ?? "")"
+            return KernelCase(label) { bench throws(GPUError) in
                 let ids = (0..<count).map { _ in UInt32(bench.random.next() % UInt64(rows)) }
-                return Embedding(
+                var kernel = Embedding(
                     tokens: try bench.tensor("tokens", .u32, [count], .words(ids)),
                     table: try bench.weight("table", rows: rows, columns: width, type),
                     y: try bench.output("y", [count, width]))
+                kernel.bindingLimit = bound.map { $0 * kernel.table.codes.pitch * type.byteCount }
+                return kernel
             }
         }
     }

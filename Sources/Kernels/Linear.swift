@@ -15,6 +15,8 @@ public struct Linear: Kernel {
     let x: Tensor
     let weight: Weight
     let y: Tensor
+    /// Most bytes of one binding; nil for what the device binds. Larger weights take several dispatches.
+    var bindingLimit: Int?
 
     public init(phase: LinearPhase, x: Tensor, weight: Weight, y: Tensor) {
         precondition(
@@ -30,7 +32,7 @@ public struct Linear: Kernel {
     public var outputs: [Tensor] { [y] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        for slab in weight.slabs(limit: commands.device.profile.maxStorageBufferRange) {
+        for slab in weight.slabs(limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange) {
             let tokenCount = UInt32(x.rows)
             let columns = UInt32(x.columns)
             let firstRow = UInt32(slab.lowerBound)
@@ -88,14 +90,27 @@ public struct Linear: Kernel {
             shapes.flatMap { tokens, columns, rows in
                 formats.map { type in
                     KernelCase("\(phase), \(tokens) × \(columns) to \(rows), \(type)") { bench throws(GPUError) in
-                        Linear(
-                            phase: phase, x: try bench.tensor("x", [tokens, columns]),
-                            weight: try bench.weight("weight", rows: rows, columns: columns, type),
-                            y: try bench.output("y", [tokens, rows]))
+                        try sample(&bench, phase, tokens, columns, rows, type)
                     }
                 }
             }
+                + formats.map { type in
+                    KernelCase("\(phase), 3 × 100 to 300, \(type), bound by 48 rows") { bench throws(GPUError) in
+                        var kernel = try sample(&bench, phase, 3, 100, 300, type)
+                        kernel.bindingLimit = 50 * kernel.weight.codes.pitch * type.byteCount
+                        return kernel
+                    }
+                }
         }
+    }
+
+    private static func sample(
+        _ bench: inout Workbench, _ phase: LinearPhase, _ tokens: Int, _ columns: Int, _ rows: Int, _ type: ElementType
+    ) throws(GPUError) -> Linear {
+        Linear(
+            phase: phase, x: try bench.tensor("x", [tokens, columns]),
+            weight: try bench.weight("weight", rows: rows, columns: columns, type),
+            y: try bench.output("y", [tokens, rows]))
     }
 }
 
