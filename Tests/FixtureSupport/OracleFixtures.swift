@@ -1,7 +1,7 @@
 import Foundation
 
-/// Small random checkpoints in the published layout, each with what Hugging Face transformers computes from it in
-/// FP32: `config.json`, two shards with their index, and `expected.safetensors`.
+/// Small random checkpoints in the published layout (made by Tools/oracle), each with what Hugging Face transformers
+/// computes from it in FP32: `config.json`, two shards with their index, and `expected.safetensors`.
 ///
 /// `expected.safetensors` holds `tokens` [T] I64; of F32 `logits` [T, V], `hidden` [L+1, T, H] (before each layer, and
 /// before the final norm) and, with a prediction layer, `mtp_logits` [T−1, V]; `greedy` [G] I64; and for each layer with
@@ -14,6 +14,10 @@ public enum Oracle: String, CaseIterable, Sendable {
     case v2BF16 = "v2-bf16"
     /// Greedy softmax, one query projection.
     case v2LiteBF16 = "v2-lite-bf16"
+    /// No groups, YaRN in the newer spelling with equal bounds, block scales as powers of two in F8_E8M0.
+    case kimiK2UE8M0 = "kimi-k2-ue8m0"
+    /// V3's gate without groups, one query projection, RoPE unscaled.
+    case moonlightBF16 = "moonlight-bf16"
 
     /// The checkpoint's folder, unpacked on first use and kept in the temporary folder for later runs.
     public func folder() throws -> String {
