@@ -41,7 +41,7 @@ use_suites() {
     (($# > 0)) || return 0
     # A mirror that lags is good enough for packages that are signed and pinned.
     option=check-valid-until=no
-    key=$(compgen -G '/usr/share/keyrings/debian-archive-keyring.[gp]*' | head -n 1)
+    key=$(compgen -G '/usr/share/keyrings/debian-archive-keyring.[gp]*' | head -n 1 || true)
     [[ -z $key ]] || option+=" signed-by=$key"
     for suite; do printf 'deb [%s] %s %s main\n' "$option" "$mirror" "$suite"; done >"$apt_state/sources.list.d/fathom.list"
     apt-get "${apt_options[@]}" update >&2 || die "$exit_download" "setup: $mirror did not give the package lists of $*."
