@@ -1,5 +1,4 @@
 import Checkpoint
-import Checkpoint
 import Glibc
 import Terminal
 
