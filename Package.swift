@@ -57,8 +57,14 @@ let package = Package(
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
         .testTarget(name: "ModelTests", dependencies: ["Checkpoint", "FixtureSupport", "Model", "Numerics"]),
         .testTarget(name: "GenerationTests", dependencies: ["Generation", "Model", "Numerics", "Text"]),
-        .testTarget(name: "TerminalTests", dependencies: ["Terminal"]),
+        // A pseudo-terminal, and a screen that shows what was written to it.
+        .target(name: "TerminalSupport", dependencies: ["Terminal"], path: "Tests/TerminalSupport"),
+        .testTarget(name: "TerminalTests", dependencies: ["Terminal", "TerminalSupport"]),
         .testTarget(
-            name: "FathomTests", dependencies: ["fathom", "FixtureSupport", "JSON", "Model", "Numerics", "Terminal"]),
+            name: "FathomTests",
+            dependencies: [
+                "fathom", "FixtureSupport", "Generation", "JSON", "Model", "Numerics", "Terminal", "TerminalSupport",
+                "Text",
+            ]),
     ]
 )

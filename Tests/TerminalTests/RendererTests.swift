@@ -1,74 +1,7 @@
+import TerminalSupport
 import Testing
 
 @testable import Terminal
-
-/// A screen that understands what the renderers send, wraps as terminals do and knows no more.
-private struct TestScreen {
-    let columns: Int
-    var rows: [[String]] = [[]]
-    var row = 0
-    var column = 0
-    /// A character stands in the last column; the next one wraps.
-    private var hangs = false
-
-    init(columns: Int) { self.columns = columns }
-
-    mutating func write(_ text: String) {
-        var rest = Substring(text)
-        while let character = rest.first {
-            rest = rest.dropFirst()
-            switch character {
-            case "\r": (column, hangs) = (0, false)
-            case "\n": lineFeed()
-            case "\r\n":
-                lineFeed()
-                column = 0
-            case "\u{1B}": sequence(&rest)
-            default: put(character)
-            }
-        }
-    }
-
-    private mutating func lineFeed() {
-        hangs = false
-        row += 1
-        while rows.count <= row { rows.append([]) }
-    }
-
-    private mutating func put(_ character: Character) {
-        let width = CellWidth.of(character)
-        if hangs || column + width > columns {
-            lineFeed()
-            column = 0
-        }
-        while rows[row].count < column + width { rows[row].append(" ") }
-        rows[row][column] = String(character)
-        if width == 2 { rows[row][column + 1] = "" }
-        column += width
-        if column == columns { (column, hangs) = (columns - 1, true) }
-    }
-
-    private mutating func sequence(_ rest: inout Substring) {
-        rest = rest.dropFirst()
-        let digits = rest.prefix { $0.isNumber }
-        let number = Int(digits) ?? 1
-        rest = rest.dropFirst(digits.count)
-        let final = rest.removeFirst()
-        switch final {
-        case "A": row = max(row - number, 0)
-        case "C": column = min(column + number, columns - 1)
-        case "G": column = min(number - 1, columns - 1)
-        case "K": rows[row].removeSubrange(min(column, rows[row].count)...)
-        case "J":
-            rows[row].removeSubrange(min(column, rows[row].count)...)
-            rows.removeSubrange((row + 1)...)
-        default: break
-        }
-        if final != "K" && final != "m" { hangs = false }
-    }
-
-    var lines: [String] { rows.map { $0.joined() } }
-}
 
 @Suite struct RendererTests {
     private let prompt = Prompt("> ")
@@ -159,7 +92,7 @@ private struct TestScreen {
             let output = row.draw(view(String(text.prefix(end))), size: size)
             #expect(!output.contains("\u{1B}"))
             screen.write(output)
-            #expect(screen.rows.count == 1)
+            #expect(screen.lines.count == 1)
         }
         #expect(screen.lines[0].hasSuffix("漢字↵jumps"))
         for cursor in (0...text.count).reversed() { screen.write(row.draw(view(text, cursor: cursor), size: size)) }

@@ -1,0 +1,260 @@
+import Foundation
+import Generation
+import Glibc
+import Terminal
+import TerminalSupport
+import Testing
+import Text
+
+@testable import fathom
+
+/// A model that says what it is told to. A token is a word.
+final class ScriptedBackend: ChatBackend, @unchecked Sendable {
+    let modelName = "Script"
+    let deviceName = "paper"
+    var contextLength = 1000
+    var beginsInReasoning = false
+    /// The answer to a conversation, in pieces; without one it repeats the last message.
+    var script: ([Message], GenerationOptions) throws -> [String] = { messages, _ in [messages.last?.content ?? ""] }
+    private(set) var seen: [[Message]] = []
+
+    func promptTokenCount(_ messages: [Message]) throws -> Int {
+        messages.reduce(0) { $0 + $1.content.split(separator: " ").count }
+    }
+
+    func answer(
+        _ messages: [Message], options: GenerationOptions, shouldStop: () -> Bool, onText: (String) -> Void
+    ) throws -> (text: String, summary: GenerationSummary) {
+        seen.append(messages)
+        var text = ""
+        var summary = GenerationSummary(finishReason: .stop)
+        summary.promptTokenCount = try promptTokenCount(messages)
+        for piece in try script(messages, options) {
+            if shouldStop() {
+                summary.finishReason = .interrupted
+                break
+            }
+            // Without end: goes on until it is stopped.
+            if piece == "…" {
+                onText(" …")
+                text += " …"
+                while !shouldStop() { usleep(1000) }
+                summary.finishReason = .interrupted
+                break
+            }
+            onText(piece)
+            text += piece
+            summary.generatedTokenCount += 1
+        }
+        return (text, summary)
+    }
+}
+
+/// A chat without a terminal: lines in, what it wrote out.
+struct PipedChat {
+    var output = ""
+    var errors = ""
+    var failure: (any Error)?
+    var conversation = Conversation()
+
+    init(
+        _ backend: ScriptedBackend, _ input: String, _ settings: ChatLoop.Settings = ChatLoop.Settings()
+    ) throws {
+        let folder = try TemporaryFolder()
+        let paths = [try folder.write("in", input), try folder.write("out", ""), try folder.write("err", "")]
+        let descriptors = [open(paths[0], O_RDONLY), open(paths[1], O_WRONLY), open(paths[2], O_WRONLY)]
+        defer { for descriptor in descriptors { close(descriptor) } }
+        let surroundings = Surroundings(
+            inputIsTerminal: false, outputIsTerminal: false, errorIsTerminal: false, allowsEscapeCodes: true)
+        let console = try ChatConsole(
+            input: descriptors[0], output: Output(descriptor: descriptors[1]),
+            errors: Output(descriptor: descriptors[2]),
+            surroundings: surroundings, history: nil)
+        var loop = ChatLoop(backend: backend, console: console, settings: settings)
+        do { try loop.run() } catch { failure = error }
+        conversation = loop.conversation
+        output = try String(contentsOfFile: paths[1], encoding: .utf8)
+        errors = try String(contentsOfFile: paths[2], encoding: .utf8)
+    }
+
+    var failureText: String { failure.map { "\($0)" } ?? "" }
+}
+
+@Suite(.serialized) struct ChatLoopTests {
+    @Test func everyLineIsATurn() throws {
+        let backend = ScriptedBackend()
+        let chat = try PipedChat(backend, "one\n\n   \n//two\r\nthree")
+        #expect(chat.output == "one\n/two\nthree\n" && chat.errors.isEmpty && chat.failure == nil)
+        #expect(backend.seen.map(\.count) == [1, 3, 5])
+        #expect(chat.conversation.turns.map(\.role) == [.user, .assistant, .user, .assistant, .user, .assistant])
+    }
+
+    @Test func aVeryLongLineIsOneMessage() throws {
+        let backend = ScriptedBackend()
+        let chat = try PipedChat(backend, String(repeating: "x", count: 3_000_000) + "\n")
+        #expect(chat.output.utf8.count == 3_000_001)
+    }
+
+    @Test func inAPipeTheFirstFailureEndsTheChat() throws {
+        let chat = try PipedChat(ScriptedBackend(), "one\n/sav\ntwo\n")
+        #expect(chat.output == "one\n" && chat.failureText.contains("did you mean /save?"))
+        let backend = ScriptedBackend()
+        backend.script = { _, _ in throw CommandError("the device is gone") }
+        let failed = try PipedChat(backend, "one\ntwo\n")
+        #expect(failed.failureText == "the device is gone" && backend.seen.count == 1)
+        #expect(failed.conversation.turns.isEmpty)
+    }
+
+    @Test func aConversationBeyondTheContextNamesBothNumbers() throws {
+        let backend = ScriptedBackend()
+        backend.contextLength = 6
+        let chat = try PipedChat(backend, "a b c\nd\n")
+        #expect(chat.output == "a b c\n")
+        #expect(chat.failureText.contains("takes 7 tokens, but the context holds 6"))
+        #expect(chat.conversation.turns.count == 2)
+    }
+
+    @Test func theOldestTurnsGoAndItIsSaid() throws {
+        let backend = ScriptedBackend()
+        backend.contextLength = 12
+        let chat = try PipedChat(
+            backend, "a b c\nd e\nf\n/stats\n" + String(repeating: "w ", count: 12) + "\n",
+            ChatLoop.Settings(dropsOldest: true))
+        #expect(chat.output == "a b c\nd e\nf\n")
+        #expect(
+            chat.errors.contains("The context holds 12 tokens: the 2 oldest messages (6 tokens) are no longer sent."))
+        #expect(backend.seen[2].map(\.content) == ["d e", "d e", "f"])
+        #expect(chat.conversation.turns.count == 6)
+        #expect(chat.failureText.contains("the message alone takes 12 tokens, but the context holds 12"))
+    }
+
+    @Test func regenerationDrawsAnew() throws {
+        let backend = ScriptedBackend()
+        backend.script = { _, options in ["seed \(options.sampling.seed)"] }
+        var settings = ChatLoop.Settings()
+        settings.options.sampling.temperature = 1
+        settings.options.sampling.seed = 7
+        let chat = try PipedChat(backend, "a\n/regen\n/regen\nb\n", settings)
+        #expect(chat.output == "seed 7\nseed 8\nseed 9\nseed 7\n")
+        #expect(chat.conversation.turns.map(\.content) == ["a", "seed 9", "b", "seed 7"])
+        #expect(try PipedChat(backend, "/regen\n").failureText.contains("there is no message"))
+    }
+
+    @Test func systemMessageAndClear() throws {
+        let backend = ScriptedBackend()
+        let chat = try PipedChat(backend, "/system Be brief.\na\n/clear\nb\n/system\n/system off\nc\n")
+        #expect(backend.seen.map { $0.map(\.content) } == [["Be brief.", "a"], ["Be brief.", "b"], ["b", "b", "c"]])
+        #expect(chat.errors.contains("fathom: System message: Be brief."))
+        #expect(chat.output == "a\nb\nc\n")
+    }
+
+    @Test func savedConversationsGoOn() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/my chat.json"
+        _ = try PipedChat(ScriptedBackend(), "/system S\nhello\n/save \(path)\nmore\n/save\n")
+        let backend = ScriptedBackend()
+        let chat = try PipedChat(backend, "/load \(path)\nagain\n")
+        #expect(backend.seen.map { $0.map(\.content) } == [["S", "hello", "hello", "more", "more", "again"]])
+        #expect(chat.errors.contains("Loaded 4 messages"))
+        #expect(try PipedChat(backend, "/save\n").failureText.contains("/save FILE"))
+        #expect(try PipedChat(backend, "/load /nowhere\n").failureText.contains("/nowhere: expected a file"))
+    }
+
+    @Test func reasoningStaysOutOfAPipe() throws {
+        let backend = ScriptedBackend()
+        backend.script = { _, _ in ["<thi", "nk>why", " so</th", "ink>\n\n", "Yes", ".\n"] }
+        let hidden = try PipedChat(backend, "a\n")
+        #expect(hidden.output == "Yes.\n" && hidden.errors.isEmpty)
+        #expect(hidden.conversation.turns[1].content == "<think>why so</think>\n\nYes.\n")
+        let shown = try PipedChat(backend, "a\n", ChatLoop.Settings(showsReasoning: true))
+        #expect(shown.output == "Yes.\n" && shown.errors == "<think>\nwhy so\n</think>\n")
+        // A template that opens the reasoning leaves the mark out of the answer; the conversation has it.
+        backend.beginsInReasoning = true
+        backend.script = { _, _ in ["why</think>Yes"] }
+        let open = try PipedChat(backend, "a\n")
+        #expect(open.output == "Yes\n" && open.conversation.turns[1].content == "<think>\nwhy</think>Yes")
+        backend.script = { _, _ in ["cut off"] }
+        #expect(try PipedChat(backend, "a\n").conversation.turns[1].content == "<think>\ncut off\n</think>\n")
+    }
+
+    @Test func anAnswerThatEndsEarlySaysWhy() throws {
+        let backend = ScriptedBackend()
+        let chat = try PipedChat(backend, "/stats\n")
+        #expect(chat.errors == "fathom: There is no answer yet.\n")
+    }
+
+    // MARK: At a terminal
+
+    /// Runs a chat on a pseudo-terminal within this process.
+    private func atTerminal(
+        _ backend: ScriptedBackend, showsReasoning: Bool? = nil, allowsEscapeCodes: Bool = true,
+        _ body: (PseudoTerminal) throws -> Void
+    ) throws {
+        let terminal = try PseudoTerminal()
+        let path = terminal.path
+        let ended = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            defer { ended.signal() }
+            let descriptor = open(path, O_RDWR | O_NOCTTY)
+            defer { close(descriptor) }
+            let surroundings = Surroundings(
+                inputIsTerminal: true, outputIsTerminal: true, errorIsTerminal: true,
+                allowsEscapeCodes: allowsEscapeCodes)
+            let output = Output(descriptor: descriptor)
+            do {
+                let console = try ChatConsole(
+                    input: descriptor, output: output, errors: output, surroundings: surroundings, history: nil)
+                defer { console.close() }
+                var loop = ChatLoop(
+                    backend: backend, console: console, settings: ChatLoop.Settings(showsReasoning: showsReasoning))
+                try loop.run()
+            } catch {
+                Issue.record(error)
+            }
+        }
+        try body(terminal)
+        #expect(ended.wait(timeout: .now() + 20) == .success)
+        #expect(terminal.isRestored)
+    }
+
+    @Test func reasoningIsDimmedOrHidden() throws {
+        let backend = ScriptedBackend()
+        backend.script = { _, _ in ["<think>", "why\u{1B}[2J", "</think>\n", "Yes."] }
+        try atTerminal(backend) { terminal in
+            try terminal.wait { $0.lastLine == ">" }
+            try terminal.send("a\r")
+            try terminal.wait(for: "Yes.")
+            #expect(terminal.output.contains("\u{1B}[2mwhy^[[2J\u{1B}[0m\r\n\r\nYes."))
+            try terminal.send("\u{4}")
+        }
+        try atTerminal(backend, showsReasoning: false) { terminal in
+            try terminal.wait { $0.lastLine == ">" }
+            try terminal.send("a\r")
+            try terminal.wait { $0.screen.lines.contains("Yes.") }
+            #expect(terminal.output.contains("thinking …") && !terminal.output.contains("why"))
+            try terminal.send("\u{4}")
+        }
+        try atTerminal(backend, allowsEscapeCodes: false) { terminal in
+            try terminal.wait { $0.lastLine == ">" }
+            try terminal.send("a\r")
+            try terminal.wait { $0.screen.lines.contains("Yes.") }
+            #expect(terminal.output.contains("<think>\r\nwhy^[[2J\r\n</think>\r\n\r\nYes."))
+            #expect(!terminal.output.contains("\u{1B}"))
+            try terminal.send("\u{4}")
+        }
+    }
+
+    @Test func anErrorDoesNotEndAChatAtATerminal() throws {
+        let backend = ScriptedBackend()
+        backend.contextLength = 3
+        try atTerminal(backend) { terminal in
+            try terminal.waitForLastLine(">")
+            try terminal.send("a b c d\r/hlp\rx\r")
+            try terminal.wait(for: "takes 4 tokens, but the context holds 3")
+            try terminal.wait(for: "did you mean /help?")
+            try terminal.wait { $0.screen.lines.contains("x") }
+            try terminal.send("/exit\r")
+        }
+        #expect(backend.seen.map { $0.map(\.content) } == [["x"]])
+    }
+}
