@@ -54,6 +54,7 @@ let package = Package(
         .testTarget(name: "TextTests", dependencies: ["JSON", "Text"]),
         .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "FixtureSupport", "JSON", "Numerics"]),
         .testTarget(name: "GPUTests", dependencies: ["GPU"]),
+        .testTarget(name: "ShaderCompilerTests", dependencies: ["ShaderCompiler"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
         .testTarget(name: "ModelTests", dependencies: ["Checkpoint", "FixtureSupport", "Model", "Numerics"]),
         .testTarget(name: "GenerationTests", dependencies: ["Generation", "Model", "Numerics", "Text"]),

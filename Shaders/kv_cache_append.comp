@@ -16,7 +16,7 @@ layout(set = 0, binding = 2, std430) readonly buffer FrequenciesBuffer { float f
 layout(set = 0, binding = 3, std430) readonly buffer PositionsBuffer { uint positions[]; };
 layout(set = 0, binding = 4, std430) readonly buffer SequencesBuffer { uint sequences[]; };
 layout(set = 0, binding = 5, std430) readonly buffer PageTableBuffer { uint pageTable[]; };
-layout(set = 0, binding = 6, std430) buffer CacheBuffer { uint cache[]; };
+layout(set = 0, binding = 6, std430) writeonly buffer CacheBuffer { uint cache[]; };
 layout(push_constant) uniform Params {
     uint latentWidth; uint ropeWidth; uint kvPitch; uint maxPages; float epsilon; float ropeFactor;
 };

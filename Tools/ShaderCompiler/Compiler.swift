@@ -9,6 +9,7 @@ struct BuildError: Error, CustomStringConvertible {
 /// Runs the GLSL compiler and the SPIR-V validator.
 struct Compiler {
     let packageDirectory: URL
+    var environment = ProcessInfo.processInfo.environment
 
     /// The SPIR-V words of a shader.
     func compile(_ input: URL) throws -> [UInt32] {
@@ -30,8 +31,11 @@ struct Compiler {
 
     /// The environment's choice, else what Tools/setup unpacked, else PATH's.
     private func tool(variable: String, names: [String]) throws -> String {
-        let environment = ProcessInfo.processInfo.environment
-        if let chosen = environment[variable], !chosen.isEmpty { return chosen }
+        var names = names
+        if let chosen = environment[variable], !chosen.isEmpty {
+            if chosen.contains("/") { return chosen }
+            names = [chosen]
+        }
         let folders =
             [packageDirectory.appendingPathComponent(".toolchain/bin").path]
             + (environment["PATH"] ?? "").split(separator: ":").map(String.init)
@@ -50,7 +54,10 @@ struct Compiler {
         let pipe = Pipe()
         process.standardOutput = pipe
         process.standardError = pipe
-        try process.run()
+        do { try process.run() } catch {
+            throw BuildError(
+                "error: \(program) does not start: run Tools/setup, or set GLSLANG and SPIRV_VAL (\(error))")
+        }
         let data = pipe.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         return (process.terminationStatus, String(decoding: data, as: UTF8.self))
@@ -58,7 +65,7 @@ struct Compiler {
 
     /// glslang's `ERROR: file:line: message` in the build system's `file:line: error: message`.
     private func diagnostics(_ text: String, of input: URL) -> String {
-        text.split(separator: "\n").compactMap { line -> String? in
+        let errors = text.split(separator: "\n").compactMap { line -> String? in
             guard line.hasPrefix("ERROR: ") else { return nil }
             let body = line.dropFirst(7)
             let parts = body.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
@@ -66,6 +73,7 @@ struct Compiler {
             let file =
                 parts[0].contains("/") ? String(parts[0]) : input.deletingLastPathComponent().path + "/" + parts[0]
             return "\(file):\(parts[1]): error:\(parts[2])"
-        }.joined(separator: "\n")
+        }
+        return errors.isEmpty ? "\(input.path):1: error: the compiler failed: \(text)" : errors.joined(separator: "\n")
     }
 }

@@ -25,8 +25,10 @@ struct Reflection {
     var sharedByteCount = 0
     var capabilities: [UInt32] = []
 
-    init(words: [UInt32], file: String) throws {
-        let module = SPIRVModule(words)
+    /// - Throws: `file:1: error: ` and which rule of the interface is broken.
+    init(words: [UInt32], file: String) throws(BuildError) {
+        let module: SPIRVModule
+        do { module = try SPIRVModule(words) } catch { throw BuildError("\(file):1: error: \(error)") }
         func fail(_ message: String) -> BuildError { BuildError("\(file):1: error: \(message)") }
         capabilities = module.capabilities
 
@@ -47,6 +49,14 @@ struct Reflection {
                     module.memberDecoration(pointee, 0, 24) != nil || module.decoration(variable.id, 24) != nil
                 let writeOnly =
                     module.memberDecoration(pointee, 0, 25) != nil || module.decoration(variable.id, 25) != nil
+                if !readOnly, !writeOnly {
+                    let uses = (module.loaded.contains(variable.id), module.stored.contains(variable.id))
+                    guard uses == (true, true) else {
+                        throw fail(
+                            "buffer \(name): neither readonly nor writeonly, but the shader does not both read and write it"
+                        )
+                    }
+                }
                 while bindings.count <= Int(binding) { bindings.append(Binding(name: "", access: "")) }
                 guard bindings[Int(binding)].name.isEmpty else { throw fail("binding \(binding) is declared twice") }
                 bindings[Int(binding)] = Binding(
@@ -76,14 +86,21 @@ struct Reflection {
         for (id, value) in module.specConstants {
             guard let constantID = module.decoration(id, 1) else { continue }
             guard let type = module.scalarType(value.type) else { throw fail("specialisation constants have 32 bits") }
+            // `local_size_x_id = 5` makes a nameless twin of constant 5.
+            guard let name = module.names[id], !name.isEmpty else { continue }
             constants.append(
                 Constant(
-                    name: lowerCamelCase((module.names[id] ?? "").lowercased()), id: constantID, type: type,
-                    defaultBits: value.bits))
+                    name: lowerCamelCase(name.lowercased()), id: constantID, type: type, defaultBits: value.bits))
+        }
+        for id in module.specConstants.keys {
+            guard let constantID = module.decoration(id, 1), !constants.contains(where: { $0.id == constantID }) else {
+                continue
+            }
+            throw fail("constant \(constantID) has no name: declare it with constant_id = \(constantID)")
         }
         constants.sort { $0.id < $1.id }
         guard let size = module.localSize else { throw fail("no workgroup size") }
-        workgroupSize = try size.map { extent in
+        workgroupSize = try size.map { (extent) throws(BuildError) in
             switch extent {
             case .literal(let value): return ".literal(\(value))"
             case .id(let id):

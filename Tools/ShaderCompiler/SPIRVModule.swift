@@ -11,14 +11,20 @@ struct SPIRVModule {
     /// Constants of 32 bits, specialisable ones at their defaults.
     var values: [UInt32: UInt32] = [:]
     var localSize: [Extent]?
+    /// Variables that the code loads from and stores to.
+    private(set) var loaded: Set<UInt32> = [], stored: Set<UInt32> = []
+    /// The variable that a pointer reaches into.
+    private var roots: [UInt32: UInt32] = [:]
     private var pointers: [UInt32: UInt32] = [:]
     private var scalars: [UInt32: String] = [:]
     private var sizes: [UInt32: Int] = [:]
     private var decorations: [UInt32: [UInt32: UInt32]] = [:]
     private var memberDecorations: [UInt32: [Int: [UInt32: UInt32]]] = [:]
 
-    init(_ words: [UInt32]) {
-        forEachInstruction(words) { opcode, w in
+    /// - Throws: what is malformed, and at which word.
+    init(_ words: [UInt32]) throws(BuildError) {
+        try forEachInstruction(words) { opcode, w in
+            noteAccess(opcode, w)
             switch opcode {
             case 5: names[w[1]] = literalString(w.dropFirst(2))
             case 6: memberNames[w[1], default: [:]][Int(w[2])] = literalString(w.dropFirst(3))
@@ -63,8 +69,25 @@ struct SPIRVModule {
     func scalarType(_ type: UInt32) -> String? { scalars[type] }
     func byteCount(_ type: UInt32) -> Int { sizes[type] ?? 0 }
 
+    /// Follows loads, stores and atomics back to the variable.
+    private mutating func noteAccess(_ opcode: UInt32, _ w: [UInt32]) {
+        func root(_ id: UInt32) -> UInt32 { roots[id] ?? id }
+        switch opcode {
+        case 65...67, 83: roots[w[2]] = root(w[3])  // access chains, a copy
+        case 61, 227, 4457: loaded.insert(root(w[3]))
+        case 62, 228, 4458: stored.insert(root(w[1]))
+        case 229...242:  // the other atomics
+            loaded.insert(root(w[3]))
+            stored.insert(root(w[3]))
+        case 57:  // a function may do both with what it is given
+            loaded.formUnion(w.dropFirst(4).map(root))
+            stored.formUnion(w.dropFirst(4).map(root))
+        default: break
+        }
+    }
+
     /// OpSpecConstantOp on two 32-bit operands or a select: what sizes of shared arrays are made of.
-    private func specOperation(_ w: ArraySlice<UInt32>) -> UInt32? {
+    private func specOperation(_ w: [UInt32]) -> UInt32? {
         let operands = w.dropFirst(4).map { values[$0] ?? specConstants[$0]?.bits ?? 0 }
         guard let a = operands.first else { return nil }
         let b = operands.count > 1 ? operands[1] : 0
@@ -84,35 +107,59 @@ struct SPIRVModule {
     }
 }
 
-/// Calls `body` with each instruction's opcode and words (the first holds opcode and length).
-func forEachInstruction(_ words: [UInt32], _ body: (UInt32, ArraySlice<UInt32>) -> Void) {
+/// Calls `body` with each instruction's opcode and words, numbered as in the specification: the first holds opcode and
+/// length.
+func forEachInstruction(_ words: [UInt32], _ body: (UInt32, [UInt32]) -> Void) throws(BuildError) {
+    guard let magic = words.first, magic == 0x0723_0203 else {
+        let found = words.first.map { "0x" + String($0, radix: 16) } ?? "no words"
+        throw BuildError("SPIR-V: expected 0x7230203 at its start, found \(found)")
+    }
     var position = 5
+    guard words.count >= position else {
+        throw BuildError("SPIR-V: truncated: expected a header of 5 words, found \(words.count)")
+    }
     while position < words.count {
-        let length = max(1, Int(words[position] >> 16))
-        body(words[position] & 0xFFFF, words[position..<min(words.count, position + length)].reindexed)
+        let (opcode, length) = (words[position] & 0xFFFF, Int(words[position] >> 16))
+        let least = leastLength(opcode, words[position...])
+        guard length >= least else {
+            throw BuildError(
+                "SPIR-V: word \(position): expected at least \(least) words of instruction \(opcode), found \(length)")
+        }
+        guard position + length <= words.count else {
+            throw BuildError(
+                "SPIR-V: truncated: instruction \(opcode) at word \(position) has \(length) words, "
+                    + "\(words.count - position) are there")
+        }
+        body(opcode, Array(words[position..<position + length]))
         position += length
     }
 }
 
-extension ArraySlice<UInt32> {
-    /// The same elements with indices from 0, so that operands are named as the specification numbers them.
-    var reindexed: ArraySlice<UInt32> { Array(self)[...] }
+/// The words that an instruction has at least, of those that reflection reads.
+private func leastLength(_ opcode: UInt32, _ w: ArraySlice<UInt32>) -> Int {
+    switch opcode {
+    case 17, 20, 30: 2
+    case 5, 22, 48, 49, 62, 71: 3
+    // A workgroup's size has three operands more than another execution mode.
+    case 16, 331: w.count > 2 && [17, 38].contains(w[w.startIndex + 2]) ? 6 : 3
+    case 6, 21, 23, 28, 32, 43, 50, 52, 57, 59, 61, 65...67, 72, 83, 227, 4457: 4
+    case 228, 4458: 3
+    case 229...242: 4
+    default: 1
+    }
 }
 
-func literalString(_ words: ArraySlice<UInt32>) -> String {
+private func literalString(_ words: ArraySlice<UInt32>) -> String {
     let bytes = words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
 }
 
 /// The module without names and source text, which nobody reads in the embedded copy.
-func strippedOfNames(_ words: [UInt32]) -> [UInt32] {
-    var kept = Array(words.prefix(5))
+func strippedOfNames(_ words: [UInt32]) throws(BuildError) -> [UInt32] {
     let debug: Set<UInt32> = [2, 3, 4, 5, 6, 7, 8, 317, 330]
-    var position = 5
-    while position < words.count {
-        let length = max(1, Int(words[position] >> 16))
-        if !debug.contains(words[position] & 0xFFFF) { kept += words[position..<position + length] }
-        position += length
+    var kept = Array(words.prefix(5))
+    try forEachInstruction(words) { opcode, w in
+        if !debug.contains(opcode) { kept += w }
     }
     return kept
 }

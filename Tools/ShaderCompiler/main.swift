@@ -17,7 +17,7 @@ do {
     let source = try String(contentsOf: input, encoding: .utf8)
     let name = input.deletingPathExtension().lastPathComponent
     let swift = SwiftWriter(
-        name: name, reflection: reflection, words: strippedOfNames(words), comment: leadingComment(of: source))
+        name: name, reflection: reflection, words: try strippedOfNames(words), comment: leadingComment(of: source))
     try swift.text().write(to: URL(fileURLWithPath: arguments[2]), atomically: true, encoding: .utf8)
 } catch {
     FileHandle.standardError.write(Data("\(error)\n".utf8))
