@@ -30,14 +30,19 @@ struct Answer {
         return Completion(tokens: tokens, text: text, summary: summary)
     }
 
-    /// Draws the next token from the last row of `logits`.
+    /// What its draws need of a step.
+    func output(vocabularySize: Int) -> StepItem.Output {
+        options.sampling.isGreedy ? .best(among: min(tokenText.knownTokenCount, vocabularySize)) : .last
+    }
+
+    /// Takes the best token, or draws the next one from the last row of `logits`.
     ///
     /// - Returns: the token to append to the sequence next; nil if the answer ended with it.
     mutating func take(
         _ logits: Logits, contextLength: Int, _ onEvent: (GenerationEvent) -> Void
     ) throws(GenerationError) -> Int32? {
         let width = logits.values.count / logits.rowCount
-        let token = sampler.sample(logits.values.suffix(width).prefix(tokenText.knownTokenCount))
+        let token = logits.best ?? sampler.sample(logits.values.suffix(width).prefix(tokenText.knownTokenCount))
         if options.stopTokens.contains(token) {
             finish(.stop, onEvent)
             return nil

@@ -94,11 +94,12 @@ public struct BatchScheduler {
 
     /// One step of prompts: the next chunk of each that is not through, in order, as many as fit.
     private func prefill(_ running: inout [Running], on model: any LanguageModel) throws(GenerationError) {
+        let output = output(of: running, on: model)
         var items: [StepItem] = []
         var places: [Int] = []
         var room = prefillChunk
         for place in running.indices where running[place].isPrefilling {
-            let chunk = running[place].chunk(prefillChunk)
+            let chunk = running[place].chunk(prefillChunk, output)
             guard chunk.tokens.count <= room else { break }
             room -= chunk.tokens.count
             items.append(chunk)
@@ -118,12 +119,19 @@ public struct BatchScheduler {
         }
     }
 
+    /// What all answers under way can draw from: the best token alone only if none needs more.
+    private func output(of running: [Running], on model: any LanguageModel) -> StepItem.Output {
+        let outputs = running.map { $0.answer.output(vocabularySize: model.vocabularySize) }
+        return outputs.allSatisfy { $0 == outputs.first } ? outputs.first ?? .last : .last
+    }
+
     /// One step of all answers under way.
     private func decode(_ running: inout [Running], on model: any LanguageModel) throws(GenerationError) {
         let places = running.indices.filter { running[$0].next != nil }
         guard !places.isEmpty else { return }
+        let output = output(of: running, on: model)
         let items = places.map { place in
-            StepItem(sequence: running[place].sequence, tokens: [running[place].next!], output: .last)
+            StepItem(sequence: running[place].sequence, tokens: [running[place].next!], output: output)
         }
         let start = ContinuousClock.now
         let logits: [Logits]
@@ -164,11 +172,11 @@ private struct Running {
 
     var isPrefilling: Bool { prefilledCount < prompt.count }
 
-    func chunk(_ most: Int) -> StepItem {
+    func chunk(_ most: Int, _ output: StepItem.Output) -> StepItem {
         let end = min(prefilledCount + most, prompt.count)
         return StepItem(
             sequence: sequence, tokens: Array(prompt[prefilledCount..<end]),
-            output: end == prompt.count ? .last : .none)
+            output: end == prompt.count ? output : .none)
     }
 
     mutating func take(_ logits: Logits, contextLength: Int) throws(GenerationError) {

@@ -31,6 +31,9 @@ public struct SamplingOptions: Sendable, Equatable {
 
     public static let greedy = SamplingOptions()
 
+    /// The best token is taken as the model gives it.
+    var isGreedy: Bool { temperature == 0 && repetitionPenalty == 1 }
+
     /// Throws `.option` for the first value outside its range.
     public func validate() throws(GenerationError) {
         try require(

@@ -42,8 +42,9 @@ public final class Session {
     ) throws(GenerationError) -> Completion {
         try validate(prompt: prompt, options: options, for: model)
         var answer = Answer(prompt: prompt, options: options, text: text)
+        let output = answer.output(vocabularySize: model.vocabularySize)
         let start = ContinuousClock.now
-        guard let logits = try prefill(prompt, &answer.summary, isInterrupted, onEvent) else {
+        guard let logits = try prefill(prompt, output, &answer.summary, isInterrupted, onEvent) else {
             answer.finish(.interrupted, onEvent)
             return answer.completion
         }
@@ -55,7 +56,7 @@ public final class Session {
                 answer.finish(.interrupted, onEvent)
                 break
             }
-            guard let logits = try decode(token) else {
+            guard let logits = try decode(token, output) else {
                 answer.finish(.contextFull, onEvent)
                 break
             }
@@ -66,9 +67,9 @@ public final class Session {
         return answer.completion
     }
 
-    /// Brings the cache to the whole prompt and returns its last token's logits; nil if interrupted.
+    /// Brings the cache to the whole prompt and returns its last token's output; nil if interrupted.
     private func prefill(
-        _ prompt: [Int32], _ summary: inout GenerationSummary, _ isInterrupted: () -> Bool,
+        _ prompt: [Int32], _ output: StepItem.Output, _ summary: inout GenerationSummary, _ isInterrupted: () -> Bool,
         _ onEvent: (GenerationEvent) -> Void
     ) throws(GenerationError) -> Logits? {
         let shared = zip(cachedTokens, prompt).prefix { $0 == $1 }.count
@@ -81,7 +82,7 @@ public final class Session {
             let end = min(cachedTokens.count + prefillChunk, prompt.count)
             let chunk = Array(prompt[cachedTokens.count..<end])
             logits = try callingModel { () throws(ModelError) in
-                try step(.prefill, chunk, end == prompt.count ? .last : .none)
+                try step(.prefill, chunk, end == prompt.count ? output : .none)
             }
             summary.prefillTokenCount += chunk.count
             onEvent(.prefilled(end, of: prompt.count))
@@ -89,10 +90,10 @@ public final class Session {
         return logits
     }
 
-    /// The logits after one more token; nil if the cache has no room for it.
-    private func decode(_ token: Int32) throws(GenerationError) -> Logits? {
+    /// The output after one more token; nil if the cache has no room for it.
+    private func decode(_ token: Int32, _ output: StepItem.Output) throws(GenerationError) -> Logits? {
         do throws(ModelError) {
-            return try step(.decode, [token], .last)
+            return try step(.decode, [token], output)
         } catch {
             guard case .cacheFull = error else { throw .model(error) }
             return nil

@@ -12,6 +12,8 @@ struct Batch {
     let keyCount: Int
     /// Rows whose logits are wanted.
     let outputRows: [Int]
+    /// Of those rows, the best next token among so many ids instead of the logits.
+    var bestAmong: Int?
 
     var tokenCount: Int { tokens.rows }
     var splitCount: Int { MLADecode.splitCount(forKeys: keyCount) }

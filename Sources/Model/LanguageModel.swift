@@ -38,7 +38,13 @@ public enum StepPhase: String, Sendable { case prefill, decode }
 
 /// One sequence's share of a step.
 public struct StepItem: Sendable {
-    public enum Output: Sendable { case none, last, all }
+    public enum Output: Sendable, Equatable {
+        case none
+        case last, all
+        /// For the last token, the most probable next one among the ids below `among` (the lowest of equals), and no logits:
+        /// one number instead of a vocabulary leaves the device. All of a step's outputs are such, or none is.
+        case best(among: Int)
+    }
     public var sequence: SequenceID
     public var tokens: [Int32]
     /// Which tokens' logits are wanted.
@@ -50,12 +56,14 @@ public struct StepItem: Sendable {
     }
 }
 
-/// Logits of one item: `values: [rows, vocabularySize]`, FP32.
+/// Logits of one item: `values: [rows, vocabularySize]`, FP32; or, where that was asked for, the best next token alone.
 public struct Logits: Sendable {
     public var rowCount: Int
     public var values: [Float]
-    public init(rowCount: Int, values: [Float]) {
+    public var best: Int32?
+    public init(rowCount: Int, values: [Float], best: Int32? = nil) {
         self.rowCount = rowCount
         self.values = values
+        self.best = best
     }
 }

@@ -69,19 +69,35 @@ extension Transformer: LanguageModel {
         let batch = try makeBatch(runs, phase, items)
         try executor.begin()
         let logits = try forward(batch)
+        var best: Tensor?
+        if let logits { best = try self.best(of: logits, batch) }
         try executor.finish()
-        if let logits {
+        if let best {
+            let words = try executor.words(best)
+            for (row, owner) in batch.outputRows.map({ owner(of: $0, runs) }).enumerated() {
+                guard words[2 * row + 1] == 0 else { throw .notFinite(place: try firstFault(batch)) }
+                results[owner] = Logits(rowCount: 1, values: [], best: Int32(words[2 * row]))
+            }
+        } else if let logits {
             let values = try executor.floats(logits)
             guard values.withUnsafeBytes({ FiniteScan.firstNonFinite(.f32, in: $0) }) == nil else {
                 throw .notFinite(place: try firstFault(batch))
             }
-            let rowOwners = batch.outputRows.map { row in owner(of: row, runs) }
-            for (row, owner) in rowOwners.enumerated() {
+            for (row, owner) in batch.outputRows.map({ owner(of: $0, runs) }).enumerated() {
                 results[owner].rowCount += 1
                 results[owner].values += values[row * config.vocabSize..<(row + 1) * config.vocabSize]
             }
         }
         for run in runs { cache.advance(items[run.item].sequence, by: run.tokens.count) }
+    }
+
+    /// Records the choice of the best next tokens, where the batch asks for them: `[rows, 2]`, as `Argmax` says.
+    private func best(of logits: Tensor, _ batch: Batch) throws(ModelError) -> Tensor? {
+        guard let count = batch.bestAmong else { return nil }
+        let result = try tensor("best tokens", [logits.rows, 2], words: true)
+        let candidates = Tensor(logits.storage, .f32, [logits.rows, count], pitch: logits.pitch)
+        try executor.run(Argmax(logits: candidates, result: result))
+        return result
     }
 
     private func owner(of row: Int, _ runs: [Run]) -> Int {
@@ -106,7 +122,7 @@ extension Transformer: LanguageModel {
             let start = cache.tokenCount(of: item.sequence)
             for (offset, tokenIndex) in run.tokens.enumerated() {
                 let isLast = tokenIndex == item.tokens.count - 1
-                if item.output == .all || (item.output == .last && isLast) { outputRows.append(tokens.count) }
+                if item.output == .all || (item.output != .none && isLast) { outputRows.append(tokens.count) }
                 tokens.append(UInt32(item.tokens[tokenIndex]))
                 positions.append(UInt32(start + offset))
                 sequences.append(UInt32(index))
@@ -114,12 +130,18 @@ extension Transformer: LanguageModel {
             table += pageLists[index].map { UInt32($0) } + Array(repeating: 0, count: maxPages - pageLists[index].count)
         }
         let count = tokens.count
-        let batch = Batch(
+        var batch = Batch(
             phase: phase, tokens: try tensor("tokens", [count], words: true),
             positions: try tensor("positions", [count], words: true),
             sequences: try tensor("sequences", [count], words: true),
             pageTable: try tensor("page table", [runs.count, maxPages], words: true),
             firstPosition: Int(positions.first ?? 0), keyCount: Int(positions.max() ?? 0) + 1, outputRows: outputRows)
+        if case .best(let among)? = items.lazy.map(\.output).first(where: { $0 != .none }) {
+            precondition(
+                items.allSatisfy { $0.output == .none || $0.output == .best(among: among) }
+                    && 1...config.vocabSize ~= among, "a step's outputs: \(items.map(\.output))")
+            batch.bestAmong = among
+        }
         try executor.set(batch.tokens, to: tokens)
         try executor.set(batch.positions, to: positions)
         try executor.set(batch.sequences, to: sequences)

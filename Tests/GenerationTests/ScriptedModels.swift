@@ -67,6 +67,10 @@ final class HistoryModel: LanguageModel {
             switch item.output {
             case .none: return Logits(rowCount: 0, values: [])
             case .last: return Logits(rowCount: 1, values: logits(after: history))
+            case .best(let among):
+                let candidates = logits(after: history).prefix(among)
+                let best = candidates.indices.first { candidates[$0] == candidates.max() }!
+                return Logits(rowCount: 1, values: [], best: Int32(best))
             case .all:
                 let rows = (history.count - item.tokens.count + 1)...history.count
                 return Logits(rowCount: rows.count, values: rows.flatMap { logits(after: Array(history.prefix($0))) })

@@ -96,6 +96,37 @@ import Testing
         for (prompt, expected) in zip(prompts, together) { #expect(try run([prompt])[0] == expected) }
     }
 
+    /// Only the chosen ids leave the device, and they are those of the logits.
+    @Test(arguments: ["cpu", "vulkan"])
+    func theBestTokensAreTheLogitsBest(_ device: String) throws {
+        let model = try Self.load(.v2BF16, device == "cpu" ? .cpu : .vulkan(nil))
+        let prompts: [[Int32]] = [[5, 9, 300], [7, 7, 7, 7, 7], [511]]
+        func step(_ phase: StepPhase, _ output: StepItem.Output) throws -> [Logits] {
+            let sequences = try prompts.map { _ in try model.makeSequence() }
+            defer { sequences.forEach(model.release) }
+            if phase == .decode {
+                _ = try model.step(
+                    .prefill, zip(sequences, prompts).map { StepItem(sequence: $0, tokens: $1, output: .none) })
+            }
+            return try model.step(
+                phase,
+                zip(sequences, prompts).map {
+                    StepItem(sequence: $0, tokens: phase == .decode ? [3] : $1, output: output)
+                })
+        }
+        for phase in [StepPhase.prefill, .decode] {
+            let logits = try step(phase, .last)
+            for among in [512, 100, 1] {
+                let best = try step(phase, .best(among: among))
+                for (row, found) in zip(logits, best) {
+                    let values = row.values.prefix(among)
+                    #expect(
+                        found.values.isEmpty && found.best == values.firstIndex(of: values.max()!).map { Int32($0) })
+                }
+            }
+        }
+    }
+
     @Test func theCacheInBF16StaysClose() throws {
         let expected = try Expected(.v3FP8)
         let model = try Self.load(.v3FP8, .vulkan(nil), .bf16)
