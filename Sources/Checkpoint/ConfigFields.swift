@@ -23,6 +23,12 @@ struct ConfigFields {
         }
     }
 
+    func evenInt(_ key: String, in range: ClosedRange<Int>) throws(CheckpointError) -> Int {
+        let value = try int(key, in: range)
+        guard value.isMultiple(of: 2) else { throw try error(key, expected: "an even number") }
+        return value
+    }
+
     func double(
         _ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil
     ) throws(CheckpointError) -> Double {

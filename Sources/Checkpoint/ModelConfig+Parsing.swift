@@ -5,6 +5,9 @@ extension ModelConfig {
     /// The model types this engine knows.
     public static let supportedModelTypes = ["deepseek_v2", "deepseek_v3", "kimi_k2"]
 
+    /// What the gate's kernel takes; the largest published model has 384.
+    private static let maximumExperts = 512
+
     /// Reads a config.json; `name` stands in errors.
     public init(json: [UInt8], name: String) throws(CheckpointError) {
         let root = try readingJSON { () throws(JSONError) in try JSONField(parsing: json, name: name) }
@@ -23,19 +26,21 @@ extension ModelConfig {
         intermediateSize = try fields.int("intermediate_size", in: size)
         numHiddenLayers = try fields.int("num_hidden_layers", in: 1...1024)
         numAttentionHeads = try fields.int("num_attention_heads", in: 1...4096)
-        qLoraRank = try fields.field("q_lora_rank") == nil ? nil : fields.int("q_lora_rank", in: size)
-        kvLoraRank = try fields.int("kv_lora_rank", in: size)
-        qkNopeHeadDim = try fields.int("qk_nope_head_dim", in: 1...65536)
-        qkRopeHeadDim = try fields.int("qk_rope_head_dim", in: 2...65536)
-        guard qkRopeHeadDim.isMultiple(of: 2) else {
-            throw try fields.error("qk_rope_head_dim", expected: "an even number")
+        // Latent attention has no groups of heads; implementations that read this key all the same would part here.
+        guard try fields.int("num_key_value_heads", in: 1...4096, default: numAttentionHeads) == numAttentionHeads
+        else {
+            throw try fields.error("num_key_value_heads", expected: "num_attention_heads' own (\(numAttentionHeads))")
         }
+        qLoraRank = try fields.field("q_lora_rank") == nil ? nil : fields.int("q_lora_rank", in: size)
+        kvLoraRank = try fields.evenInt("kv_lora_rank", in: 2...(1 << 20))
+        qkNopeHeadDim = try fields.int("qk_nope_head_dim", in: 1...65536)
+        qkRopeHeadDim = try fields.evenInt("qk_rope_head_dim", in: 2...65536)
         vHeadDim = try fields.int("v_head_dim", in: 1...65536)
-        nRoutedExperts = try fields.int("n_routed_experts", in: 0...65536, default: 0)
+        nRoutedExperts = try fields.int("n_routed_experts", in: 0...Self.maximumExperts, default: 0)
         let hasExperts = nRoutedExperts > 0
         nSharedExperts = hasExperts ? try fields.int("n_shared_experts", in: 0...1024, default: 0) : 0
         moeIntermediateSize = hasExperts ? try fields.int("moe_intermediate_size", in: size) : 0
-        numExpertsPerTok = hasExperts ? try fields.int("num_experts_per_tok", in: 1...nRoutedExperts) : 0
+        numExpertsPerTok = hasExperts ? try fields.int("num_experts_per_tok", in: 1...min(nRoutedExperts, 64)) : 0
         firstKDenseReplace =
             hasExperts ? try fields.int("first_k_dense_replace", in: 0...1024) : numHiddenLayers
         moeLayerFreq = try fields.int("moe_layer_freq", in: 1...1024, default: 1)
@@ -108,19 +113,35 @@ extension ModelConfig {
             theta = inner
         }
         let older = try fields.field("rope_scaling")
-        guard let scaling = newer ?? older else { return (theta, nil) }
+        let yarn = try (newer ?? older).map { (field) throws(CheckpointError) in try Self.yarn(field) } ?? nil
+        if newer != nil, let older, try Self.yarn(older) != yarn {
+            throw try fields.error("rope_scaling", expected: "the same as rope_parameters, or no such key")
+        }
+        return (theta, yarn)
+    }
+
+    /// Nil where rotary frequencies are as they were in training.
+    private static func yarn(_ scaling: JSONField) throws(CheckpointError) -> YaRN? {
         let rope = ConfigFields(root: scaling)
         let key = try rope.field("rope_type") == nil ? "type" : "rope_type"
         let type = try rope.string(key) ?? "default"
         if key == "rope_type", let other = try rope.string("type"), other != type {
             throw try rope.error("type", expected: "rope_type's own (\(type))")
         }
-        if type == "default" { return (theta, nil) }
+        let differs = "published implementations differ on it"
+        if try rope.double("partial_rotary_factor", in: 0...1, default: 1) != 1 {
+            throw try rope.error("partial_rotary_factor", expected: "1 or no such key", advice: differs)
+        }
+        if type == "default" { return nil }
         guard type == "yarn" else {
             throw try rope.error(key, expected: "default or yarn", advice: "other rotary scalings are not supported")
         }
-        for unsupported in ["attention_factor", "partial_rotary_factor"] where try rope.field(unsupported) != nil {
-            throw try rope.error(unsupported, expected: "no such key", advice: "published implementations differ on it")
+        if try rope.field("attention_factor") != nil {
+            throw try rope.error("attention_factor", expected: "no such key", advice: differs)
+        }
+        for (key, other) in [("mscale", "mscale_all_dim"), ("mscale_all_dim", "mscale")] {
+            guard try rope.field(key) == nil, try rope.field(other) != nil else { continue }
+            throw try rope.error(key, expected: "a number beside \(other)", advice: differs)
         }
         try rope.require("truncate", true)
         let yarn = YaRN(
@@ -128,12 +149,12 @@ extension ModelConfig {
             originalMaxPositionEmbeddings: try rope.int("original_max_position_embeddings", in: 1...(1 << 30)),
             betaFast: try rope.double("beta_fast", in: 1e-6...1e6, default: 32),
             betaSlow: try rope.double("beta_slow", in: 1e-6...1e6, default: 1),
-            mscale: try rope.double("mscale", in: 0...1e3, default: 1),
-            mscaleAllDim: try rope.double("mscale_all_dim", in: 0...1e3, default: 0))
+            mscale: try rope.double("mscale", in: 1e-6...1e3, default: 1),
+            mscaleAllDim: try rope.field("mscale_all_dim") == nil ? 0 : rope.double("mscale_all_dim", in: 1e-6...1e3))
         guard yarn.betaFast >= yarn.betaSlow else {
             throw try rope.error("beta_fast", expected: "at least beta_slow (\(yarn.betaSlow))")
         }
-        return (theta, yarn)
+        return yarn
     }
 
     /// Whether weights are in FP8 blocks; any other quantization is refused.

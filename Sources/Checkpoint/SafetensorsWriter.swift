@@ -7,25 +7,39 @@ public enum SafetensorsWriter {
     public typealias Tensor = (name: String, shape: [Int], type: ElementType, bytes: [UInt8])
 
     /// Writes `tensors` in their order, whole or not at all: into a temporary file next to `path`, which it becomes.
+    /// A symbolic link stays one. A device or a pipe, which no file may replace, is written to as it is.
     public static func write(tensors: [Tensor], to path: String) throws(CheckpointError) {
         let header = try header(tensors, path: path)
-        let temporary = "\(path).\(getpid())-\(UInt32.random(in: 0...UInt32.max)).tmp"
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { throw failure(path, "a file that can be written to") }
+            defer { close(descriptor) }
+            return try write(header, tensors, to: descriptor, path: path)
+        }
+        let target = resolved(path)
+        let temporary = "\(target).\(getpid())-\(UInt32.random(in: 0...UInt32.max)).tmp"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw failure(temporary, "a writable folder") }
+        guard descriptor >= 0 else { throw failure(path, "a folder that can be written to") }
         do throws(CheckpointError) {
             defer { close(descriptor) }
-            try write(header, to: descriptor, path: temporary)
-            for tensor in tensors { try write(tensor.bytes, to: descriptor, path: temporary) }
-            guard fsync(descriptor) == 0 else { throw failure(temporary, "the data to reach the disk") }
+            try write(header, tensors, to: descriptor, path: path)
+            guard fsync(descriptor) == 0 else { throw failure(path, "the data to reach the disk") }
         } catch {
             unlink(temporary)
             throw error
         }
-        guard rename(temporary, path) == 0 else {
+        guard rename(temporary, target) == 0 else {
             let error = failure(path, "a name that can be written to")
             unlink(temporary)
             throw error
         }
+    }
+
+    private static func resolved(_ path: String) -> String {
+        guard let real = realpath(path, nil) else { return path }
+        defer { free(real) }
+        return String(cString: real)
     }
 
     /// The length and the JSON, padded so that the data is aligned to 8 bytes.
@@ -59,6 +73,13 @@ public enum SafetensorsWriter {
         }
         let length = UInt64(json.count)
         return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + json
+    }
+
+    private static func write(
+        _ header: [UInt8], _ tensors: [Tensor], to descriptor: CInt, path: String
+    ) throws(CheckpointError) {
+        try write(header, to: descriptor, path: path)
+        for tensor in tensors { try write(tensor.bytes, to: descriptor, path: path) }
     }
 
     private static func write(_ bytes: [UInt8], to descriptor: CInt, path: String) throws(CheckpointError) {

@@ -20,6 +20,8 @@ extension WeightMap {
         }
         var problems: [String] = []
         var known = Set<String>(minimumCapacity: tensors.count)
+        // The kernels read a layer's experts as one bank.
+        var bankTypes: [Int: ElementType] = [:]
         for expected in expected(config, hasMTP: hasMTP) {
             guard let tensor = tensors[expected.name] else {
                 if !expected.isOptional { problems.append("\(expected.name) is missing") }
@@ -28,6 +30,13 @@ extension WeightMap {
             known.insert(expected.name)
             if tensor.shape != expected.shape {
                 problems.append("\(expected.name) is \(tensor.shape) instead of \(expected.shape)")
+            }
+            if expected.split == .experts, let layer = expected.layer {
+                let type = bankTypes[layer, default: tensor.type]
+                bankTypes[layer] = type
+                if tensor.type != type {
+                    problems.append("\(expected.name) is \(tensor.type) instead of \(type) as the layer's first expert")
+                }
             }
             guard tensor.type == .fp8E4M3, expected.canBeFP8, config.isFP8 else {
                 if !plainTypes.contains(tensor.type) {

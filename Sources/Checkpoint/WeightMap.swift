@@ -13,6 +13,8 @@ public struct ExpectedTensor: Sendable, Equatable {
     }
 
     public var name: String
+    /// Nil for what belongs to no layer.
+    public var layer: Int?
     public var shape: [Int]
     /// Whether it may be FP8 with a scale for each block.
     public var canBeFP8: Bool
@@ -53,16 +55,23 @@ public enum WeightMap {
     private struct List {
         let config: ModelConfig
         var tensors: [ExpectedTensor] = []
+        private var layer: Int?
+
+        init(config: ModelConfig) { self.config = config }
 
         mutating func matrix(
             _ name: String, _ rows: Int, _ columns: Int, _ split: ExpectedTensor.Split, canBeFP8: Bool = true
         ) {
-            tensors.append(
-                ExpectedTensor(name: name + ".weight", shape: [rows, columns], canBeFP8: canBeFP8, split: split))
+            add(name + ".weight", [rows, columns], split, canBeFP8: canBeFP8)
         }
 
-        mutating func vector(_ name: String, _ count: Int) {
-            tensors.append(ExpectedTensor(name: name + ".weight", shape: [count], canBeFP8: false, split: .whole))
+        mutating func vector(_ name: String, _ count: Int) { add(name + ".weight", [count], .whole, canBeFP8: false) }
+
+        private mutating func add(
+            _ name: String, _ shape: [Int], _ split: ExpectedTensor.Split, canBeFP8: Bool
+        ) {
+            tensors.append(
+                ExpectedTensor(name: name, layer: layer, shape: shape, canBeFP8: canBeFP8, split: split))
         }
 
         /// Makes the tensor added last optional.
@@ -71,6 +80,7 @@ public enum WeightMap {
         }
 
         mutating func block(_ layer: Int) {
+            self.layer = layer
             let prefix = "model.layers.\(layer)."
             vector(prefix + "input_layernorm", config.hiddenSize)
             vector(prefix + "post_attention_layernorm", config.hiddenSize)
@@ -81,10 +91,7 @@ public enum WeightMap {
             }
             matrix(prefix + "mlp.gate", config.nRoutedExperts, config.hiddenSize, .whole, canBeFP8: false)
             if config.topkMethod == .noauxTC {
-                tensors.append(
-                    ExpectedTensor(
-                        name: prefix + "mlp.gate.e_score_correction_bias", shape: [config.nRoutedExperts],
-                        canBeFP8: false, split: .whole))
+                add(prefix + "mlp.gate.e_score_correction_bias", [config.nRoutedExperts], .whole, canBeFP8: false)
             }
             for expert in 0..<config.nRoutedExperts {
                 let name = "\(prefix)mlp.experts.\(expert)."
