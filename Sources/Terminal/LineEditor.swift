@@ -11,6 +11,8 @@ public final class LineEditor {
     private let mode: TerminalMode
     private let usesEscapeCodes: Bool
     private var decoder = KeyDecoder()
+    /// Bytes typed before the terminal was ours, in which Enter came as a line feed.
+    private var earlierByteCount: Int
     /// Keys that came with the one that ended the last message.
     private var waiting: [Key] = []
     private var frame = FrameRenderer()
@@ -25,6 +27,8 @@ public final class LineEditor {
         self.input = input
         self.output = output
         self.usesEscapeCodes = usesEscapeCodes
+        var count: Int32 = 0
+        earlierByteCount = ioctl(input, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
         mode = try TerminalMode(input: input, output: output.descriptor, usesEscapeCodes: usesEscapeCodes)
     }
 
@@ -37,11 +41,10 @@ public final class LineEditor {
         Signals.interrupts.store(0, ordering: .relaxed)
         editor.begin()
         shown = nil
-        let result: Result<String?, TerminalError>
-        do throws(TerminalError) { result = .success(try edit(prompt)) } catch { result = .failure(error) }
-        // A terminal that hung up cannot be set back, and the first error says more.
-        if case .success = result { try mode.set(.working) }
-        return try result.get()
+        // Who leaves closes the editor next, and a terminal that hung up cannot be set.
+        guard let message = try edit(prompt) else { return nil }
+        try mode.set(.working)
+        return message
     }
 
     private func edit(_ prompt: Prompt) throws(TerminalError) -> String? {
@@ -114,6 +117,8 @@ public final class LineEditor {
             if count < 0, errno == EINTR || errno == EAGAIN { continue }
             // 0 and EIO: the terminal hung up.
             guard count > 0 else { return nil }
+            for index in 0..<min(count, earlierByteCount) where bytes[index] == 0x0A { bytes[index] = 0x0D }
+            earlierByteCount -= min(count, earlierByteCount)
             let keys = decoder.decode(bytes[..<count])
             if !keys.isEmpty { return keys }
         }

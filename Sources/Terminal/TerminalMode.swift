@@ -101,12 +101,42 @@ private func emit(_ text: StaticString) {
     _ = write(held.pointee.output, text.utf8Start, text.utf8CodeUnitCount)
 }
 
+/// The terminal is another process group's now, mostly the shell's: it must be left alone.
+private var isInBackground: Bool {
+    let owner = tcgetpgrp(held.pointee.input)
+    return owner > 0 && owner != getpgrp()
+}
+
 private func giveBackTerminal() {
     let code = errno
+    defer { errno = code }
+    guard !isInBackground else { return }
     if held.pointee.usesEscapeCodes { emit(bracketedPasteOff) }
     // Not waiting for output to drain: in a handler that might never end.
     tcsetattr(held.pointee.input, TCSANOW, &held.pointee.saved)
-    errno = code
+}
+
+/// Takes the terminal again after a stop; the editor then shows its line anew.
+private func takeTerminalAgain() {
+    let code = errno
+    defer { errno = code }
+    guard isArmed.load(ordering: .acquiring), !isInBackground else { return }
+    tcsetattr(held.pointee.input, TCSANOW, &held.pointee.current)
+    beginPasteMode()
+    Signals.resizes.wrappingAdd(1, ordering: .relaxed)
+    Signals.wake()
+}
+
+/// Stops the process as SIGTSTP does without a handler: not at all where no shell could continue it.
+private func stop() {
+    let handled = Signals.replace(SIGTSTP, sigaction())
+    var stopping = sigset_t()
+    sigemptyset(&stopping)
+    sigaddset(&stopping, SIGTSTP)
+    raise(SIGTSTP)
+    // Until here it waits, since a signal is blocked in its own handler.
+    pthread_sigmask(SIG_UNBLOCK, &stopping, nil)
+    Signals.replace(SIGTSTP, handled)
 }
 
 private func installHandlers() {
@@ -120,18 +150,10 @@ private func installHandlers() {
     }
     actionsBefore[Int(SIGTSTP)] = Signals.handle(SIGTSTP) { _ in
         giveBackTerminal()
-        kill(getpid(), SIGSTOP)
+        stop()
+        takeTerminalAgain()
     }
-    actionsBefore[Int(SIGCONT)] = Signals.handle(SIGCONT) { _ in
-        // In the background the terminal belongs to the shell.
-        guard isArmed.load(ordering: .acquiring), tcgetpgrp(held.pointee.input) == getpgrp() else { return }
-        let code = errno
-        tcsetattr(held.pointee.input, TCSANOW, &held.pointee.current)
-        beginPasteMode()
-        Signals.resizes.wrappingAdd(1, ordering: .relaxed)
-        errno = code
-        Signals.wake()
-    }
+    actionsBefore[Int(SIGCONT)] = Signals.handle(SIGCONT) { _ in takeTerminalAgain() }
     actionsBefore[Int(SIGWINCH)] = Signals.handle(SIGWINCH) { _ in
         Signals.resizes.wrappingAdd(1, ordering: .relaxed)
         Signals.wake()

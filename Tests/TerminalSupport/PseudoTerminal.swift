@@ -5,7 +5,8 @@ import Glibc
 /// time limit, never for time to pass.
 public final class PseudoTerminal {
     public struct Failure: Error, CustomStringConvertible {
-        public var description: String
+        public let description: String
+        public init(description: String) { self.description = description }
     }
 
     /// Where the program's side can be opened.

@@ -9,9 +9,7 @@ enum AtomicFile {
         var status = stat()
         let exists = stat(target, &status) == 0
         if exists, status.st_mode & S_IFMT != S_IFREG {
-            let isFolder = status.st_mode & S_IFMT == S_IFDIR
-            throw CommandError(
-                "\(path): expected a file, found \(isFolder ? "a folder" : "a device or pipe"): nothing was saved")
+            throw CommandError("\(path): expected a file, found \(fileKind(status)): nothing was saved")
         }
         // A renamed file would get around a write protection.
         if exists, access(target, W_OK) != 0 { throw failure(path, "write", exists) }
@@ -82,3 +80,6 @@ enum AtomicFile {
                 + (exists ? ", and the file is as it was" : ""))
     }
 }
+
+/// What it is that is no regular file, in words.
+func fileKind(_ status: stat) -> String { status.st_mode & S_IFMT == S_IFDIR ? "a folder" : "a device or pipe" }

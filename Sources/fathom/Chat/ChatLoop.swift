@@ -1,6 +1,6 @@
-import Numerics
 import ArgumentParser
 import Generation
+import Numerics
 import Terminal
 import Text
 
@@ -155,6 +155,8 @@ struct ChatLoop {
         case .clear:
             conversation.clear()
             lastSummary = nil
+            // A further /save must not put the new conversation in the old one's place.
+            lastFile = nil
             try console.note("The conversation starts anew.")
         case .system: try setSystem(argument)
         case .save: try save(argument)

@@ -1,3 +1,4 @@
+import Glibc
 import JSON
 import Text
 
@@ -27,6 +28,11 @@ enum ConversationFile {
     ///
     /// - Throws: what is wrong, naming the file and the field.
     static func load(from path: String) throws -> Conversation {
+        var status = stat()
+        // A pipe would have the chat wait for whoever writes it, a device might never end.
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            throw CommandError("\(path): expected a file, found \(fileKind(status))")
+        }
         let document = try JSONField(parsing: try Input.file(path), name: path)
         if let found = try document["format"].present, try found.string() != format {
             throw found.error(expected: "\"\(format)\"")

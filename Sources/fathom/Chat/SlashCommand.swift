@@ -21,7 +21,7 @@ enum SlashCommand: String, CaseIterable {
         case .help: "this list"
         case .clear: "forgets the conversation; the system message stays"
         case .system: "shows or sets what the model is told first; off: nothing"
-        case .save: "writes the conversation as JSON; the last file without FILE"
+        case .save: "saves the conversation as JSON; no FILE: where it was before"
         case .load: "goes on with a saved conversation"
         case .regen: "answers the last message again"
         case .stats: "speed of the last answer, and how full the context is"

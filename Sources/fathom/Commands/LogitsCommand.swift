@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoint
+import Glibc
 import Model
 import Numerics
 import Terminal
@@ -42,6 +43,8 @@ struct LogitsCommand: ParsableCommand {
 
     func run() throws {
         Interrupt.install()
+        // A limit on file sizes is then an error of the write, which leaves the old file as it is.
+        signal(SIGXFSZ, SIG_IGN)
         let opened = try modelOptions.open(needsText: false)
         let tensors = try all ? trace(opened.model) : [logits(opened.model)]
         try SafetensorsWriter.write(tensors: tensors, to: out)

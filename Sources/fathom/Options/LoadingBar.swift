@@ -1,5 +1,5 @@
-import Numerics
 import Model
+import Numerics
 import Terminal
 
 /// Shows on stderr how much of a model is loaded, where that is a terminal and it takes long enough to wonder.
@@ -7,24 +7,29 @@ import Terminal
 ///     Minnow  [#########···········]  45%  4.2 of 9.4 MiB  310.0 MiB/s
 final class LoadingBar {
     private let name: String
-    private let start = monotonicSeconds()
+    private let output: Output
     private let isShown: Bool
+    private let start: Double
     private var lastShown = 0.0
     private var hasDrawn = false
 
-    init(name: String) {
+    init(
+        name: String, output: Output = .error, surroundings: Surroundings = .current(),
+        start: Double = monotonicSeconds()
+    ) {
         self.name = name
-        let surroundings = Surroundings.current()
+        self.output = output
+        self.start = start
         isShown = surroundings.errorIsTerminal && surroundings.allowsEscapeCodes
     }
 
-    func show(_ progress: LoadProgress) {
-        let now = monotonicSeconds()
+    /// - Parameter now: on the clock of `start`.
+    func show(_ progress: LoadProgress, now: Double = monotonicSeconds()) {
         // Ten times a second is enough to see, and a small model is there before the first.
         guard isShown, now - max(lastShown, start) > 0.1 else { return }
         lastShown = now
         hasDrawn = true
-        draw(Self.line(name, progress, seconds: now - start, columns: screenSize(2).columns))
+        draw(Self.line(name, progress, seconds: now - start, columns: screenSize(output.descriptor).columns))
     }
 
     /// Takes the bar away.
@@ -34,7 +39,7 @@ final class LoadingBar {
 
     private func draw(_ line: String) {
         // What cannot be shown does not stop the loading.
-        do throws(TerminalError) { try Output.error.write("\r\u{1B}[K\(line)") } catch { hasDrawn = false }
+        do throws(TerminalError) { try output.write("\r\u{1B}[K\(line)") } catch { hasDrawn = false }
     }
 
     /// One line that fits in `columns`, less where they do not suffice.

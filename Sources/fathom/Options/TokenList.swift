@@ -17,11 +17,3 @@ enum TokenList {
 
     static func text(_ ids: [Int32]) -> String { ids.map(String.init).joined(separator: ",") }
 }
-
-extension StringProtocol {
-    /// Without white space at both ends.
-    var trimmed: String {
-        let start = drop { $0.isWhitespace }
-        return String(start.reversed().drop { $0.isWhitespace }.reversed())
-    }
-}

@@ -1,5 +1,5 @@
-extension String {
-    /// Without spaces at both ends.
+extension StringProtocol {
+    /// Without white space at both ends.
     var trimmed: String {
         let start = drop { $0.isWhitespace }
         return String(start.reversed().drop { $0.isWhitespace }.reversed())
