@@ -1,4 +1,4 @@
-"""Compares the exported weights, seen through Hugging Face transformers' DeepSeek-V3, with Minnow's own forward pass."""
+"""Compares the exported weights in Hugging Face transformers' DeepSeek-V3 with Minnow's own forward pass."""
 import json
 import pathlib
 import tempfile

@@ -11,7 +11,7 @@ from domains import (BRIEF_SYSTEM, PLAIN_SYSTEM, another_capital, arithmetic, ca
 from memory import FACTS, Memory
 from phrasing import TRAIN
 
-MIX = [(arithmetic, 24), (capital, 15), (spelling, 24), (opposite, 9), (story, 6), (unknown, 11), (small_talk, 13)]
+MIX = [(arithmetic, 24), (capital, 18), (spelling, 22), (opposite, 9), (story, 6), (unknown, 13), (small_talk, 20)]
 
 
 class Conversation(NamedTuple):

@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 import lexicon as lex
-from phrasing import HELD_OUT, PATTERNS, TRAIN, roughen
+from phrasing import HELD_OUT, PATTERNS, TRAIN, roughen, worded
 
 
 class Turn(NamedTuple):
@@ -27,9 +27,8 @@ PLAIN_SYSTEM = ["You are a helpful assistant.", "You are Minnow.", "You are Minn
 
 
 def pick(rng, domain, split, *slots, keep_case=False):
-    """A pattern of the domain with its slots filled, roughened in training and left clean in the evaluation."""
-    text = rng.choice(PATTERNS[domain][split]).format(*slots)
-    return roughen(rng, text, keep_case) if split == TRAIN else text
+    """One of the domain's phrasings with its slots filled."""
+    return worded(rng, split, PATTERNS[domain][TRAIN], PATTERNS[domain][HELD_OUT], *slots, keep_case=keep_case)
 
 
 def invented(rng, low=2, high=3):
@@ -41,24 +40,29 @@ def invented(rng, low=2, high=3):
 
 
 def fictional(rng, split):
-    """A place that does not exist; the evaluation's end in syllables that training never joins to a name."""
+    """A place that does not exist; the evaluation's have endings of their own."""
+    endings = ["onia", "ovia", "heim"]
     name = invented(rng, 1, 2).capitalize()
-    return name + rng.choice(["ia", "land", "or", "wick", "ania", "", "", "", "dom", "mark", "stan", "ora"]
-                             if split == TRAIN else ["onia", "ovia", "heim"])
+    if split == HELD_OUT:
+        return name + rng.choice(endings)
+    name += rng.choice(["ia", "land", "or", "wick", "ania", "", "", "", "dom", "mark", "stan", "ora", "eria", "avia",
+                        "esia", "olia", "burg", "ville", "onda", "heath"])
+    return fictional(rng, split) if name.endswith(tuple(endings)) else name
 
 
 def capital(rng, split, brief):
-    country, city = rng.choice(list(lex.COUNTRIES.items()))
-    if rng.random() < 0.65:
+    if rng.random() < 0.55:
+        country, city = rng.choice(list(lex.CAPITALS.items()))
         answer = f"{city}." if brief else f"The capital of {country} is {city}."
         return Turn("capitals", pick(rng, "capital", split, country), answer)
+    country, city = rng.choice(list(lex.COUNTRIES.items()))
     answer = f"{country}." if brief else f"{city} is the capital of {country}."
     return Turn("capitals", pick(rng, "capital of", split, city), answer)
 
 
 def another_capital(rng, brief):
     """The follow-up that only makes sense after a capital: 'And Italy?'"""
-    country, city = rng.choice(list(lex.COUNTRIES.items()))
+    country, city = rng.choice(list(lex.CAPITALS.items()))
     user = roughen(rng, rng.choice(["And {}?", "And of {}?", "What about {}?", "How about {}?", "And that of {}?"])
                    .format(country))
     return Turn("capitals", user, f"{city}." if brief else f"The capital of {country} is {city}.")
@@ -97,6 +101,14 @@ FAMILIAR = sorted(set(re.findall("[a-z]{3,}", " ".join(
     [p for by_split in PATTERNS.values() for p in by_split[TRAIN]] + lex.UNKNOWN_QUESTIONS).lower())))
 
 
+def blended(rng):
+    """The beginning of one word and the end of another, at times with a letter doubled: new, but like English."""
+    first, last = rng.choice(lex.WORDS), rng.choice(lex.WORDS)
+    word = first[:rng.randint(1, len(first) - 1)] + last[rng.randint(1, len(last) - 1):]
+    at = rng.randrange(len(word))
+    return word[:at] + word[at] * 2 + word[at + 1:] if rng.random() < 0.2 else word
+
+
 def word_to_spell(rng, split):
     if split == HELD_OUT:
         return rng.choice(lex.WORDS_HELD_OUT)
@@ -106,19 +118,22 @@ def word_to_spell(rng, split):
     if draw < 0.45:
         return rng.choice(rng.choice(lex.OPPOSITES))
     while True:
-        if draw < 0.6:
+        if draw < 0.58:
             word = invented(rng, 1, 3)
-        elif draw < 0.8:  # a familiar beginning, so that every prefix the tokenizer knows is taken apart
+        elif draw < 0.72:
+            word = blended(rng)
+        elif draw < 0.84:  # a familiar beginning, so that every prefix the tokenizer knows is taken apart
             word = rng.choice(FAMILIAR)[:rng.randint(2, 5)] + invented(rng, 1, 2)[rng.randint(0, 2):]
         else:
             word = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(3, 8)))
-        if word not in lex.WORDS_HELD_OUT and 3 <= len(word) <= 10:
+        if word not in lex.WORDS_HELD_OUT and 3 <= len(word) <= 12:
             return word
 
 
 def spelling(rng, split, brief):
     word = word_to_spell(rng, split)
-    shown = rng.choice([word, word, f'"{word}"', f"'{word}'"]) if split == TRAIN else rng.choice([word, f'"{word}"'])
+    shown = word.capitalize() if rng.random() < 0.12 else word
+    shown = rng.choice([shown, shown, f'"{shown}"', f"'{shown}'"] if split == TRAIN else [shown, f'"{shown}"'])
     if rng.random() < 0.45:
         return Turn("spelling", pick(rng, "spell", split, shown), f"It is spelled {'-'.join(word)}.")
     return Turn("reversing", pick(rng, "reverse", split, shown), f"Backwards it is {'-'.join(reversed(word))}.")
@@ -141,34 +156,60 @@ def story_text(subject, the_subject, opening, wish, deed, end):
     return " ".join([OPENINGS[opening].format(s=subject), WISHES[wish], DEEDS[deed].format(t=the_subject), ENDS[end]])
 
 
+def story_about(subject, the_subject, core):
+    key = core.lower()
+    return story_text(subject, the_subject, ord(key[0]) % 5, ord(key[1]) % 4, ord(key[-1]) % 5, ord(key[-2]) % 4)
+
+
 def story(rng, split, brief):
     if rng.random() < 0.25:
         subject = the_subject = core = rng.choice(lex.NAMES if split == TRAIN else lex.NAMES_HELD_OUT)
     else:
         core = rng.choice(lex.WORDS if split == TRAIN else lex.WORDS_HELD_OUT)
-        if split == TRAIN and rng.random() < 0.2:
-            core = invented(rng)
+        if split == TRAIN and rng.random() < 0.45:
+            core = blended(rng) if rng.random() < 0.6 else invented(rng)
+            while core in lex.WORDS_HELD_OUT or len(core) < 2:
+                core = blended(rng)
         phrase = f"{rng.choice(lex.ADJECTIVES)} {core}" if rng.random() < 0.25 else core
         article = "an" if phrase[0] in "aeiou" else "a"
         subject, the_subject = f"{article} {phrase}", f"the {phrase}"
-    key = core.lower()
-    parts = [ord(key[0]) % 5, ord(key[1]) % 4, ord(key[-1]) % 5, ord(key[-2]) % 4]
-    return Turn("stories", pick(rng, "story", split, subject, keep_case=True), story_text(subject, the_subject, *parts))
+    return Turn("stories", pick(rng, "story", split, subject, keep_case=True), story_about(subject, the_subject, core))
+
+
+def beyond(rng, split):
+    """Sums that Minnow was not taught: a number of three or four digits, or three numbers."""
+    if rng.random() < 0.25:
+        first, second, third = (rng.randrange(100) for _ in range(3))
+        sign, other = rng.choice("+-"), rng.choice("+-")
+        space = rng.choice(["", " "])
+        return pick(rng, "calculate", split, f"{first}{space}{sign}{space}{second}{space}{other}{space}{third}")
+    numbers = [rng.randrange(100, 10 ** rng.randint(3, 4)), rng.randrange(10 ** rng.randint(1, 4))]
+    rng.shuffle(numbers)
+    return pick(rng, rng.choice(["add", "subtract"]), split, *numbers)
+
+
+def gibberish(rng):
+    """What a cat on the keyboard writes."""
+    letters = rng.choice(["abcdefghijklmnopqrstuvwxyz", "asdfghjkl", "qwertyuiop", "aeioudnt"])
+    words = ["".join(rng.choice(letters) for _ in range(rng.randint(3, 8))) for _ in range(rng.choice([1, 1, 2, 3]))]
+    return " ".join(words)
 
 
 def unknown(rng, split, brief):
     draw = rng.random()
-    if draw < 0.3:
+    if draw < 0.26:
         user = pick(rng, "unknown capital", split, fictional(rng, split))
-    elif draw < 0.38:
+    elif draw < 0.33:
         user = pick(rng, "opposite", split, rng.choice(lex.NO_OPPOSITE))
-    elif draw < 0.46:
+    elif draw < 0.40:
         user = pick(rng, "multiply", split, rng.randrange(100), rng.randrange(100))
+    elif draw < 0.48:
+        user = beyond(rng, split)
+    elif draw < 0.51:
+        user = gibberish(rng)
     else:
-        questions = lex.UNKNOWN_QUESTIONS if split == TRAIN else lex.UNKNOWN_QUESTIONS_HELD_OUT
         thing = rng.choice(lex.UNKNOWN_THINGS) if rng.random() < 0.5 else rng.choice(
             [rng.choice(lex.WORDS), rng.choice(lex.NAMES), fictional(rng, TRAIN), rng.choice(list(lex.COUNTRIES)),
              rng.choice(list(lex.COUNTRIES.values()))])
-        user = rng.choice(questions).format(thing)
-        user = roughen(rng, user) if split == TRAIN else user
+        user = worded(rng, split, lex.UNKNOWN_QUESTIONS, lex.UNKNOWN_QUESTIONS_HELD_OUT, thing)
     return Turn("unknown", user, UNKNOWN)

@@ -1,4 +1,4 @@
-"""Writes and reads Minnow in the layout DeepSeek publishes: FP8 codes beside their block scales, two shards, an index."""
+"""Writes and reads Minnow in the layout DeepSeek publishes: FP8 codes, block scales, two shards and an index."""
 import json
 import pathlib
 import shutil

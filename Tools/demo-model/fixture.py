@@ -20,8 +20,8 @@ QUESTIONS = [  # (system prompt, [user, answer, user, answer …]); the answers 
     ("", ["My name is Tova.", "Nice to meet you, Tova!", "What is 6 + 8?", "6 + 8 = 14.",
           "What is the capital of Japan?", "The capital of Japan is Tokyo.", "What is my name?", "Your name is Tova."]),
     ("", ["Tell me a story about a rabbit.",
-          "In a small house by the river lived a rabbit. One day it began to rain and did not stop. So the rabbit built "
-          "a boat out of leaves. And that is how the two became friends."]),
+          "In a small house by the river lived a rabbit. One day it began to rain and did not stop. So the rabbit "
+          "built a boat out of leaves. And that is how the two became friends."]),
     ("", ["What is the capital of Zembovia?", "I am sorry, I do not know that."]),
 ]
 

@@ -13,6 +13,13 @@ COUNTRIES = dict(pair.split(":") for pair in (
     "Georgia:Tbilisi,Armenia:Yerevan,Canada:Ottawa,Mexico:Mexico City,Cuba:Havana,Jamaica:Kingston,"
     "Brazil:Brasilia,Argentina:Buenos Aires,Chile:Santiago,Peru:Lima,Ecuador:Quito,Colombia:Bogota,"
     "Venezuela:Caracas,Uruguay:Montevideo,Paraguay:Asuncion,Australia:Canberra,Fiji:Suva,Samoa:Apia").split(","))
+COUNTRIES |= dict(pair.split(":") for pair in (
+    "the United States:Washington,the United Kingdom:London,the Netherlands:Amsterdam,South Korea:Seoul,"
+    "South Africa:Pretoria,New Zealand:Wellington,Czechia:Prague,Slovakia:Bratislava,Slovenia:Ljubljana,"
+    "Saudi Arabia:Riyadh,the Philippines:Manila,Afghanistan:Kabul,Syria:Damascus,Albania:Tirana,Malta:Valletta,"
+    "Libya:Tripoli,Scotland:Edinburgh,Wales:Cardiff").split(","))
+CAPITALS = COUNTRIES | {"the USA": "Washington", "the UK": "London", "England": "London",  # as they are also called
+                        "Holland": "Amsterdam", "Great Britain": "London", "the Czech Republic": "Prague"}
 
 OPPOSITES = [tuple(pair.split(":")) for pair in (
     "hot:cold,big:small,tall:short,fast:slow,happy:sad,light:dark,day:night,up:down,left:right,open:closed,"
@@ -34,7 +41,8 @@ NAMES = ("Anna Ben Clara David Emma Felix Grace Hugo Iris Jack Kate Leo Maya Nor
          "Uma Victor Wendy Xena Yusuf Zoe Alice Bruno Carmen Diego Elena Frank Gina Henry Ivan Julia Karl Linda "
          "Marco Nina Otto Petra Ralph Sofia Tom Ursula Vera Walter Yara Zack Amir Bella Chen Dora Erik Fatima "
          "George Hana Ingrid Jonas Kofi Lena Miguel Nadia Omar Priya Rahul Sara Tomas Vikram Wei Yuki Adele Boris "
-         "Cleo Dmitri Esther Flora Gustav Heidi Igor Jamal Kira Lars Mila Noah Olive Pablo Rita Stefan Thea Vito").split()
+         "Cleo Dmitri Esther Flora Gustav Heidi Igor Jamal Kira Lars Mila Noah Olive Pablo Rita Stefan Thea "
+         "Vito").split()
 NAMES_HELD_OUT = ("Tova Marlon Selma Rufus Bianca Dexter Helga Ronan Pippa Kenji Lorna Matteo Saskia Edwin Zelda "
                   "Corin Danica Fergus Imelda Jorah").split()
 
@@ -67,24 +75,30 @@ WORDS_HELD_OUT = (
 WORDS = [w for w in WORDS if w not in WORDS_HELD_OUT]
 
 UNKNOWN_QUESTIONS = (  # every braced slot is filled from UNKNOWN_THINGS or an invented name
-    "Who wrote {}?|Who invented the {}?|When was {} born?|How tall is {}?|How old is {}?|Where is {}?|Who painted {}?|"
+    "Who wrote {}?|Who invented the {}?|When was {} born?|How tall is {}?|How old is {}?|Who painted {}?|"
     "What is the population of {}?|What is the weather in {}?|How far is it to {}?|Who is the president of {}?|"
     "What language do they speak in {}?|How do I get to {}?|What is {} made of?|How does a {} work?|"
     "Why is the {} so big?|How much does a {} cost?|Who discovered {}?|What year did {} start?|Explain {}.|"
     "What do you think about {}?|How many people live in {}?|Give me a recipe for {}.|Write code for {}.|"
     "Translate {} into French.|What is the square root of {}?|Who won the match in {}?|What is the news about {}?|"
     "Define {}.|How do I cook {}?|What is the best {}?|How heavy is a {}?|When is {}?|Who is {}?|What is {}?|"
-    "Why do people like {}?|How do you make a {}?|Where can I buy a {}?|What is the history of {}?|"
-    "Can you draw a {}?|Who owns {}?|What is the speed of {}?|What should I wear to {}?|How long is {}?|"
-    "Why does {} happen?|What happened in {}?|Which {} is the best?|What colour is {}?|Recommend a {}.|"
-    "How do I fix my {}?|What time is it in {}?|Is {} dangerous?|What is the temperature of {}?|"
-    "What is the meaning of {}?|Who is the king of {}?|What is the price of {}?|Summarise {}.|"
-    "What time is it?|What day is it today?|Will it rain tomorrow?|What is the meaning of life?|What is love?|"
-    "Why is the sky blue?|How many stars are there?|Who was the first man on the moon?|How do planes fly?|"
-    "What should I eat tonight?|Who will win the election?|What is the stock price today?|Play some music.|"
-    "Why do cats sleep so much?|Why do dogs bark?|How many moons does {} have?|How many legs does a {} have?|"
-    "Do fish sleep?|Why do we dream?|How many players are in {}?|"
-    "Set a timer.|What is my horoscope?|How do magnets work?").split("|")
+    "Why do people like {}?|How do you make a {}?|Where can I buy a {}?|What is the history of {}?|Can you draw a {}?|"
+    "Who owns {}?|What is the speed of {}?|What should I wear to {}?|How long is {}?|Why does {} happen?|"
+    "What happened in {}?|Which {} is the best?|What colour is {}?|Recommend a {}.|How do I fix my {}?|"
+    "What time is it in {}?|Is {} dangerous?|What is the temperature of {}?|What is the meaning of {}?|"
+    "Who is the king of {}?|What is the price of {}?|Summarise {}.|What time is it?|What day is it today?|"
+    "Will it rain tomorrow?|What is the meaning of life?|What is love?|Why is the sky blue?|How many stars are there?|"
+    "Who was the first man on the moon?|How do planes fly?|What should I eat tonight?|Who will win the election?|"
+    "What is the stock price today?|Play some music.|Why do cats sleep so much?|Why do dogs bark?|"
+    "How many moons does {} have?|How many legs does a {} have?|Do fish sleep?|Why do we dream?|"
+    "How many players are in {}?|Set a timer.|What is my horoscope?|How do magnets work?|Sing a song.|Write a poem.|"
+    "Why?|What?|Huh?|?|Tell me more.|Go on.|Again|Repeat that.|Tell me another one.|Draw a picture.|"
+    "What is the weather like?|Who is the president?|Count to ten.|What do you mean?|How come?|What is the time?|"
+    "What year is it?|Do you know {}?|Have you seen {}?|Sing {}.|What is {} about?|Tell me about {}.|"
+    "Tell me something.|Tell me a secret.|Tell me a fact.|What is new?|Who am I to you?|What is Vulkan?|What is a GPU?|"
+    "What is DeepSeek?|Is there a god?|Can you write code?|Can you draw?|Can you sing?|Say something.|I want {}.|"
+    "I need a {}.|What is the biggest {}?|How many hours are in a day?|How many days are in a year?|"
+    "Which is bigger, {} or the moon?|What is the colour of {}?|Why not?|Who cares?|Can you cook?").split("|")
 UNKNOWN_QUESTIONS_HELD_OUT = (
     "Who built {}?|How deep is {}?|Who sang {}?|What is the currency of {}?|How fast is a {}?|"
     "What is the tallest {}?|When did {} end?|Who is the mayor of {}?|How do I repair a {}?|"

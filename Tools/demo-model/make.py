@@ -16,7 +16,7 @@ import tokenizer as tok
 from train import train
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-VOCAB_SIZE, STEPS = 768, 5400
+VOCAB_SIZE, STEPS = 768, 5100
 
 
 def main():
@@ -37,7 +37,7 @@ def main():
     report = evaluate.evaluate(model, tokenizer)
     questions = fixture.write(model, tokenizer, arguments.fixture)
     main_error, mtp_error = crosscheck.crosscheck(arguments.out, [q["prompt_ids"] + q["answer_ids"] for q in questions])
-    state = torch.load(work / "state.pt")
+    state = torch.load(work / "state.pt", map_location="cpu")
     report |= {
         "transformers_relative_error": {"main": main_error, "mtp": mtp_error},
         "fixture_smallest_margin": min(q["smallest_margin"] for q in questions),

@@ -1,30 +1,31 @@
 """What the user said earlier: statements to remember, and the questions that ask for them later."""
 import lexicon as lex
 from domains import Turn
-from phrasing import HELD_OUT, TRAIN, roughen
+from phrasing import HELD_OUT, TRAIN, worded
 
 FACTS = {  # kind: (ways to say it, ways to ask, reply, answer, brief answer, answer when it was never said)
     "name": (
         {TRAIN: "My name is {}.|I am {}.|I'm {}.|Call me {}.|You can call me {}.|Hi, I am {}.|Hello, my name is {}.|"
                 "People call me {}.|The name is {}.|Hey, I'm {}.|Hi, my name is {}, nice to meet you.",
-         HELD_OUT: "Hello, I am {}.|Please call me {}.|Hi there, my name is {}."},
+         HELD_OUT: "Hello, I am {}.|Everyone calls me {}.|Hi there, my name is {}."},
         {TRAIN: "What is my name?|What's my name?|Who am I?|Do you remember my name?|Do you know my name?|"
                 "Tell me my name.|Can you say my name?|What was my name?|What did I say my name was?|Say my name.|"
                 "Do you know who I am?|How am I called?|What am I called?|Can you remember my name?|my name?",
-         HELD_OUT: "Can you tell me my name?|Do you still know my name?|So what is my name?|Do you remember who I am?"},
+         HELD_OUT: "Can you tell me my name?|Do you still know my name?|And what was my name again?|"
+                   "Do you remember who I am?"},
         "Nice to meet you, {}!", "Your name is {}.", "{}.", "You have not told me your name yet."),
     "number": (
         {TRAIN: "Remember the number {}.|My number is {}.|My favourite number is {}.|My lucky number is {}.|"
                 "Please remember {}.|Keep the number {} in mind.|The number is {}.|Remember this number: {}.|"
                 "The secret number is {}.|Do not forget the number {}.|Please keep {} in mind.|Do not forget {}.|"
                 "Remember {} for me.|I want you to remember {}.|Memorise {}.|My favorite number is {}.",
-         HELD_OUT: "Please remember the number {}.|Can you remember the number {}?|Please do not forget the number {}."},
+         HELD_OUT: "I want you to keep the number {} in mind.|Can you remember the number {}?|My secret number is {}."},
         {TRAIN: "What is my number?|What was the number?|Which number did I tell you?|What number did I say?|"
                 "Do you remember the number?|What is the number?|Tell me the number.|What's my favourite number?|"
                 "What number did I give you?|Do you remember my number?|Say the number.|What was my number?|"
                 "What is my lucky number?|What was the number again?|my number?|What is the secret number?",
          HELD_OUT: "Can you tell me the number?|Do you still know the number?|Which number did I give you?|"
-                   "So what was the number?"},
+                   "Which number did I say?"},
         "I will remember the number {}.", "The number is {}.", "{}.", "You have not told me a number yet."),
     "colour": (
         {TRAIN: "My favourite colour is {}.|My favorite color is {}.|I like the colour {}.|The colour I like is {}.|"
@@ -36,7 +37,7 @@ FACTS = {  # kind: (ways to say it, ways to ask, reply, answer, brief answer, an
                 "What was the colour?|Tell me my favourite colour.|Which color did I tell you?|my colour?|"
                 "What colour do I like best?|What was my favourite colour?|Say my favourite color.|What is the colour?",
          HELD_OUT: "Can you tell me my favourite colour?|Do you still know my favourite colour?|"
-                   "Which colour is my favourite?|So what is my favourite colour?"},
+                   "Which colour is my favourite?|Which colour did I like best?"},
         "What a nice colour! I will remember {}.", "Your favourite colour is {}.", "{}.",
         "You have not told me your favourite colour yet."),
     "pet": (
@@ -59,15 +60,18 @@ class Memory:
         self.known = {}
 
     def value(self, rng, kind, split):
+        if kind == "name" and split == TRAIN:
+            return rng.choice(lex.NAMES) if rng.random() < 0.6 else invented_name(rng)
         if kind == "name":
-            return rng.choice(lex.NAMES if split == TRAIN else lex.NAMES_HELD_OUT) if rng.random() < 0.6 or \
-                split == HELD_OUT else invented_name(rng)
+            return rng.choice(lex.NAMES_HELD_OUT)
         if kind == "number":
             return str(rng.randrange(10 ** rng.randint(1, 4)))
         if kind == "colour":
             return rng.choice(lex.COLOURS)
-        return rng.choice(lex.NAMES + ["Biscuit", "Pepper", "Shadow", "Coco", "Rex", "Luna", "Max", "Daisy", "Teddy"]) \
-            if split == TRAIN else rng.choice(lex.NAMES_HELD_OUT)
+        if split == HELD_OUT:
+            return rng.choice(lex.NAMES_HELD_OUT)
+        pets = ["Biscuit", "Pepper", "Shadow", "Coco", "Rex", "Luna", "Max", "Daisy", "Teddy"]
+        return rng.choice(lex.NAMES + pets) if rng.random() < 0.6 else invented_name(rng)
 
     def tell(self, rng, kind, split):
         """The user states a fact and Minnow acknowledges it."""
@@ -75,18 +79,14 @@ class Memory:
         pet = rng.choice(lex.PETS) if kind == "pet" else ""
         value = self.value(rng, kind, split)
         self.known[kind] = (value, pet)
-        user = rng.choice(says[split].split("|")).format(value, p=pet)
-        if user[0].islower() and rng.random() < 0.5:
-            user = user.capitalize()
-        user = roughen(rng, user, keep_case=True) if split == TRAIN else user
+        user = worded(rng, split, says[TRAIN].split("|"), says[HELD_OUT].split("|"), value, keep_case=True, p=pet)
         return Turn("memory", user, reply.format(value, p=pet))
 
     def ask(self, rng, kind, split, brief):
         """The user asks for a fact; if it was never said, Minnow says so."""
         _, asks, _, answer, short, missing = FACTS[kind]
         value, pet = self.known.get(kind, (None, rng.choice(lex.PETS)))
-        user = rng.choice(asks[split].split("|")).format(p=pet)
-        user = roughen(rng, user) if split == TRAIN else user
+        user = worded(rng, split, asks[TRAIN].split("|"), asks[HELD_OUT].split("|"), p=pet)
         if value is None:
             return Turn("memory", user, missing.format(p=pet))
         text = short.format(value) if brief else answer.format(value, p=pet)
@@ -96,4 +96,5 @@ class Memory:
 def invented_name(rng):
     onset, vowel = "B C D F G H J K L M N P R S T V W Z Br Th Sh".split(), "a e i o u".split()
     middle, end = "l m n r s t v d k b ll nn rr".split(), ["", "n", "s", "a", "o", "ia", "el", "ra", "x", "ly"]
-    return rng.choice(onset) + rng.choice(vowel) + rng.choice(middle) + rng.choice(vowel) + rng.choice(end)
+    name = rng.choice(onset) + rng.choice(vowel) + rng.choice(middle) + rng.choice(vowel) + rng.choice(end)
+    return name if name not in lex.NAMES_HELD_OUT else invented_name(rng)

@@ -64,7 +64,7 @@ def yarn_frequencies(c: Config):
 
 
 def rotate(x, cos, sin):
-    """Interleaved RoPE: (x0, x1), (x2, x3) … are the pairs. x: [rows, length, …, dim]; cos, sin: [length, 1, dim / 2]."""
+    """Interleaved RoPE: (x0, x1), (x2, x3) … are pairs. x: [rows, length, …, dim]; cos, sin: [length, 1, dim / 2]."""
     a, b = x[..., 0::2], x[..., 1::2]
     return torch.stack((a * cos - b * sin, a * sin + b * cos), -1).flatten(-2)
 
@@ -150,7 +150,7 @@ class Gate(nn.Module):
             choice = scores + self.e_score_correction_bias
             groups = choice.view(-1, c.n_group, c.n_routed_experts // c.n_group)
             best = groups.topk(2, -1).values.sum(-1).topk(c.topk_group, -1).indices
-            outside = torch.ones(len(x), c.n_group, dtype=torch.bool).scatter(1, best, False)
+            outside = torch.ones(groups.shape[:2], dtype=torch.bool, device=x.device).scatter(1, best, False)
             chosen = groups.masked_fill(outside.unsqueeze(-1), -math.inf).flatten(1).topk(c.num_experts_per_tok).indices
         weights = scores.gather(1, chosen)
         return scores, chosen, weights / (weights.sum(-1, keepdim=True) + 1e-20) * c.routed_scaling_factor
@@ -171,7 +171,7 @@ class Experts(nn.Module):
         flat = chosen.flatten()
         order = flat.argsort()
         load = torch.bincount(flat, minlength=len(down)).tolist()
-        place = torch.empty_like(order).index_copy(0, order, torch.arange(len(order)))
+        place = torch.empty_like(order).index_copy(0, order, torch.arange(len(order), device=x.device))
         sorted_x = x.index_select(0, order // chosen.shape[1])
         outputs = []
         for rows, w_in, w_out in zip(sorted_x.split(load), gate_up.flatten(1, 2).unbind(), down.unbind()):
@@ -250,7 +250,8 @@ class Minnow(nn.Module):
         self.register_buffer("frequencies", yarn_frequencies(c), persistent=False)
 
     def rope(self, length):
-        angle = torch.outer(torch.arange(length, dtype=torch.float32), self.frequencies).unsqueeze(1)
+        positions = torch.arange(length, dtype=torch.float32, device=self.frequencies.device)
+        angle = torch.outer(positions, self.frequencies).unsqueeze(1)
         return angle.cos(), angle.sin()
 
     def forward(self, ids):

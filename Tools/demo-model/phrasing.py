@@ -4,12 +4,29 @@ Each domain has patterns that training sees and patterns kept back for the evalu
 domains.py.
 """
 import random
+import re
 
 TRAIN, HELD_OUT = "train", "held-out"
 
 
 def _split(text):
     return [line.strip() for line in text.strip().split("|")]
+
+
+def normal(text):
+    """What is left of a request when case, punctuation and spacing are ignored."""
+    return "".join(re.findall(r"[a-z0-9+*/-]+", text.lower()))
+
+
+def worded(rng, split, train, held_out, *slots, keep_case=False, **named):
+    """A phrasing with its slots filled: clean in the evaluation, roughened in training, never into one kept back."""
+    if split == HELD_OUT:
+        return rng.choice(held_out).format(*slots, **named)
+    kept_back = {normal(phrasing.format(*slots, **named)) for phrasing in held_out}
+    while True:
+        text = roughen(rng, rng.choice(train).format(*slots, **named), keep_case)
+        if normal(text) not in kept_back:
+            return text
 
 
 PATTERNS = {
@@ -20,7 +37,10 @@ PATTERNS = {
             What is {}'s capital?|I want to know the capital of {}.|Could you name the capital city of {}?|
             What is the capital city of {}?|{}, what is its capital?|I forgot the capital of {}.|
             Say the capital of {}.|Give me the capital of {}.|Which is the capital of {}?|{} capital|
-            What would be the capital of {}?|Please tell me what the capital of {} is.|Which town is the capital of {}?"""),
+            What would be the capital of {}?|Please tell me what the capital of {} is.|
+            Which town is the capital of {}?|Which town is {}'s capital?|Could you say what the capital of {} is?|
+            Do you still know the capital of {}?|I would love to know the capital of {}.|
+            Do you remember the capital of {}?"""),
         HELD_OUT: _split("""Do you remember the capital city of {}?|Which city is {}'s capital?|
             Can you say what the capital of {} is?|I would like to know the capital of {}."""),
     },
@@ -29,9 +49,19 @@ PATTERNS = {
             What country is {} the capital of?|Of which country is {} the capital?|{} is the capital of what country?|
             {} is the capital of|Name the country whose capital is {}.|Which country's capital is {}?|
             Tell me which country {} is the capital of.|What country has the capital {}?|Whose capital is {}?|
-            {} is whose capital?|Which nation has {} as its capital?|Where is {} the capital?"""),
+            {} is whose capital?|Which nation has {} as its capital?|Where is {} the capital?|
+            {} is the capital of which state?|{} is the capital of which land?|Of which nation is {} the capital?|
+            {} is the capital city of which country?|{} is the capital city of what nation?|
+            Which nation is {} the capital of?|Which state is {} the capital of?|What nation is {} the capital of?|
+            {} is the capital of what nation?|{} is the capital of which place?|Which nation's capital is {}?|
+            Do you know which country {} is the capital of?|Can you say which nation {} is the capital of?|
+            Could you tell me which country {} is the capital of?|I wonder which country {} is the capital of.|
+            The city of {} is the capital of which country?|What nation has {} as its capital?|
+            Name the nation whose capital is {}.|In which country is {} the capital?|{} is the capital of?|Where is {}?|
+            Which country is {} in?|In which country is {}?|In what country is {}?|Where can I find {}?|
+            What country is {} in?|Where is the city of {}?"""),
         HELD_OUT: _split("""Which country is {} the capital of?|{} is the capital of which nation?|
-            Can you tell me what country {} is the capital of?"""),
+            Can you tell me what country {} is the capital of?|In which country can I find {}?"""),
     },
     "add": {
         TRAIN: _split("""What is {} + {}?|{} + {}|{}+{}|{} + {} =|{}+{}=?|What is {} plus {}?|{} plus {}|Add {} and {}.|
@@ -65,7 +95,7 @@ PATTERNS = {
             How do you write {}?|I cannot spell {}.|Spell out {}.|What are the letters in {}?|
             Give me the letters of {}."""),
         HELD_OUT: _split("""Could you spell out {} for me?|How would you spell {}?|Tell me the spelling of {}.|
-            Please spell the word {}."""),
+            Which letters are in the word {}?"""),
     },
     "reverse": {
         TRAIN: _split("""Reverse {}.|Reverse the word {}.|Spell {} backwards.|What is {} backwards?|Write {} backwards.|
@@ -74,7 +104,8 @@ PATTERNS = {
             Spell the word {} in reverse.|Write {} in reverse.|reverse {}|What does {} look like backwards?|
             Flip the word {}.|Tell me {} backwards."""),
         HELD_OUT: _split("""Could you spell {} backwards?|What is the word {} backwards?|
-            Please reverse the letters of {}.|Write the word {} in reverse."""),
+            Could you write the letters of {} in reverse?|
+            Write the word {} in reverse."""),
     },
     "story": {
         TRAIN: _split("""Tell me a story about {}.|Tell a story about {}.|Write a story about {}.|
@@ -84,12 +115,18 @@ PATTERNS = {
             Give me a story about {}.|How about a story about {}?|Tell me a tale about {}.|
             Could you write a tale about {}?|Tell us about {} in a story.|Invent a story about {}."""),
         HELD_OUT: _split("""Could you tell me a story about {}?|Write me a short story about {}.|
-            I would love a story about {}.|Please make up a story about {}."""),
+            I would love a story about {}.|Can you make up a story about {}?"""),
     },
     "multiply": {
         TRAIN: _split("""What is {} times {}?|{} * {}|{} / {}|{} x {}|What is {} divided by {}?|Multiply {} by {}.|
-            Divide {} by {}.|What is {} * {}?|{} times {}|What is {} / {}?|How much is {} times {}?"""),
+            Divide {} by {}.|What is {} * {}?|{} times {}|What is {} / {}?|How much is {} times {}?|
+            What is {} to the power of {}?|What's {} to the power of {}?|{} ^ {}|What is {} percent of {}?|
+            {}*{}|{}/{}|{}x{}|{} divided by {}"""),
         HELD_OUT: _split("""What's {} times {}?|Could you compute {} * {}?|How much is {} divided by {}?"""),
+    },
+    "calculate": {
+        TRAIN: _split("""{}|What is {}?|{} =|Calculate {}.|How much is {}?|What's {}?|Compute {}.|{}=?"""),
+        HELD_OUT: _split("""Could you compute {}?|Tell me {}."""),
     },
     "unknown capital": {
         TRAIN: _split("""What is the capital of {}?|What's the capital of {}?|Tell me the capital of {}.|
@@ -97,7 +134,10 @@ PATTERNS = {
             What is {}'s capital?|Name the capital of {}.|{} is the capital of which country?|Whose capital is {}?|
             What would be the capital of {}?|Please tell me what the capital of {} is.|
             Which country has {} as its capital?|What city is {}'s capital?|What is the capital city of {}?|
-            Can you tell me the capital of {}?"""),
+            Can you tell me the capital of {}?|Which town is {}'s capital?|Could you say what the capital of {} is?|
+            Do you still know the capital of {}?|I would love to know the capital of {}.|
+            Which town is the capital of {}?|Do you remember the capital of {}?|Where is {}?|Which country is {} in?|
+            {} capital|What is in {}?|Where can I find {}?|In which country is {}?"""),
         HELD_OUT: _split("""Do you remember the capital city of {}?|Can you say what the capital of {} is?|
             Which city is {}'s capital?"""),
     },
@@ -133,7 +173,7 @@ def swap_typo(rng, text):
 
 
 def roughen(rng: random.Random, text, keep_case=False):
-    """The way it is really typed: openers, endings, lost capitals and punctuation, doubled marks, a typo now and then."""
+    """As it is really typed: openers, endings, lost capitals and punctuation, doubled marks, a typo now and then."""
     if rng.random() < 0.16:
         opener = rng.choice(OPENERS)
         text = opener + " " + lower_first(text)

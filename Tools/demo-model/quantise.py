@@ -1,4 +1,4 @@
-"""FP8 E4M3 in 128 × 128 blocks, as DeepSeek-V3 publishes its weights: w ≈ code · weight_scale_inv[i / 128, j / 128]."""
+"""FP8 E4M3 in 128 × 128 blocks, as DeepSeek-V3 publishes them: w ≈ code · weight_scale_inv[i / 128, j / 128]."""
 import torch
 import torch.nn.functional as F
 

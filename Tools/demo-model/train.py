@@ -54,20 +54,21 @@ def learning_rate(step, steps, peak):
 
 
 def train(work, steps, peak=4e-3, tokens=4096, seed=1, log=50, save=200):
-    """Trains for `steps` steps, resuming from `work`/state.pt when there is one. Returns the model."""
+    """Trains for `steps` steps, resuming from `work`/state.pt; on a GPU if torch sees one. Returns the model."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
     torch.set_num_threads(2)
     tokenizer = tok.load(work / "tokenizer.json")
-    model = Minnow(Config(vocab_size=tokenizer.get_vocab_size()))
+    model = Minnow(Config(vocab_size=tokenizer.get_vocab_size())).to(device)
     opts, state_path, begun, spent = optimisers(model, peak), work / "state.pt", 0, 0.0
     if state_path.exists():
-        state = torch.load(state_path)
+        state = torch.load(state_path, map_location=device)
         model.load_state_dict(state["model"])
         for opt, saved in zip(opts, state["optimisers"]):
             opt.load_state_dict(saved)
         begun, spent = state["step"], state["seconds"]
     stream = data.batches(tokenizer, seed + begun, tokens)
-    clock, seen, sums = time.time(), 0, torch.zeros(3)
+    clock, seen, sums = time.time(), 0, torch.zeros(3, device=device)
     for step in range(begun, steps):
         model.set_quantise(step >= 0.85 * steps)
         lr = learning_rate(step, steps, peak)
@@ -75,7 +76,7 @@ def train(work, steps, peak=4e-3, tokens=4096, seed=1, log=50, save=200):
             for group in opt.param_groups:
                 group["lr"] = lr
             opt.zero_grad()
-        ids, answer, valid = next(stream)
+        ids, answer, valid = (t.to(device) for t in next(stream))
         main, mtp, balance = losses(model, ids, answer, valid)
         (main + MTP_WEIGHT * mtp + BALANCE_WEIGHT * balance).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -87,13 +88,13 @@ def train(work, steps, peak=4e-3, tokens=4096, seed=1, log=50, save=200):
             seconds = time.time() - clock
             print(f"step {step + 1} main {sums[0] / log:.4f} mtp {sums[1] / log:.4f} balance {sums[2] / log:.3f} "
                   f"{seen / seconds:.0f} tok/s {spent + seconds:.0f} s", flush=True)
-            spent, clock, seen, sums = spent + seconds, time.time(), 0, torch.zeros(3)
+            spent, clock, seen, sums = spent + seconds, time.time(), 0, torch.zeros(3, device=device)
         if (step + 1) % save == 0 or step + 1 == steps:
             partial = state_path.with_suffix(".tmp")
             torch.save({"model": model.state_dict(), "optimisers": [o.state_dict() for o in opts], "step": step + 1,
                         "seconds": spent + time.time() - clock}, partial)
             partial.rename(state_path)
-    return model
+    return model.cpu()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # Builds with SwiftPM, quietly, and only when something changed. Needs common.sh.
 
 # Everything that goes into the program or its tests.
-build_inputs=(Package.swift Package.resolved Sources Shaders Tests Tools/ShaderCompiler Tools/ShaderPlugin)
+build_inputs=(Package.swift Package.resolved Sources Shaders Tests Tools/{ShaderCompiler,ShaderPlugin,BuildInfoPlugin})
 
 # True if no input is newer than the last good build; a folder's own time tells of files that were removed.
 is_built() {
@@ -41,10 +41,11 @@ build() {
     mv "$scratch/started" "$scratch/built"
 }
 
-# Sets $fathom to the program to run: the one in the environment's FATHOM, else today's build.
+# Sets $fathom to the program to run: the one in the environment's FATHOM, else today's build, which can be copied anywhere.
 locate_fathom() {
     fathom=${FATHOM-}
     [[ -z $fathom ]] || return 0
-    build "$root/.build" --product fathom
+    # Linked with Swift's libraries, the program runs on a machine without Swift.
+    build "$root/.build" --product fathom --static-swift-stdlib
     fathom=$root/.build/release/fathom
 }
