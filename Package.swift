@@ -1,7 +1,7 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// Imports point one way: CVulkan <- GPU <- Shaders <- Kernels <- Model <- Generation <- fathom.
+// Imports point one way: CVulkan <- GPU <- Shaders <- Kernels <- Model <- Generation, Profiler <- fathom.
 // Numerics and JSON stand alone; Text and Checkpoint stand on them.
 let package = Package(
     name: "fathom",
@@ -30,12 +30,15 @@ let package = Package(
             name: "Text", dependencies: ["CPCRE2", "JSON"], linkerSettings: [.linkedLibrary(":libpcre2-8.a")]),
         .target(name: "Model", dependencies: ["Checkpoint", "Kernels"]),
         .target(name: "Generation", dependencies: ["Model", "Numerics", "Text"]),
+        // Times kernels by themselves and in a model's steps; tables, pictures, comparison.
+        .target(name: "Profiler", dependencies: ["JSON", "Model", "Numerics"]),
         // Reading keys and drawing lines in a terminal; standard output.
         .target(name: "Terminal"),
         .executableTarget(
             name: "fathom",
             dependencies: [
-                "Checkpoint", "GPU", "Generation", "JSON", "Kernels", "Minnow", "Model", "Numerics", "Terminal", "Text",
+                "Checkpoint", "GPU", "Generation", "JSON", "Kernels", "Minnow", "Model", "Numerics", "Profiler",
+                "Terminal", "Text",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             plugins: ["BuildInfoPlugin"]),
@@ -58,6 +61,7 @@ let package = Package(
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
         .testTarget(name: "ModelTests", dependencies: ["Checkpoint", "FixtureSupport", "Model", "Numerics"]),
         .testTarget(name: "GenerationTests", dependencies: ["Generation", "Model", "Numerics", "Text"]),
+        .testTarget(name: "ProfilerTests", dependencies: ["JSON", "Model", "Numerics", "Profiler"]),
         // A pseudo-terminal, and a screen that shows what was written to it.
         .target(name: "TerminalSupport", dependencies: ["Terminal"], path: "Tests/TerminalSupport"),
         .testTarget(name: "TerminalTests", dependencies: ["Terminal", "TerminalSupport"]),

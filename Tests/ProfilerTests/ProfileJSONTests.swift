@@ -1,0 +1,47 @@
+import JSON
+import Testing
+
+@testable import Profiler
+
+struct ProfileJSONTests {
+    @Test func whatIsWrittenIsRead() throws {
+        let profile = Profile.sample()
+        let text = profile.json.serialized(pretty: true)
+        let read = try Profile(JSONField(parsing: Array(text.utf8), name: "a.json"))
+        #expect(read == profile)
+    }
+
+    /// Each change to a good document, and what the error says.
+    @Test(arguments: [
+        ("\"version\": 1", "\"version\": 2", "a.json: version: expected 1: measure again"),
+        ("\"format\": \"fathom-profile\"", "\"format\": \"x\"", "a.json: format: expected fathom-profile"),
+        ("\"mode\": \"run\"", "\"mode\": \"walk\"", "a.json: mode: expected kernels or run"),
+        ("\"launch_ns\": 2000", "\"launch_ns\": \"x\"", "a.json: limits.launch_ns: expected a number"),
+        ("\"row\": 2", "\"row\": 3", "row: expected 0 to 2, found 3"),
+    ])
+    func whatIsWrongIsNamed(from: String, to: String, expected: String) throws {
+        let text = Profile.sample().json.serialized(pretty: true)
+        let start = try #require(text.firstRange(of: from))
+        let changed = text.replacingCharacters(in: start, with: to)
+        #expect {
+            try Profile(JSONField(parsing: Array(changed.utf8), name: "a.json"))
+        } throws: { error in
+            "\(error)".contains(expected)
+        }
+    }
+
+    @Test func roundsMustCoverTheSamples() throws {
+        var profile = Profile.sample()
+        profile.rows[0].roundSizes = [3]
+        let text = profile.json.serialized()
+        #expect(throws: JSONError.self) { try Profile(JSONField(parsing: Array(text.utf8), name: "a.json")) }
+    }
+}
+
+extension String {
+    fileprivate func replacingCharacters(in range: Range<Index>, with text: String) -> String {
+        var copy = self
+        copy.replaceSubrange(range, with: text)
+        return copy
+    }
+}
