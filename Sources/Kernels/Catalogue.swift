@@ -2,9 +2,7 @@
 public enum Catalogue {
     public static let kernels: [any Kernel.Type] = [
         Embedding.self, RMSNorm.self, Linear.self, SwiGLU.self, KVCacheAppend.self, MLAQuery.self, MLADecode.self,
-        MLAPrefill.self,
-        MLACombine.self, MLAValue.self, ExpertGate.self, ExpertGateUp.self, ExpertDown.self, ExpertSort.self,
-        GroupedLinear.self,
-        ExpertSum.self, Argmax.self,
+        MLAPrefill.self, MLACombine.self, MLAValue.self, ExpertGate.self, ExpertGateUp.self, ExpertDown.self,
+        ExpertSort.self, GroupedLinear.self, ExpertSum.self, Argmax.self,
     ]
 }

@@ -1,6 +1,11 @@
 // Places the built-in model's files in the program, and a table of them: minnow_table[0 ..< minnow_count].
-// The build rereads this file, not the checkpoint: after a new export, change the stamp.
-// stamp: 1
+// The build embeds again when a file below changes: it sees those that the preprocessor has looked for, not .incbin's.
+#if !__has_include("config.json") || !__has_include("generation_config.json") \
+    || !__has_include("model.safetensors.index.json") || !__has_include("model-00001-of-00002.safetensors") \
+    || !__has_include("model-00002-of-00002.safetensors") || !__has_include("tokenizer.json") \
+    || !__has_include("tokenizer_config.json")
+#error "Sources/Minnow/checkpoint: a file of the built-in model is missing"
+#endif
 
     .macro embed label, file
     .balign 64

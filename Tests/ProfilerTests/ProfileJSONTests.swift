@@ -16,8 +16,8 @@ struct ProfileJSONTests {
         ("\"version\": 1", "\"version\": 2", "a.json: version: expected 1: measure again"),
         ("\"format\": \"fathom-profile\"", "\"format\": \"x\"", "a.json: format: expected fathom-profile"),
         ("\"mode\": \"run\"", "\"mode\": \"walk\"", "a.json: mode: expected kernels or run"),
-        ("\"launch_ns\": 2000", "\"launch_ns\": \"x\"", "a.json: limits.launch_ns: expected a number"),
-        ("\"row\": 2", "\"row\": 3", "row: expected 0 to 2, found 3"),
+        ("\"launch_ns\": 2000.0", "\"launch_ns\": \"x\"", "a.json: limits.launch_ns: expected a number"),
+        ("\"row\": 2", "\"row\": 3", "row: expected 0 to 2, found number 3"),
     ])
     func whatIsWrongIsNamed(from: String, to: String, expected: String) throws {
         let text = Profile.sample().json.serialized(pretty: true)
