@@ -149,13 +149,28 @@ void fv_fill(fv_commands *c, uint64_t buffer, uint64_t offset, uint64_t byteCoun
     c->device->CmdFillBuffer(c->buffer, (VkBuffer)buffer, offset, byteCount, word);
 }
 
-void fv_timestamp(fv_commands *c, uint32_t index) {
-    c->device->CmdWriteTimestamp(c->buffer, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, c->timestamps, index);
+void fv_timestamp(fv_commands *c, fv_mark mark, uint32_t index) {
+    VkPipelineStageFlagBits stage =
+        mark == FV_MARK_START ? VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT : VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT;
+    c->device->CmdWriteTimestamp(c->buffer, stage, c->timestamps, index);
 }
 
 int32_t fv_read_timestamps(fv_commands *c, uint32_t count, uint64_t *ticks) {
     return c->device->GetQueryPoolResults(c->device->handle, c->timestamps, 0, count, count * sizeof *ticks, ticks,
                                           sizeof *ticks, VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT);
+}
+
+int32_t fv_calibrate(fv_device *device, uint64_t *ticks, uint64_t *nanoseconds, uint64_t *deviation) {
+    if (!device->GetCalibratedTimestampsEXT) return VK_ERROR_EXTENSION_NOT_PRESENT;
+    VkCalibratedTimestampInfoEXT clocks[2] = {
+        {VK_STRUCTURE_TYPE_CALIBRATED_TIMESTAMP_INFO_EXT, NULL, VK_TIME_DOMAIN_DEVICE_EXT},
+        {VK_STRUCTURE_TYPE_CALIBRATED_TIMESTAMP_INFO_EXT, NULL, VK_TIME_DOMAIN_CLOCK_MONOTONIC_EXT},
+    };
+    uint64_t times[2] = {0};
+    VkResult result = device->GetCalibratedTimestampsEXT(device->handle, 2, clocks, times, deviation);
+    *ticks = times[0];
+    *nanoseconds = times[1];
+    return result;
 }
 
 int32_t fv_submit(fv_device *device, fv_commands *c, uint64_t *value) {

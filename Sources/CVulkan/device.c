@@ -55,6 +55,22 @@ static void query_features(VkPhysicalDevice physical, features *f) {
     fv_vulkan.GetPhysicalDeviceFeatures2(physical, &f->core);
 }
 
+// Whether the device's clock and CLOCK_MONOTONIC can be read at one moment.
+static bool has_calibrated_timestamps(VkPhysicalDevice physical) {
+    if (!fv_has_extension(physical, VK_EXT_CALIBRATED_TIMESTAMPS_EXTENSION_NAME)) return false;
+    VkTimeDomainEXT domains[16];
+    uint32_t count = 16;
+    if (!fv_vulkan.GetPhysicalDeviceCalibrateableTimeDomainsEXT ||
+        fv_vulkan.GetPhysicalDeviceCalibrateableTimeDomainsEXT(physical, &count, domains) < 0)
+        return false;
+    bool device = false, host = false;
+    for (uint32_t i = 0; i < count; i++) {
+        device = device || domains[i] == VK_TIME_DOMAIN_DEVICE_EXT;
+        host = host || domains[i] == VK_TIME_DOMAIN_CLOCK_MONOTONIC_EXT;
+    }
+    return device && host;
+}
+
 static void describe_memory(VkPhysicalDevice physical, fv_device_info *info) {
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
     VkPhysicalDeviceMemoryProperties2 memory = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
@@ -141,6 +157,7 @@ int32_t fv_describe_device(uint32_t index, fv_device_info *info) {
         f.v13.subgroupSizeControl && (v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
     info->executableProperties = f.executables.pipelineExecutableInfo;
     info->cooperativeMatrix = f.matrix.cooperativeMatrix;
+    info->calibratedTimestamps = info->timestampPeriod > 0 && has_calibrated_timestamps(physical);
     describe_memory(physical, info);
     describe_matrices(physical, info);
     return VK_SUCCESS;
@@ -172,7 +189,7 @@ int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **out) 
     VkPhysicalDeviceFeatures2 core = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &v11};
     core.features.shaderInt16 = have.core.features.shaderInt16;
 
-    const char *extensions[4];
+    const char *extensions[5];
     uint32_t extensionCount = 0;
     void **tail = &v13.pNext;
     VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables = {
@@ -189,6 +206,7 @@ int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **out) 
         *tail = &matrix;
     }
     if (info.memoryBudget) extensions[extensionCount++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
+    if (info.calibratedTimestamps) extensions[extensionCount++] = VK_EXT_CALIBRATED_TIMESTAMPS_EXTENSION_NAME;
 
     VkQueueFamilyProperties family;
     device->queueFamily = fv_compute_queue_family(device->physical, &family);
@@ -213,6 +231,7 @@ int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **out) 
         LOAD(GetPipelineExecutablePropertiesKHR)
         LOAD(GetPipelineExecutableStatisticsKHR)
     }
+    if (info.calibratedTimestamps) { LOAD(GetCalibratedTimestampsEXT) }
 #undef LOAD
     device->GetDeviceQueue(device->handle, device->queueFamily, 0, &device->queue);
 

@@ -29,6 +29,7 @@ static int32_t start(void) {
     VkResult result = fv_vulkan.CreateInstance(&request, NULL, &fv_vulkan.instance);
     if (result != VK_SUCCESS) return result;
     FV_INSTANCE_FUNCTIONS(LOAD)
+    LOAD(GetPhysicalDeviceCalibrateableTimeDomainsEXT)
 #undef LOAD
     fv_vulkan.GetPhysicalDeviceCooperativeMatrixPropertiesKHR =
         fv_vulkan.GetInstanceProcAddr(fv_vulkan.instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");

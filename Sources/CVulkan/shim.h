@@ -75,7 +75,9 @@ typedef struct {
     PFN_vkGetInstanceProcAddr GetInstanceProcAddr;
     FV_GLOBAL_FUNCTIONS(FV_DECLARE)
     FV_INSTANCE_FUNCTIONS(FV_DECLARE)
-    PFN_vkVoidFunction GetPhysicalDeviceCooperativeMatrixPropertiesKHR;  // null without the extension
+    // Null without their extensions.
+    PFN_vkVoidFunction GetPhysicalDeviceCooperativeMatrixPropertiesKHR;
+    PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsEXT GetPhysicalDeviceCalibrateableTimeDomainsEXT;
     VkPhysicalDevice devices[16];
     uint32_t deviceCount;
 } fv_instance;
@@ -93,6 +95,7 @@ struct fv_device {
     bool captureStatistics;
     PFN_vkGetPipelineExecutablePropertiesKHR GetPipelineExecutablePropertiesKHR;
     PFN_vkGetPipelineExecutableStatisticsKHR GetPipelineExecutableStatisticsKHR;
+    PFN_vkGetCalibratedTimestampsEXT GetCalibratedTimestampsEXT;  // null without calibratedTimestamps
     FV_DEVICE_FUNCTIONS(FV_DECLARE)
 };
 

@@ -1,5 +1,22 @@
 import CVulkan
 
+/// Which moment a mark catches.
+public enum TimeMark: Sendable {
+    /// When the device takes up what follows.
+    case start
+    /// When everything before has finished.
+    case end
+}
+
+/// A dispatch, copy or fill and its marks' places in `Commands.timestamps()`.
+public struct MarkedCommand: Sendable {
+    /// The shader's name, "copy" or "fill".
+    public let name: String
+    /// The shader's specialisation constants, in the order of `ShaderModule.constants`.
+    public let constants: [UInt32]
+    public let start, end: Int
+}
+
 /// A recording of dispatches and copies, with the barriers that their reads and writes ask for.
 ///
 /// What a dispatch reads and writes is known from its shader's `readonly` and `writeonly` qualifiers. A barrier is put
@@ -15,6 +32,10 @@ public struct Commands: ~Copyable {
     private let timestampCapacity: Int
     private var timestampCount = 0
     public private(set) var dispatchCount = 0
+    /// Whether every command is put between two marks in time, for the profiler.
+    public var marksCommands = false
+    /// The recording's marked commands, in order.
+    public private(set) var marked: [MarkedCommand] = []
 
     public init(on device: Device, timestampCapacity: Int = 0) throws(GPUError) {
         var made: OpaquePointer?
@@ -39,6 +60,7 @@ public struct Commands: ~Copyable {
         retained.removeAll(keepingCapacity: true)
         timestampCount = 0
         dispatchCount = 0
+        marked.removeAll(keepingCapacity: true)
         try check(fv_begin(handle), "vkBeginCommandBuffer", device.profile.name)
     }
 
@@ -75,12 +97,13 @@ public struct Commands: ~Copyable {
         }
         order(zip(views, module.bindings).map { ($0, $1.access) })
         let words = shader.pushConstantWords
+        let start = openMark()
         let code = withUnsafePointer(to: pipeline.raw) {
             fv_dispatch(
                 handle, $0, ranges, UInt32(ranges.count), words, UInt32(words.count * 4), UInt32(groups.0),
-                UInt32(groups.1),
-                UInt32(groups.2))
+                UInt32(groups.1), UInt32(groups.2))
         }
+        closeMark(start, module.name, shader.constantWords.map(\.bits))
         try check(code, "vkAllocateDescriptorSets", "kernel \(module.name)")
         dispatchCount += 1
     }
@@ -92,9 +115,11 @@ public struct Commands: ~Copyable {
         order([(source, .read), (destination, .write)])
         retain(source.allocation)
         retain(destination.allocation)
+        let start = openMark()
         fv_copy(
             handle, source.allocation.raw.buffer, UInt64(source.offset), destination.allocation.raw.buffer,
             UInt64(destination.offset), UInt64(source.byteCount))
+        closeMark(start, "copy")
     }
 
     /// Fills whole 32-bit words.
@@ -103,16 +128,34 @@ public struct Commands: ~Copyable {
             view.byteCount % 4 == 0 && view.offset % 4 == 0, "fill of \(view.byteCount) bytes at \(view.offset)")
         order([(view, .write)])
         retain(view.allocation)
+        let start = openMark()
         fv_fill(handle, view.allocation.raw.buffer, UInt64(view.offset), UInt64(view.byteCount), word)
+        closeMark(start, "fill")
     }
 
-    /// Marks this point in time; the index is the mark's place in `timestamps()`. Nil where the capacity is used up or
-    /// the device has no timestamps.
-    public mutating func timestamp() -> Int? {
+    /// Has everything before end before anything after begins, whatever either touches.
+    public mutating func separate() {
+        fv_barrier(handle)
+        hazards = HazardTracker()
+    }
+
+    /// Marks a point in time; the index is the mark's place in `timestamps()`. Nil where the capacity is used up or the
+    /// device has no timestamps.
+    public mutating func timestamp(_ mark: TimeMark = .end) -> Int? {
         guard timestampCount < timestampCapacity else { return nil }
-        fv_timestamp(handle, UInt32(timestampCount))
+        fv_timestamp(handle, mark == .start ? FV_MARK_START : FV_MARK_END, UInt32(timestampCount))
         defer { timestampCount += 1 }
         return timestampCount
+    }
+
+    /// The mark before a command, if marks are wanted and there is room for both.
+    private mutating func openMark() -> Int? {
+        marksCommands && timestampCount + 2 <= timestampCapacity ? timestamp(.start) : nil
+    }
+
+    private mutating func closeMark(_ start: Int?, _ name: String, _ constants: [UInt32] = []) {
+        guard let start, let end = timestamp(.end) else { return }
+        marked.append(MarkedCommand(name: name, constants: constants, start: start, end: end))
     }
 
     /// Ends the recording and queues it. What it wrote is visible to the host after `wait`.
@@ -129,13 +172,16 @@ public struct Commands: ~Copyable {
         submitted = nil
     }
 
-    /// The marks' times in nanoseconds since an arbitrary origin; after `wait`.
+    /// The marks' times in nanoseconds on the device's clock, which `Device.clocks()` reads too; after `wait`.
     public mutating func timestamps() throws(GPUError) -> [Double] {
         guard timestampCount > 0 else { return [] }
         var ticks = [UInt64](repeating: 0, count: timestampCount)
         try check(
             fv_read_timestamps(handle, UInt32(timestampCount), &ticks), "vkGetQueryPoolResults", device.profile.name)
-        return ticks.map { Double($0) * device.profile.timestampPeriod }
+        // Counters of fewer bits start again at 0; marks are in order, so a lower one came after that.
+        let wrap = device.profile.timestampValidBits < 64 ? UInt64(1) << device.profile.timestampValidBits : 0
+        let first = ticks[0]
+        return ticks.map { Double($0 < first ? $0 &+ wrap : $0) * device.profile.timestampPeriod }
     }
 
     private mutating func retain(_ allocation: Allocation) { retained[ObjectIdentifier(allocation)] = allocation }

@@ -95,6 +95,19 @@ public final class Device: @unchecked Sendable {
             }
     }
 
+    /// The device's clock and the host's (CLOCK_MONOTONIC) at one moment, in nanoseconds, and how far apart the two
+    /// readings may be.
+    ///
+    /// - Throws: `.notSupported` without `hasCalibratedTimestamps`.
+    public func clocks() throws(GPUError) -> (device: Double, host: Double, deviation: Double) {
+        guard profile.hasCalibratedTimestamps else {
+            throw GPUError(call: "VK_EXT_calibrated_timestamps", result: .notSupported, object: profile.name)
+        }
+        var (ticks, host, deviation): (UInt64, UInt64, UInt64) = (0, 0, 0)
+        try check(fv_calibrate(handle, &ticks, &host, &deviation), "vkGetCalibratedTimestampsEXT", profile.name)
+        return (Double(ticks) * profile.timestampPeriod, Double(host), Double(deviation))
+    }
+
     /// Queues recorded commands; the result is what `wait` takes.
     func submit(_ commands: OpaquePointer) throws(GPUError) -> UInt64 {
         var value: UInt64 = 0

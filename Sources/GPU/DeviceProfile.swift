@@ -34,7 +34,7 @@ public struct DeviceProfile: Sendable {
     public let timestampValidBits: Int
     public let hasFloat16, hasInt8, has8BitStorage, has16BitStorage: Bool
     public let hasFullSubgroups, hasSubgroupSizeControl, hasSubgroupArithmetic: Bool
-    public let hasMemoryBudget, hasExecutableProperties: Bool
+    public let hasMemoryBudget, hasExecutableProperties, hasCalibratedTimestamps: Bool
     public let heaps: [Heap]
     public let matrixShapes: [MatrixShape]
 
@@ -83,6 +83,7 @@ public struct DeviceProfile: Sendable {
         hasSubgroupArithmetic = info.subgroupOperations & 0x5 == 0x5
         hasMemoryBudget = info.memoryBudget
         hasExecutableProperties = info.executableProperties
+        hasCalibratedTimestamps = info.calibratedTimestamps
         heaps = withUnsafeBytes(of: info.heaps) { raw in
             raw.bindMemory(to: fv_heap.self).prefix(Int(info.heapCount)).map {
                 Heap(

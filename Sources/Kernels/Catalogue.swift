@@ -5,4 +5,9 @@ public enum Catalogue {
         MLAPrefill.self, MLACombine.self, MLAValue.self, ExpertGate.self, ExpertGateUp.self, ExpertDown.self,
         ExpertSort.self, GroupedLinear.self, ExpertSum.self, Argmax.self,
     ]
+
+    /// What measures a device's limits: tested and gated as kernels are, and used by no model.
+    public static let yardsticks: [any Kernel.Type] = [LimitCopy.self, LimitFMA.self]
+
+    public static var tested: [any Kernel.Type] { kernels + yardsticks }
 }

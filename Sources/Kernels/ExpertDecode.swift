@@ -123,6 +123,8 @@ public struct ExpertGateUp: Kernel {
         }
     }
 
+    public var summary: String { "\(h.rows) × \(x.columns) to \(h.columns), \(gates[0].codes.type)" }
+
     public var cost: Cost {
         Cost(
             byteCount: 2 * chosenByteCount(gates, assignments: h.rows) + 4 * (x.rows * x.columns + h.rows * h.columns),
@@ -210,6 +212,8 @@ public struct ExpertDown: Kernel {
             }
         }
     }
+
+    public var summary: String { "\(h.rows) × \(h.columns) to \(y.columns), \(weights[0].codes.type)" }
 
     public var cost: Cost {
         Cost(

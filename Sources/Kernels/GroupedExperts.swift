@@ -68,6 +68,10 @@ public struct GroupedLinear: Kernel {
         }
     }
 
+    public var summary: String {
+        "\(weights[0].name) \(y.rows) × \(x.columns) to \(y.columns), \(weights[0].codes.type)"
+    }
+
     public var cost: Cost {
         Cost(
             byteCount: chosenByteCount(weights, assignments: y.rows)

@@ -9,13 +9,16 @@ import Shaders
 public struct CacheView: Sendable {
     public static let pageTokenCount = 64
     public let entries, pageTable, positions, sequences: Tensor
+    /// Keys that all tokens of the batch attend to, for `cost`; nil: as if each had the longest's.
+    public let keyTotal: Int?
 
-    public init(entries: Tensor, pageTable: Tensor, positions: Tensor, sequences: Tensor) {
+    public init(entries: Tensor, pageTable: Tensor, positions: Tensor, sequences: Tensor, keyTotal: Int? = nil) {
         precondition(entries.pitch == entries.columns && positions.rows == sequences.rows, "cache: \(entries.shape)")
         self.entries = entries
         self.pageTable = pageTable
         self.positions = positions
         self.sequences = sequences
+        self.keyTotal = keyTotal
     }
 
     var maxPages: Int { pageTable.columns }
@@ -29,7 +32,7 @@ public struct CacheView: Sendable {
     }
 
     /// Two sequences with shuffled pages; token i of the batch has the given position in sequence i % 2.
-    static func sample(
+    public static func sample(
         _ bench: inout Workbench, _ shape: MLAShape, positions: [Int], type: ElementType, filled: Bool
     ) throws(GPUError) -> CacheView {
         let maxPages = (positions.max() ?? 0) / pageTokenCount + 1
@@ -42,7 +45,8 @@ public struct CacheView: Sendable {
             pageTable: try bench.tensor("pageTable", .u32, [2, maxPages], .words(pages)),
             positions: try bench.tensor("positions", .u32, [positions.count], .words(positions.map { UInt32($0) })),
             sequences: try bench.tensor(
-                "sequences", .u32, [positions.count], .words(positions.indices.map { UInt32($0 % 2) })))
+                "sequences", .u32, [positions.count], .words(positions.indices.map { UInt32($0 % 2) })),
+            keyTotal: positions.reduce(0) { $0 + $1 + 1 })
     }
 }
 

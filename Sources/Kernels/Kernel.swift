@@ -12,10 +12,17 @@ public protocol Kernel: Sendable {
     var outputs: [Tensor] { get }
     func encode(into commands: inout Commands) throws(GPUError)
     func reference()
+    /// Which operand, sizes and formats, as tables show them: "q_b_proj 1 × 1536 to 24576, fp8E4M3".
+    var summary: String { get }
     var cost: Cost { get }
     var tolerance: Tolerance { get }
     /// Shapes to test and measure: the family's true ones, ragged edges, one row, a prime width.
     static var cases: [KernelCase] { get }
+}
+
+extension Kernel {
+    /// The sizes of what is written.
+    public var summary: String { outputs[0].shape.map(String.init).joined(separator: " × ") }
 }
 
 /// Bytes that must move and operations that must be done, from the shapes alone.

@@ -71,6 +71,8 @@ public struct Linear: Kernel {
         }
     }
 
+    public var summary: String { "\(weight.name) \(x.rows) × \(x.columns) to \(y.columns), \(weight.codes.type)" }
+
     public var cost: Cost {
         Cost(
             byteCount: weight.byteCount + 4 * x.rows * (x.columns + y.columns),

@@ -83,10 +83,14 @@ public struct MLADecode: Kernel {
         }
     }
 
+    public var summary: String { "\(query.rows) × \(shape.heads) heads, \(entries.type)" }
+
     public var cost: Cost {
-        let keys = query.rows * splitCount * Self.splitKeyCount
+        let keys = cache.keyTotal ?? query.rows * splitCount * Self.splitKeyCount
         let flops = 2 * keys * shape.heads * (shape.entryWidth + shape.kvLoraRank)
-        return Cost(byteCount: keys * shape.entryWidth * entries.type.byteCount, flopCount: flops)
+        return Cost(
+            byteCount: keys * shape.entryWidth * entries.type.byteCount + 4 * query.rows * query.columns,
+            flopCount: flops)
     }
 
     public var tolerance: Tolerance {

@@ -77,9 +77,10 @@ public struct MLAPrefill: Kernel {
         }
     }
 
-    /// As if each token's keys were the longest's: the positions themselves are the device's.
+    public var summary: String { "\(query.rows) × \(shape.heads) heads, \(entries.type)" }
+
     public var cost: Cost {
-        let keys = query.rows * cache.maxPages * CacheView.pageTokenCount
+        let keys = cache.keyTotal ?? query.rows * cache.maxPages * CacheView.pageTokenCount
         let readers = ceilDivide(shape.heads, headsPerWorkgroup)
         return Cost(
             byteCount: keys * readers * shape.entryWidth * entries.type.byteCount

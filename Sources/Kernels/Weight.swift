@@ -26,6 +26,11 @@ public struct Weight: Sendable {
     }
 
     public var columns: Int { codes.columns }
+    /// The published name's part that tells the weights of a layer apart: "q_b_proj".
+    public var name: String {
+        let parts = codes.label.split(separator: ".")
+        return String((parts.last == "weight" ? parts.dropLast() : parts).last ?? "")
+    }
 
     /// The shaders' constant FORMAT.
     public var format: UInt32 {

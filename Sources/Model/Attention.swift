@@ -20,7 +20,7 @@ extension Transformer {
         let kv = try linear(x, weights.kvA, batch.phase, "kv_a")
         let view = CacheView(
             entries: cacheEntries[layer], pageTable: batch.pageTable, positions: batch.positions,
-            sequences: batch.sequences)
+            sequences: batch.sequences, keyTotal: batch.keyTotal)
         try executor.run(
             KVCacheAppend(
                 shape: shape, kv: kv, weight: weights.kvANorm, frequencies: self.weights.frequencies, cache: view,

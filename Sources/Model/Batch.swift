@@ -10,6 +10,8 @@ struct Batch {
     let firstPosition: Int
     /// Keys that the longest sequence attends to.
     let keyCount: Int
+    /// Keys that all tokens together attend to.
+    let keyTotal: Int
     /// Rows whose logits are wanted.
     let outputRows: [Int]
     /// Of those rows, the best next token among so many ids instead of the logits.

@@ -14,8 +14,10 @@ public final class Executor {
     private var arena: Arena?
     private var transfer: Transfer?
     private var commands: Commands?
-    /// What runs now, for error messages: "layer 3".
-    public var place = ""
+    /// What runs now, for error messages and profiles: "layer 3", and "attention" of it.
+    public private(set) var place = ""
+    private var operation = ""
+    private var timeline: StepTimeline?
     /// Bytes that were asked for so far.
     public private(set) var byteCount = 0
 
@@ -36,6 +38,24 @@ public final class Executor {
         device = nil
         runsReference = false
         onlyCounts = true
+    }
+
+    /// What runs from now on.
+    func enter(_ place: String? = nil, _ operation: String? = nil) {
+        self.place = place ?? self.place
+        self.operation = operation ?? self.operation
+    }
+
+    func enter(operation: String) { enter(nil, operation) }
+
+    /// Has the steps from now on recorded; nil ends that. Nothing to record without a device.
+    func record(into timeline: StepTimeline?) throws(ModelError) {
+        guard let device else { return }
+        try gpu { () throws(GPUError) in
+            commands = try Commands(on: device, timestampCapacity: timeline == nil ? 0 : StepTimeline.markCapacity)
+        }
+        commands!.marksCommands = timeline != nil
+        self.timeline = timeline
     }
 
     /// For plans: see `onlyCounts`.
@@ -149,21 +169,37 @@ public final class Executor {
 
     // MARK: Work
 
+    /// A step begins with its inputs, and ends when its results are read.
+    func openStep() { timeline?.prepare() }
+    func closeStep() { timeline?.close() }
+
     /// Starts a step's recording.
     public func begin() throws(ModelError) {
+        timeline?.begin()
         try gpu { () throws(GPUError) in try commands?.begin() }
     }
 
     /// Runs what was recorded and waits for it.
     public func finish() throws(ModelError) {
         try gpu { () throws(GPUError) in
+            timeline?.enter("submit")
             try commands?.submit()
+            timeline?.enter("wait")
             try commands?.wait()
+            if device != nil { try timeline?.finish(&commands!) }
         }
     }
 
     public func run(_ kernel: some Kernel) throws(ModelError) {
-        if device != nil { try gpu { () throws(GPUError) in try kernel.encode(into: &commands!) } }
+        if device != nil {
+            try gpu { () throws(GPUError) in
+                let first = markedCount(&commands!)
+                try kernel.encode(into: &commands!)
+                timeline?.add(
+                    type(of: kernel).name, kernel.summary, kernel.cost, place, operation,
+                    first..<markedCount(&commands!))
+            }
+        }
         guard runsReference else { return }
         kernel.reference()
         if device != nil { try compare(kernel) }
@@ -171,7 +207,13 @@ public final class Executor {
 
     /// Zeroes a tensor, padding included.
     public func clear(_ tensor: Tensor) throws(ModelError) {
-        if device != nil { commands!.fill(tensor.view, word: 0) }
+        if device != nil {
+            let first = markedCount(&commands!)
+            commands!.fill(tensor.view, word: 0)
+            timeline?.add(
+                "fill", "\(tensor.rows) × \(tensor.columns)", Cost(byteCount: tensor.byteCount, flopCount: 0), place,
+                operation, first..<markedCount(&commands!))
+        }
         if let host = tensor.storage.host {
             zero(
                 UnsafeMutableRawBufferPointer(rebasing: host[tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]))
@@ -196,5 +238,8 @@ public final class Executor {
         do throws(GPUError) { return try body() } catch { throw .failed(error.description) }
     }
 }
+
+/// Not a property's read: the compiler takes that of an optional property for a consumption.
+private func markedCount(_ commands: inout Commands) -> Int { commands.marked.count }
 
 private func zero(_ bytes: UnsafeMutableRawBufferPointer) { bytes.initializeMemory(as: UInt8.self, repeating: 0) }

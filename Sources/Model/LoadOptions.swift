@@ -1,3 +1,4 @@
+import GPU
 import Numerics
 
 /// Where a model runs.
@@ -58,6 +59,10 @@ public protocol TraceableModel: AnyObject {
     /// What runs it, for reports: a device's name, or "cpu".
     var deviceName: String { get }
     var peakDeviceByteCount: Int? { get }
+    /// Has each step's dispatches recorded from now on, with their times on the device; nil ends that.
+    func record(into timeline: StepTimeline?) throws(ModelError)
+    /// The device that it runs on; nil on the CPU.
+    var device: Device? { get }
     /// What the checkpoint lacks without being wrong.
     var notes: [String] { get }
 }

@@ -107,7 +107,8 @@ extension Transformer {
             positions: try tensor("positions", [tokenCount], words: true),
             sequences: try tensor("sequences", [tokenCount], words: true),
             pageTable: try tensor("page table", [tokenCount, PagedCache.pageCount(forTokens: keyCount)], words: true),
-            firstPosition: 0, keyCount: max(keyCount, 1), outputRows: Array(0..<outputCount))
+            firstPosition: 0, keyCount: max(keyCount, 1), keyTotal: tokenCount * keyCount,
+            outputRows: Array(0..<outputCount))
         _ = try forward(batch)
     }
 }

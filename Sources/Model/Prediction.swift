@@ -13,7 +13,7 @@ extension Transformer {
     func predict(_ weights: PredictionWeights, hidden: Tensor, next: Tensor, _ batch: Batch) throws(ModelError)
         -> Tensor
     {
-        executor.place = "the multi-token prediction"
+        executor.enter("the multi-token prediction", "prediction")
         let width = config.hiddenSize
         let rows = [batch.tokenCount, width]
         let embedded = try tensor("mtp embedded", rows)

@@ -66,6 +66,8 @@ extension Transformer: LanguageModel {
     private func run(_ runs: [Run], _ phase: StepPhase, _ items: [StepItem], _ results: inout [Logits])
         throws(ModelError)
     {
+        executor.openStep()
+        defer { executor.closeStep() }
         let batch = try makeBatch(runs, phase, items)
         try executor.begin()
         let logits = try forward(batch)
@@ -135,7 +137,8 @@ extension Transformer: LanguageModel {
             positions: try tensor("positions", [count], words: true),
             sequences: try tensor("sequences", [count], words: true),
             pageTable: try tensor("page table", [runs.count, maxPages], words: true),
-            firstPosition: Int(positions.first ?? 0), keyCount: Int(positions.max() ?? 0) + 1, outputRows: outputRows)
+            firstPosition: Int(positions.first ?? 0), keyCount: Int(positions.max() ?? 0) + 1,
+            keyTotal: positions.reduce(0) { $0 + Int($1) + 1 }, outputRows: outputRows)
         if case .best(let among)? = items.lazy.map(\.output).first(where: { $0 != .none }) {
             precondition(
                 items.allSatisfy { $0.output == .none || $0.output == .best(among: among) }

@@ -1,6 +1,9 @@
+import GPU
 import Kernels
 
 extension Transformer: TraceableModel {
+    public var device: Device? { executor.device }
+    public func record(into timeline: StepTimeline?) throws(ModelError) { try executor.record(into: timeline) }
     public var deviceName: String { executor.device?.profile.name ?? "cpu" }
     public var peakDeviceByteCount: Int? { executor.device?.allocatedByteCount.peak }
 

@@ -76,17 +76,18 @@ public final class Transformer {
         let x = try tensor("x", rows)
         let normed = try tensor("normed", rows)
         let delta = try tensor("delta", rows)
-        executor.place = "the embedding"
+        executor.enter("the embedding", "embedding")
         try executor.run(Embedding(tokens: batch.tokens, table: weights.embedding, y: x))
         for (index, layer) in weights.layers.enumerated() {
-            executor.place = "layer \(index)"
+            executor.enter("layer \(index)", "norm")
             try norm(x, adding: index == 0 ? nil : delta, layer.inputNorm, normed)
             try observer?(.hidden(layer: index, x))
             try block(layer, index, batch, x: x, normed: normed, delta: delta)
         }
-        executor.place = "the head"
+        executor.enter("the head", "norm")
         try norm(x, adding: delta, weights.finalNorm, normed)
         try observer?(.hidden(layer: weights.layers.count, x))
+        executor.enter("the head", "head")
         let outputs = try logits(normed, batch)
         try observer?(.final(normed, batch))
         return outputs
@@ -96,11 +97,17 @@ public final class Transformer {
     func block(
         _ layer: LayerWeights, _ index: Int, _ batch: Batch, x: Tensor, normed: Tensor, delta: Tensor
     ) throws(ModelError) {
+        executor.enter(operation: "attention")
         try attention(normed, layer.attention, layer: index, batch, delta)
+        executor.enter(operation: "norm")
         try norm(x, adding: delta, layer.postAttentionNorm, normed)
         switch layer.feedForward {
-        case .dense(let weights): try feedForward(normed, weights, batch.phase, delta)
-        case .experts(let weights): try experts(normed, weights, layer: index, batch.phase, delta)
+        case .dense(let weights):
+            executor.enter(operation: "feed-forward")
+            try feedForward(normed, weights, batch.phase, delta)
+        case .experts(let weights):
+            executor.enter(operation: "experts")
+            try experts(normed, weights, layer: index, batch.phase, delta)
         }
     }
 

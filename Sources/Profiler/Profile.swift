@@ -118,7 +118,7 @@ extension Profile {
         public var tokenCount: Int
         public var start, end: Double
         public var dispatches: [Dispatch]
-        /// What the host did, in order: "record", "submit", "wait", "read".
+        /// What the host did, in order: "prepare", "record", "submit", "wait", "read".
         public var host: [Span]
     }
 

@@ -45,7 +45,7 @@ typedef struct {
     uint32_t timestampValidBits;
     bool float16, int8, storage8Bit, storage16Bit;
     bool fullSubgroups, subgroupSizeControl;
-    bool cooperativeMatrix, memoryBudget, executableProperties;
+    bool cooperativeMatrix, memoryBudget, executableProperties, calibratedTimestamps;
     uint32_t heapCount;
     fv_heap heaps[16];
     uint32_t matrixShapeCount;
@@ -128,9 +128,16 @@ void fv_barrier_to_host(fv_commands *commands);
 void fv_copy(fv_commands *commands, uint64_t source, uint64_t sourceOffset, uint64_t destination,
              uint64_t destinationOffset, uint64_t byteCount);
 void fv_fill(fv_commands *commands, uint64_t buffer, uint64_t offset, uint64_t byteCount, uint32_t word);
-// Writes the time at which all earlier commands had finished into slot `index`.
-void fv_timestamp(fv_commands *commands, uint32_t index);
+typedef enum {
+    FV_MARK_END = 0,    // the time at which all earlier commands had finished
+    FV_MARK_START = 1,  // the time at which the device takes up what follows
+} fv_mark;
+// Writes a time into slot `index`.
+void fv_timestamp(fv_commands *commands, fv_mark mark, uint32_t index);
 int32_t fv_read_timestamps(fv_commands *commands, uint32_t count, uint64_t *ticks);
+// The device's clock and the host's (CLOCK_MONOTONIC, nanoseconds) at one moment, and how far apart the readings may be.
+// VK_ERROR_EXTENSION_NOT_PRESENT without calibratedTimestamps.
+int32_t fv_calibrate(fv_device *device, uint64_t *ticks, uint64_t *nanoseconds, uint64_t *deviation);
 
 // Queues the commands; the device's timeline reaches `*value` when they are done.
 int32_t fv_submit(fv_device *device, fv_commands *commands, uint64_t *value);

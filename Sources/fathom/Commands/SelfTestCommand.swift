@@ -31,7 +31,7 @@ struct SelfTestCommand: ParsableCommand {
     var json = false
 
     mutating func validate() throws {
-        let known = Catalogue.kernels.map { $0.name }
+        let known = Catalogue.tested.map { $0.name }
         if let unknown = names.first(where: { !known.contains($0) }) {
             throw ValidationError("\(unknown): expected a kernel: \(known.joined(separator: ", "))")
         }
@@ -39,7 +39,7 @@ struct SelfTestCommand: ParsableCommand {
 
     func run() throws {
         let device = try Device.open(device, captureStatistics: compileOnly)
-        let kernels = Catalogue.kernels.filter { names.isEmpty || names.contains($0.name) }
+        let kernels = Catalogue.tested.filter { names.isEmpty || names.contains($0.name) }
         if compileOnly { return try report(statisticsOf: kernels, on: device) }
         try note("\(device.profile.name), subgroups of \(device.profile.subgroupSize), \(device.profile.driverInfo)")
         var passed = 0

@@ -1,0 +1,163 @@
+import GPU
+import Numerics
+import Shaders
+
+/// y[i] = x[i]: the device's memory bandwidth.
+///
+/// `x, y: [n], U32`, n a multiple of four.
+public struct LimitCopy: Kernel {
+    public static let name = "limit_copy"
+    let x: Tensor
+    let y: Tensor
+
+    public init(x: Tensor, y: Tensor) {
+        precondition(x.shape == y.shape && x.rows % 4 == 0 && x.columns == 1, "limit_copy: \(x.shape) to \(y.shape)")
+        self.x = x
+        self.y = y
+    }
+
+    public var outputs: [Tensor] { [y] }
+
+    public func encode(into commands: inout Commands) throws(GPUError) {
+        let chunks = x.rows / 4
+        let shader = LimitCopyShader(
+            params: .init(chunkCount: UInt32(chunks)), bindings: .init(x: x.view, y: y.view))
+        // Some chunks a thread keep several loads in flight, and enough threads keep every unit busy.
+        try commands.dispatch(shader, groups: (max(1, min(ceilDivide(chunks, 256), 16384)), 1, 1))
+    }
+
+    public func reference() { for i in 0..<x.rows { y.words[i] = x.words[i] } }
+
+    public var cost: Cost { Cost(byteCount: 8 * x.rows, flopCount: 0) }
+    public var tolerance: Tolerance { Tolerance(0, because: "a copy") }
+
+    public static var cases: [KernelCase] {
+        [4, 4096, 100_012].map { count in
+            KernelCase("\(count) words") { bench throws(GPUError) in
+                let words = (0..<count).map { _ in UInt32(truncatingIfNeeded: bench.random.next()) }
+                return LimitCopy(
+                    x: try bench.tensor("x", .u32, [count], .words(words)), y: try bench.output("y", .u32, [count]))
+            }
+        }
+    }
+}
+
+/// v ← v · a + b, many times in FP32 or FP16: the device's arithmetic.
+///
+/// `y: [1, threads], F32`, threads a multiple of 64: see Shaders/limit_fma.comp.
+public struct LimitFMA: Kernel {
+    public static let name = "limit_fma"
+    let y: Tensor
+    let rounds: Int
+    let isHalf: Bool
+    /// With these the values approach b / (1 − a) = 8: no infinities, no subnormals.
+    static let (a, b): (Float, Float) = (0.75, 2)
+
+    public init(y: Tensor, rounds: Int, isHalf: Bool) {
+        precondition(y.columns % 64 == 0 && y.rows == 1, "limit_fma: \(y.shape)")
+        self.y = y
+        self.rounds = rounds
+        self.isHalf = isHalf
+    }
+
+    public var outputs: [Tensor] { [y] }
+
+    private var chainCount: Int { isHalf ? 32 : 16 }
+
+    public func encode(into commands: inout Commands) throws(GPUError) {
+        let groups = (y.columns / 64, 1, 1)
+        let rounds = UInt32(rounds)
+        if isHalf {
+            try commands.dispatch(
+                LimitFmaHalfShader(
+                    params: .init(rounds: rounds, a: Self.a, b: Self.b), bindings: .init(y: y.view)), groups: groups)
+        } else {
+            try commands.dispatch(
+                LimitFmaShader(params: .init(rounds: rounds, a: Self.a, b: Self.b), bindings: .init(y: y.view)),
+                groups: groups)
+        }
+    }
+
+    public func reference() {
+        for thread in 0..<y.columns {
+            var sum: Float = 0
+            for chain in 0..<chainCount {
+                var value = Float(thread % 7 + chain % 16)
+                for _ in 0..<rounds { value = Self.b.addingProduct(value, Self.a) }
+                sum += value
+            }
+            y.floats[thread] = sum
+        }
+    }
+
+    public var cost: Cost {
+        Cost(byteCount: 4 * y.columns, flopCount: 2 * chainCount * rounds * y.columns)
+    }
+
+    public var tolerance: Tolerance {
+        isHalf
+            ? Tolerance(0x1p-8, because: "each round rounds to 11 bits, and errors shrink by a quarter a round")
+            : Tolerance(1e-5, because: "FP32 sums of \(chainCount) terms, and rounds that may be fused or not")
+    }
+
+    public static var cases: [KernelCase] {
+        [false, true].flatMap { isHalf in
+            [0, 1, 20].map { rounds in
+                KernelCase("\(isHalf ? "FP16" : "FP32"), \(rounds) rounds") { bench throws(GPUError) in
+                    LimitFMA(y: try bench.output("y", [1, 192]), rounds: rounds, isHalf: isHalf)
+                }
+            }
+        }
+    }
+}
+
+/// C ← A · B + C, many times on matrix units with FP16 inputs and FP32 sums.
+///
+/// `y: [groups, M · N], F32`: see Shaders/limit_matrix.comp.
+public struct LimitMatrix: Kernel {
+    public static let name = "limit_matrix"
+    let y: Tensor
+    let rounds: Int
+    let shape: DeviceProfile.MatrixShape
+    let subgroupSize: Int
+    static let (a, b): (Float, Float) = (0.5, 0.25)
+
+    public init(y: Tensor, rounds: Int, shape: DeviceProfile.MatrixShape, subgroupSize: Int) {
+        precondition(y.columns == shape.m * shape.n && y.pitch == y.columns, "limit_matrix: \(y.shape)")
+        self.y = y
+        self.rounds = rounds
+        self.shape = shape
+        self.subgroupSize = subgroupSize
+    }
+
+    /// The device's largest shape with FP16 inputs and FP32 sums for one subgroup; nil if it lists none.
+    public static func shape(of profile: DeviceProfile) -> DeviceProfile.MatrixShape? {
+        // VK_COMPONENT_TYPE_FLOAT16_KHR is 0, FLOAT32 is 1; VK_SCOPE_SUBGROUP_KHR is 3.
+        profile.matrixShapes.filter {
+            $0.aType == 0 && $0.bType == 0 && $0.cType == 1 && $0.resultType == 1 && $0.scope == 3
+        }.max { $0.m * $0.n * $0.k < $1.m * $1.n * $1.k }
+    }
+
+    public var outputs: [Tensor] { [y] }
+
+    public func encode(into commands: inout Commands) throws(GPUError) {
+        let shader = LimitMatrixShader(
+            constants: .init(
+                m: UInt32(shape.m), n: UInt32(shape.n), k: UInt32(shape.k), threads: UInt32(subgroupSize)),
+            params: .init(rounds: UInt32(rounds), a: Self.a, b: Self.b), bindings: .init(y: y.view))
+        try commands.dispatch(shader, groups: (y.rows, 1, 1))
+    }
+
+    public func reference() {
+        let value = 4 * Float(rounds * shape.k) * Self.a * Self.b
+        for index in 0..<y.rows * y.columns { y.floats[index] = value }
+    }
+
+    public var cost: Cost {
+        Cost(byteCount: 4 * y.rows * y.columns, flopCount: 8 * rounds * shape.m * shape.n * shape.k * y.rows)
+    }
+    public var tolerance: Tolerance { Tolerance(1e-5, because: "sums of powers of two") }
+
+    /// None: which shapes there are, a device says. The profiler checks its one before it measures.
+    public static var cases: [KernelCase] { [] }
+}

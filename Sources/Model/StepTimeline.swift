@@ -1,0 +1,109 @@
+import GPU
+import Glibc
+import Kernels
+
+/// What a model's steps did and when: each use of a kernel with its dispatches on the device's clock, and the host's part
+/// on its own (CLOCK_MONOTONIC). Nanoseconds.
+public final class StepTimeline {
+    /// Two marks a dispatch: enough for a hundred layers of eighty.
+    static let markCapacity = 16_384
+
+    /// One use of a kernel.
+    public struct Use: Sendable {
+        public let kernel, summary: String
+        public let cost: Cost
+        /// "layer 3" and "attention".
+        public let place, operation: String
+        public internal(set) var dispatches: [Dispatch]
+        fileprivate let range: Range<Int>
+    }
+
+    public struct Dispatch: Sendable {
+        public let shader: String
+        public let constants: [UInt32]
+        /// On the device's clock.
+        public let start, end: Double
+    }
+
+    /// What the host did in a step: "prepare", "record", "submit", "wait", "read".
+    public struct Span: Sendable {
+        public let name: String
+        public let start: Double
+        public internal(set) var end: Double
+    }
+
+    /// One submission.
+    public struct Submission: Sendable {
+        public internal(set) var uses: [Use] = []
+        public internal(set) var host: [Span] = []
+        /// Whether every command had its marks.
+        public internal(set) var isComplete = true
+    }
+
+    public private(set) var submissions: [Submission] = []
+    private var current = Submission()
+
+    public init() {}
+
+    /// Gives up what was recorded so far, and ends the last step's reading.
+    public func take() -> [Submission] {
+        close()
+        defer { submissions = [] }
+        return submissions
+    }
+
+    /// Ends what the host did until now: the caller goes on with its own work.
+    public func close() {
+        guard let last = submissions.indices.last else { return }
+        Self.end(&submissions[last].host)
+    }
+
+    /// A step's inputs are made and uploaded from now on.
+    func prepare() {
+        close()
+        current = Submission()
+        enter("prepare")
+    }
+
+    func begin() {
+        if current.host.last?.name != "prepare" { current = Submission() }
+        enter("record")
+    }
+
+    func enter(_ name: String) {
+        Self.end(&current.host)
+        current.host.append(Span(name: name, start: Self.now(), end: .infinity))
+    }
+
+    func add(
+        _ kernel: String, _ summary: String, _ cost: Cost, _ place: String, _ operation: String, _ range: Range<Int>
+    ) {
+        if range.isEmpty { current.isComplete = false }
+        current.uses.append(
+            Use(
+                kernel: kernel, summary: summary, cost: cost, place: place, operation: operation, dispatches: [],
+                range: range))
+    }
+
+    /// The submission of these commands is done.
+    func finish(_ commands: inout Commands) throws(GPUError) {
+        let (marked, times) = (commands.marked, try commands.timestamps())
+        for index in current.uses.indices {
+            current.uses[index].dispatches = marked[current.uses[index].range].map {
+                Dispatch(shader: $0.name, constants: $0.constants, start: times[$0.start], end: times[$0.end])
+            }
+        }
+        enter("read")
+        submissions.append(current)
+    }
+
+    private static func end(_ spans: inout [Span]) {
+        if let last = spans.indices.last, spans[last].end == .infinity { spans[last].end = now() }
+    }
+
+    public static func now() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
+    }
+}
