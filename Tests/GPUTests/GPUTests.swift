@@ -65,22 +65,7 @@ struct HazardTests {
     }
 }
 
-struct DeviceTests {
-    @Test func anUnknownDeviceIsNamedWithWhatThereIs() {
-        #expect { _ = try Device.open("no such device") } throws: { error in
-            let text = "\(error)"
-            return text.contains("--device no such device") && text.contains("expected one of: cpu, 0: ")
-        }
-        #expect { _ = try Device.open("99") } throws: { "\($0)".contains("expected one of: cpu") }
-    }
-
-    @Test func outOfMemoryIsAnErrorWithTheObject() throws {
-        let device = try Device.open()
-        #expect { _ = try Allocation(on: device, byteCount: 1 << 50, kind: .device, label: "huge") } throws: { error in
-            "\(error)".contains("huge (1125899906842624 bytes)")
-        }
-    }
-
+struct TransferTests {
     @Test func bytesComeBackAsTheyWent() throws {
         let device = try Device.open()
         let view = try Allocation(on: device, byteCount: 1 << 16, kind: .device, label: "round trip").view
