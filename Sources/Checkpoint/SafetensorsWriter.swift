@@ -6,6 +6,22 @@ import Numerics
 public enum SafetensorsWriter {
     public typealias Tensor = (name: String, shape: [Int], type: ElementType, bytes: [UInt8])
 
+    /// Throws where no file can be made, so that it is known before what it shall hold is computed.
+    public static func check(_ path: String) throws(CheckpointError) {
+        var status = stat()
+        let exists = stat(path, &status) == 0
+        if exists, status.st_mode & S_IFMT != S_IFREG {
+            errno = EISDIR
+            guard status.st_mode & S_IFMT != S_IFDIR, access(path, W_OK) == 0 else {
+                throw failure(path, "a file that can be written to")
+            }
+            return
+        }
+        let target = resolved(path)
+        let folder = target.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(target[...$0]) } ?? "."
+        guard access(folder, W_OK | X_OK) == 0 else { throw failure(path, "a folder that can be written to") }
+    }
+
     /// Writes `tensors` in their order, whole or not at all: into a temporary file next to `path`, which it becomes.
     /// A symbolic link stays one. A device or a pipe, which no file may replace, is written to as it is.
     public static func write(tensors: [Tensor], to path: String) throws(CheckpointError) {

@@ -42,12 +42,16 @@ struct LogitsCommand: ParsableCommand {
     }
 
     func run() throws {
-        Interrupt.install()
-        // A limit on file sizes is then an error of the write, which leaves the old file as it is.
-        signal(SIGXFSZ, SIG_IGN)
+        // A wrong place should not cost a model's load.
+        try SafetensorsWriter.check(out)
         let opened = try modelOptions.open(needsText: false)
         let tensors = try all ? trace(opened.model) : [logits(opened.model)]
+        // From here on Ctrl-C waits for the file, so that no part of one is left, and a limit on file sizes is an error of
+        // the write.
+        Interrupt.install()
+        signal(SIGXFSZ, SIG_IGN)
         try SafetensorsWriter.write(tensors: tensors, to: out)
+        if Interrupt.isRequested { throw ExitCode.interrupted }
         if Surroundings.current().errorIsTerminal {
             try note("\(out): " + tensors.map { "\($0.name) \($0.shape)" }.joined(separator: ", "))
         }
@@ -60,7 +64,6 @@ struct LogitsCommand: ParsableCommand {
         defer { model.release(sequence) }
         var values: [Float] = []
         for start in stride(from: 0, to: tokens.count, by: size) {
-            if Interrupt.isRequested { throw ExitCode.interrupted }
             let part = Array(tokens[start..<min(start + size, tokens.count)])
             let item = StepItem(sequence: sequence, tokens: part, output: .all)
             values += try model.step(size == 1 ? .decode : .prefill, [item])[0].values
