@@ -28,6 +28,8 @@ struct Fathom: ParsableCommand {
         sigaddset(&signals, SIGPIPE)
         sigaddset(&signals, SIGINT)
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+        // A closed stream's number would be given to the next file that is opened, and what is said would go there.
+        for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
         main(nil)
     }
 }

@@ -79,6 +79,45 @@ import Text
         #expect(errors > 0 && answers + errors == 120)
     }
 
+    /// Every field of the config with every kind of value and every number at a limit: never more than an error.
+    @Test func anyValueOfAnyFieldIsAnAnswerOrAnError() throws {
+        let whole = try Self.wholeFiles()
+        let original = try JSONValue(parsing: try #require(whole["config.json"]))
+        guard case .object(let members) = original else { throw CommandError("config.json is no object") }
+        let yarn: JSONValue = [
+            "type": "yarn", "factor": 40, "original_max_position_embeddings": 16, "beta_fast": 32, "beta_slow": 1,
+            "mscale": 1.0, "mscale_all_dim": 1.0,
+        ]
+        guard case .object(let scaling) = yarn else { preconditionFailure("an object") }
+        let values: [JSONValue] = [
+            -1, 0, 1, 2, 3, 64, 65537, 1_048_576, 1_073_741_824, 2_147_483_648, 9_223_372_036_854_775_807, 1e-300,
+            1e300,
+            0.5, "", nil, true, [], [1, 2], ["type": "yarn"],
+        ]
+        var configs: [[JSONMember]] = []
+        for value in values {
+            for key in Set(members.map(\.key) + ["rope_scaling", "rope_theta", "rope_parameters", "rms_norm_eps"]) {
+                configs.append(members.filter { $0.key != key } + [JSONMember(key, value)])
+            }
+            for key in scaling.map(\.key) {
+                let changed = scaling.filter { $0.key != key } + [JSONMember(key, value)]
+                configs.append(members + [JSONMember("rope_scaling", .object(changed))])
+            }
+        }
+        var answers = 0
+        for config in configs {
+            var files = whole
+            files["config.json"] = Array(JSONValue.object(config).serialized().utf8)
+            do {
+                _ = try answer(files)
+                answers += 1
+            } catch {
+                #expect("\(error)".count > 20, "\(config.last!): \(error)")
+            }
+        }
+        #expect(answers > 0 && answers < configs.count / 2)
+    }
+
     /// One to three changes, of the kinds that a bad disk, a cut transfer or a wrong edit make.
     private static func damaged(_ original: [UInt8], isShard: Bool, using random: inout SeededRandom) -> [UInt8] {
         var bytes = original

@@ -68,6 +68,20 @@ import Testing
         #expect(result.errors.isEmpty && result.output.dropFirst() == " 141 0\n", "\(result)")
     }
 
+    /// Nothing is written to, or read from, whatever file was opened in a closed stream's place.
+    @Test(arguments: ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+    func aClosedStreamIsAnEmptyOne(closing: String) throws {
+        let folder = try TemporaryFolder()
+        let out = folder.path + "/out.safetensors"
+        let script =
+            "\"$0\" logits --device cpu --tokens 1 --out \"$1\" \(closing) && \"$0\" generate --device cpu --max-new-tokens 1 Hello \(closing)"
+        let result = try Program.start(
+            ["-c", script, Program.url.path, out], program: URL(fileURLWithPath: "/bin/bash")
+        ).finish()
+        #expect(result.status == 0, "\(result)")
+        #expect(try SafetensorsReader(path: out).names == ["logits"])
+    }
+
     @Test func aFullDiskIsAFailure() throws {
         for arguments in [["devices"], ["tokenize", "Hello"], ["generate", "--device", "cpu", "Hello"]] {
             let result = try Program.start(

@@ -125,6 +125,17 @@ import Testing
             "\(result)")
     }
 
+    @Test func aShardThatMayNotBeRead() throws {
+        let model = try TemporaryCheckpoint(.v3FP8)
+        let shard = model.path + "/" + Self.shard
+        try FileManager.default.setAttributes([.posixPermissions: 0], ofItemAtPath: shard)
+        let result = try Program.runUnprivileged([
+            "generate", "--device", "cpu", "--model", model.path, "--prompt-tokens", "1",
+        ])
+        #expect(result.status == 1, "\(result)")
+        #expect(result.errors == "Error: \(shard): expected a readable file, found Permission denied\n")
+    }
+
     private static func write(_ text: String, to file: String, of model: TemporaryCheckpoint) throws {
         try Data(text.utf8).write(to: URL(fileURLWithPath: model.path + "/" + file))
     }

@@ -37,6 +37,22 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
     }
 
+    /// A pipe that nobody empties holds the write up, and not Ctrl-C.
+    @Test func whileTheResultIsWritten() throws {
+        let folder = try TemporaryFolder()
+        let pipe = folder.path + "/pipe"
+        try #require(mkfifo(pipe, 0o600) == 0)
+        // Both ends, so that this does not wait for a program that fails.
+        let reader = open(pipe, O_RDWR)
+        defer { close(reader) }
+        let running = try Program.start(
+            ["logits", "--device", "cpu", "--tokens", Self.many, "--out", pipe, "--model", Oracle.v2LiteBF16.folder()])
+        var written = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
+        #expect(poll(&written, 1, 60_000) == 1)
+        kill(running.process.processIdentifier, SIGINT)
+        #expect(running.finish().status == 130)
+    }
+
     @Test func aSelfTestToo() throws {
         let running = try Program.start(["selftest"])
         _ = try #require(try running.output.read(upToCount: 1))

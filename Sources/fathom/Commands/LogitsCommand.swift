@@ -43,15 +43,18 @@ struct LogitsCommand: ParsableCommand {
 
     func run() throws {
         // A wrong place should not cost a model's load.
-        try SafetensorsWriter.check(out)
+        let isFile = try SafetensorsWriter.check(out)
         let opened = try modelOptions.open(needsText: false)
         let tensors = try all ? trace(opened.model) : [logits(opened.model)]
-        // From here on Ctrl-C waits for the file, so that no part of one is left, and a limit on file sizes is an error of
-        // the write.
-        Interrupt.install()
+        // From here on there is something to take away: a part of a file.
+        if isFile { Interrupt.install() }
         signal(SIGXFSZ, SIG_IGN)
-        try SafetensorsWriter.write(tensors: tensors, to: out)
-        if Interrupt.isRequested { throw ExitCode.interrupted }
+        do throws(CheckpointError) {
+            try SafetensorsWriter.write(tensors: tensors, to: out) { Interrupt.isRequested }
+        } catch {
+            if Interrupt.isRequested { throw ExitCode.interrupted }
+            throw error
+        }
         if Surroundings.current().errorIsTerminal {
             try note("\(out): " + tensors.map { "\($0.name) \($0.shape)" }.joined(separator: ", "))
         }
