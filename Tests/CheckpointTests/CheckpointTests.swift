@@ -145,7 +145,10 @@ import Testing
         #expect(throws: CheckpointError.self) { try bytes.withUnsafeMutableBytes { try other.read(tensor, into: $0) } }
     }
 
-    @Test(arguments: ["../a.safetensors", "/a.safetensors", "..", "", "b/a.safetensors", "a.bin", "a\\\\b.safetensors"])
+    @Test(arguments: [
+        "../a.safetensors", "/a.safetensors", "..", "", "b/a.safetensors", "a.bin", "a\\\\b.safetensors",
+        "a\\u0000.safetensors",
+    ])
     func shardNames(name: String) throws {
         let complaint = try TinyCheckpoint().complaint { folder in
             let index = #"{"weight_map": {"model.norm.weight": "\#(name)"}}"#
