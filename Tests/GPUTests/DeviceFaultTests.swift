@@ -42,14 +42,21 @@ struct DeviceFaultTests {
 
     @Test func stagingThatRunsOut() throws {
         let device = try Device.open()
+        faults_split_memory(device.handle)
         let view = try Allocation(on: device, byteCount: 1 << 16, kind: .device, label: "target").view
-        // Where the host sees the device's memory there is no staging, and nothing to run out.
-        guard view.mapped == nil else { return }
         faults_allow_allocations(device.handle, 1)
         var transfer = Transfer(on: device)
-        #expect(throws: TransferError<Never>.self) {
+        do throws(TransferError<Never>) {
             try transfer.upload(to: view) { (_: Int, _: UnsafeMutableRawBufferPointer) throws(Never) in }
+            Issue.record("expected two staging buffers, found one to suffice")
+        } catch {
+            guard case .device(let error) = error else { return }
+            #expect(error.result == .outOfDeviceMemory && error.object == "staging (16777216 bytes)")
         }
+        let landing = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+        defer { landing.deallocate() }
+        let error = failure { () throws(GPUError) in try transfer.download(view, into: landing) }
+        #expect(error?.result == .outOfDeviceMemory && error?.object == "readback (65536 bytes)")
     }
 
     @Test func aDeviceLostAtSubmission() throws {

@@ -64,25 +64,3 @@ struct HazardTests {
         }
     }
 }
-
-struct TransferTests {
-    @Test func bytesComeBackAsTheyWent() throws {
-        let device = try Device.open()
-        let view = try Allocation(on: device, byteCount: 1 << 16, kind: .device, label: "round trip").view
-        var transfer = Transfer(on: device)
-        try transfer.upload(to: view) { (offset: Int, bytes: UnsafeMutableRawBufferPointer) throws(Never) in
-            for index in bytes.indices { bytes[index] = UInt8(truncatingIfNeeded: (offset + index) &* 31) }
-        }
-        try transfer.finish()
-        var commands = try Commands(on: device)
-        let copy = try Allocation(on: device, byteCount: 1 << 16, kind: .device, label: "copy").view
-        try commands.begin()
-        commands.copy(from: view, to: copy)
-        try commands.submit()
-        try commands.wait()
-        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
-        defer { bytes.deallocate() }
-        try transfer.download(copy, into: bytes)
-        #expect(bytes.indices.allSatisfy { bytes[$0] == UInt8(truncatingIfNeeded: $0 &* 31) })
-    }
-}

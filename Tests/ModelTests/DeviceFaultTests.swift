@@ -17,6 +17,16 @@ struct DeviceFaultTests {
             executor: executor, contextLength: 2560, kvFormat: .f32)
     }
 
+    /// A card with memory of its own gets its weights and gives its results through staging buffers: the same bits.
+    @Test func memoryOfItsOwnChangesNothing() throws {
+        func logits(_ device: Device) throws -> [Float] {
+            try load(on: device).trace([1, 2, 3, 4, 5], chunk: 2).logits
+        }
+        let split = try Device.open()
+        faults_split_memory(split.handle)
+        #expect(try logits(split) == logits(Device.open()))
+    }
+
     /// Whichever allocation is the one too many: an error that says so, and nothing stays allocated.
     @Test func memoryThatRunsOutWhileLoading() throws {
         let device = try Device.open()
