@@ -50,16 +50,23 @@ let package = Package(
             name: "ShaderPlugin", capability: .buildTool(), dependencies: ["ShaderCompiler"], path: "Tools/ShaderPlugin"
         ),
 
-        // Unpacks the checkpoints of Tests/Fixtures/oracle.
-        .target(name: "FixtureSupport", path: "Tests/FixtureSupport"),
+        // Unpacks the checkpoints of Tests/Fixtures/oracle; makes tiny and spoiled ones.
+        .target(
+            name: "FixtureSupport", dependencies: ["Checkpoint", "JSON", "Numerics"], path: "Tests/FixtureSupport"),
+        // Devices that run out of memory or are lost, made so at the shim's edge.
+        .target(
+            name: "VulkanFaults", dependencies: ["CVulkan"], path: "Tests/VulkanFaults",
+            cSettings: [.headerSearchPath("../../Sources/CVulkan")]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
         .testTarget(name: "NumericsTests", dependencies: ["Numerics"]),
         .testTarget(name: "TextTests", dependencies: ["JSON", "Text"]),
         .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "FixtureSupport", "JSON", "Numerics"]),
-        .testTarget(name: "GPUTests", dependencies: ["GPU"]),
+        .testTarget(name: "GPUTests", dependencies: ["GPU", "VulkanFaults"]),
         .testTarget(name: "ShaderCompilerTests", dependencies: ["ShaderCompiler"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
-        .testTarget(name: "ModelTests", dependencies: ["Checkpoint", "FixtureSupport", "Model", "Numerics"]),
+        .testTarget(
+            name: "ModelTests",
+            dependencies: ["Checkpoint", "FixtureSupport", "GPU", "Kernels", "Model", "Numerics", "VulkanFaults"]),
         .testTarget(name: "GenerationTests", dependencies: ["Generation", "Model", "Numerics", "Text"]),
         .testTarget(name: "ProfilerTests", dependencies: ["JSON", "Model", "Numerics", "Profiler"]),
         // A pseudo-terminal, and a screen that shows what was written to it.
@@ -68,7 +75,8 @@ let package = Package(
         .testTarget(
             name: "FathomTests",
             dependencies: [
-                "fathom", "FixtureSupport", "Generation", "JSON", "Model", "Numerics", "Terminal", "TerminalSupport",
+                "Checkpoint", "fathom", "FixtureSupport", "Generation", "JSON", "Model", "Numerics", "Terminal",
+                "TerminalSupport",
                 "Text",
             ]),
     ]

@@ -12,8 +12,6 @@ public final class Checkpoint: Sendable {
     /// What a user may want to know about the files though nothing is wrong with them.
     public let notes: [String]
     public let tensors: [String: TensorInfo]
-    /// The tensors' bytes, all together.
-    public let totalByteCount: Int
     /// Whether the multi-token prediction layers are there.
     public let hasMTP: Bool
     private let shards: [String: SafetensorsFile]
@@ -43,7 +41,6 @@ public final class Checkpoint: Sendable {
         hasMTP = try WeightMap.validate(tensors, for: config, source: source.name, notes: &notes)
         self.tensors = tensors
         self.notes = notes
-        totalByteCount = tensors.values.reduce(0) { $0 + $1.byteCount }
     }
 
     public subscript(name: String) -> TensorInfo? { tensors[name] }

@@ -6,16 +6,39 @@ import Numerics
 public enum SafetensorsWriter {
     public typealias Tensor = (name: String, shape: [Int], type: ElementType, bytes: [UInt8])
 
+    /// Throws where `write` cannot write, so that it is known before the tensors are computed.
+    ///
+    /// - Returns: whether a file will be made or replaced there, rather than a device or a pipe written to.
+    public static func check(_ path: String) throws(CheckpointError) -> Bool {
+        var status = stat()
+        let exists = stat(path, &status) == 0
+        if exists, status.st_mode & S_IFMT != S_IFREG {
+            errno = EISDIR
+            guard status.st_mode & S_IFMT != S_IFDIR, access(path, W_OK) == 0 else {
+                throw failure(path, "a file that can be written to")
+            }
+            return false
+        }
+        let target = resolved(path)
+        let folder = target.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(target[...$0]) } ?? "."
+        guard access(folder, W_OK | X_OK) == 0 else { throw failure(path, "a folder that can be written to") }
+        return true
+    }
+
     /// Writes `tensors` in their order, whole or not at all: into a temporary file next to `path`, which it becomes.
     /// A symbolic link stays one. A device or a pipe, which no file may replace, is written to as it is.
-    public static func write(tensors: [Tensor], to path: String) throws(CheckpointError) {
+    ///
+    /// - Parameter isInterrupted: asked between pieces; true ends the writing with an error.
+    public static func write(
+        tensors: [Tensor], to path: String, isInterrupted: () -> Bool = { false }
+    ) throws(CheckpointError) {
         let header = try header(tensors, path: path)
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
             let descriptor = open(path, O_WRONLY | O_CLOEXEC)
             guard descriptor >= 0 else { throw failure(path, "a file that can be written to") }
             defer { close(descriptor) }
-            return try write(header, tensors, to: descriptor, path: path)
+            return try write(header, tensors, to: descriptor, path: path, isInterrupted)
         }
         let target = resolved(path)
         let temporary = "\(target).\(getpid())-\(UInt32.random(in: 0...UInt32.max)).tmp"
@@ -23,7 +46,7 @@ public enum SafetensorsWriter {
         guard descriptor >= 0 else { throw failure(path, "a folder that can be written to") }
         do throws(CheckpointError) {
             defer { close(descriptor) }
-            try write(header, tensors, to: descriptor, path: path)
+            try write(header, tensors, to: descriptor, path: path, isInterrupted)
             guard fsync(descriptor) == 0 else { throw failure(path, "the data to reach the disk") }
         } catch {
             unlink(temporary)
@@ -76,17 +99,19 @@ public enum SafetensorsWriter {
     }
 
     private static func write(
-        _ header: [UInt8], _ tensors: [Tensor], to descriptor: CInt, path: String
+        _ header: [UInt8], _ tensors: [Tensor], to descriptor: CInt, path: String, _ isInterrupted: () -> Bool
     ) throws(CheckpointError) {
-        try write(header, to: descriptor, path: path)
-        for tensor in tensors { try write(tensor.bytes, to: descriptor, path: path) }
+        for bytes in [header] + tensors.map(\.bytes) { try write(bytes, to: descriptor, path: path, isInterrupted) }
     }
 
-    private static func write(_ bytes: [UInt8], to descriptor: CInt, path: String) throws(CheckpointError) {
+    private static func write(
+        _ bytes: [UInt8], to descriptor: CInt, path: String, _ isInterrupted: () -> Bool
+    ) throws(CheckpointError) {
         var done = 0
         while done < bytes.count {
+            if isInterrupted() { throw CheckpointError(path, expected: "to be written whole", found: "an interrupt") }
             let count = bytes.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress! + done, min($0.count - done, 1 << 30))
+                Glibc.write(descriptor, $0.baseAddress! + done, min($0.count - done, 16 << 20))
             }
             if count < 0 {
                 if errno == EINTR { continue }

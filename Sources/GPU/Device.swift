@@ -22,29 +22,42 @@ public final class Device: @unchecked Sendable {
         return profiles
     }
 
-    /// The device named by `choice`: an index, a part of its name (case does not matter), or nil for the best kind
-    /// (discrete, then integrated, virtual, software; the first of a kind).
+    /// The device named by `choice`, as `choose` says.
     public static func open(_ choice: String? = nil, captureStatistics: Bool = false) throws(GPUError) -> Device {
         let profiles = try available()
         guard !profiles.isEmpty else {
             throw GPUError(call: "vkEnumeratePhysicalDevices", result: .noDevice, object: "Vulkan")
         }
-        let names = profiles.map { "\($0.index): \($0.name)" }.joined(separator: ", ")
+        let index = try choose(choice, among: profiles.map { ($0.name, $0.kind) })
+        return try Device(profiles[index], captureStatistics: captureStatistics)
+    }
+
+    /// The place of the device that `choice` names: an index, a name or a part of it (case does not matter), or nil for
+    /// the best kind (discrete, then integrated, virtual, software; the first of a kind). A whole number is an index.
+    ///
+    /// - Throws: `.badChoice` where it names none, or several that are not alike.
+    static func choose(
+        _ choice: String?, among devices: [(name: String, kind: DeviceProfile.Kind)]
+    ) throws(GPUError) -> Int {
         guard let choice else {
             let order: [DeviceProfile.Kind] = [.discrete, .integrated, .virtual, .software, .other]
-            let best = profiles.min { order.firstIndex(of: $0.kind)! < order.firstIndex(of: $1.kind)! }!
-            return try Device(best, captureStatistics: captureStatistics)
+            return devices.indices.min {
+                order.firstIndex(of: devices[$0].kind)! < order.firstIndex(of: devices[$1].kind)!
+            }!
         }
-        if let index = Int(choice) {
-            guard profiles.indices.contains(index) else {
-                throw GPUError(call: "--device \(choice)", result: .noDevice, object: "expected one of: cpu, \(names)")
-            }
-            return try Device(profiles[index], captureStatistics: captureStatistics)
-        }
-        guard let found = profiles.first(where: { $0.name.lowercased().contains(choice.lowercased()) }) else {
-            throw GPUError(call: "--device \(choice)", result: .noDevice, object: "expected one of: cpu, \(names)")
-        }
-        return try Device(found, captureStatistics: captureStatistics)
+        let index = Int(choice)
+        if let index, devices.indices.contains(index) { return index }
+        let wanted = choice.lowercased()
+        let names = devices.map { $0.name.lowercased() }
+        if let exact = names.firstIndex(of: wanted) { return exact }
+        let matches = wanted.isEmpty || index != nil ? [] : names.indices.filter { names[$0].contains(wanted) }
+        // Cards of the same name do the same: the first will do.
+        if let first = matches.first, matches.allSatisfy({ names[$0] == names[first] }) { return first }
+        let list = (matches.isEmpty ? Array(devices.indices) : matches).map { "\($0): \(devices[$0].name)" }
+        let expected = matches.isEmpty ? "one of: cpu, " : "one device, found several: "
+        throw GPUError(
+            call: "vkEnumeratePhysicalDevices", result: .badChoice(expected: expected + list.joined(separator: ", ")),
+            object: "--device \(choice.isEmpty ? "\"\"" : choice)")
     }
 
     private init(_ profile: DeviceProfile, captureStatistics: Bool) throws(GPUError) {

@@ -6,6 +6,8 @@ public struct GPUError: Error, Sendable, CustomStringConvertible {
     public enum Result: Sendable, Equatable {
         case noLoader, noDevice, outOfHostMemory, outOfDeviceMemory, deviceLost, incompatibleDriver, notSupported
         case timeout, other(Int32)
+        /// No call failed: the choice of a device names none, or several.
+        case badChoice(expected: String)
 
         init(_ code: Int32) {
             switch code {
@@ -45,7 +47,9 @@ public struct GPUError: Error, Sendable, CustomStringConvertible {
             case .notSupported: "the device does not support this"
             case .timeout: "it did not finish in time"
             case .other(let code): "VkResult \(code)"
+            case .badChoice(let expected): "expected \(expected)"
             }
+        if case .badChoice = result { return "\(object): \(what)" }
         return "\(object): \(what) (\(call))"
     }
 }

@@ -50,13 +50,16 @@ struct MemoryPlanner {
     private let executor = Executor.counting()
     private let weights: ModelWeights
     private let weightByteCount: Int
+    /// What loading reads of the checkpoint.
+    let readByteCount: Int
 
     init(_ checkpoint: Checkpoint, kvFormat: LoadOptions.CacheFormat, predicts: Bool) throws(ModelError) {
         config = checkpoint.config
         self.kvFormat = kvFormat
-        var loader = WeightLoader(checkpoint: checkpoint, executor: executor) { _ in true }
+        var loader = WeightLoader(checkpoint: checkpoint, executor: executor)
         weights = try loader.model(config, predicts: predicts)
         weightByteCount = executor.byteCount
+        readByteCount = loader.loadedByteCount
     }
 
     func plan(contextLength: Int) throws(ModelError) -> MemoryPlan {

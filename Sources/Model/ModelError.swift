@@ -21,7 +21,7 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .cacheFull(let needed, let free):
             "the cache has room for \(free) more tokens, but this step needs \(needed): raise --context or run fewer prompts at once"
         case .notFinite(let place):
-            "the model's values are no longer finite (Inf or NaN), first in \(place): the weights or the device are faulty; `fathom verify` and `fathom selftest` tell which"
+            "the model's values are no longer finite (Inf or NaN), first in \(place): the weights are faulty, or, if --device cpu goes well, the device (see fathom selftest)"
         case .failed(let message):
             message
         }

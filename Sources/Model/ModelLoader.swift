@@ -26,9 +26,10 @@ public enum ModelLoader {
         }
         if let device { try checkCache(config, context, options.kvFormat, device.profile) }
         var notes = checkpoint.notes
-        let predicts = try fits(checkpoint, context, options, on: device, notes: &notes)
+        let (predicts, byteCount) = try fits(checkpoint, context, options, on: device, notes: &notes)
         let executor = try Executor(device: device, check: options.check)
-        var loader = WeightLoader(checkpoint: checkpoint, executor: executor, progress: progress)
+        var loader = WeightLoader(
+            checkpoint: checkpoint, executor: executor, totalByteCount: byteCount, progress: progress)
         let weights = try loader.model(config, predicts: predicts)
         return try Transformer(
             config: config, notes: notes, weights: weights, executor: executor, contextLength: context,
@@ -47,24 +48,24 @@ public enum ModelLoader {
                 + "\(profile.name) binds at once (\(byteText(profile.maxStorageBufferRange)))")
     }
 
-    /// Compares the plan with the memory there is. Returns whether the multi-token prediction is loaded: it is left out,
-    /// with a note, where the model fits without it only.
+    /// Compares the plan with the memory there is. Returns whether the multi-token prediction is loaded (it is left
+    /// out, with a note, where the model fits without it only) and how many bytes are to be read.
     private static func fits(
         _ checkpoint: Checkpoint, _ context: Int, _ options: LoadOptions, on device: Device?, notes: inout [String]
-    ) throws(ModelError) -> Bool {
+    ) throws(ModelError) -> (predicts: Bool, byteCount: Int) {
         let planner = try MemoryPlanner(checkpoint, kvFormat: options.kvFormat, predicts: checkpoint.hasMTP)
         let plan = try planner.plan(contextLength: context)
         let host = MemoryPlan.Place(choice: "cpu", name: "the host's memory", budget: HostMemory.available())
         let place = device.map { MemoryPlan.Place($0.profile) } ?? host
-        guard plan.total > place.budget else { return checkpoint.hasMTP }
+        guard plan.total > place.budget else { return (checkpoint.hasMTP, planner.readByteCount) }
         if checkpoint.hasMTP {
-            let less = try MemoryPlanner(checkpoint, kvFormat: options.kvFormat, predicts: false)
-                .plan(contextLength: context)
+            let lesser = try MemoryPlanner(checkpoint, kvFormat: options.kvFormat, predicts: false)
+            let less = try lesser.plan(contextLength: context)
             if less.total <= place.budget {
                 notes.append(
                     "the multi-token prediction layer (\(byteText(plan.total - less.total))) is left out: the model fits "
                         + "without it only")
-                return false
+                return (false, lesser.readByteCount)
             }
         }
         let profiles: [DeviceProfile]

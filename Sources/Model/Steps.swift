@@ -82,9 +82,7 @@ extension Transformer: LanguageModel {
             }
         } else if let logits {
             let values = try executor.floats(logits)
-            guard values.withUnsafeBytes({ FiniteScan.firstNonFinite(.f32, in: $0) }) == nil else {
-                throw .notFinite(place: try firstFault(batch))
-            }
+            guard FiniteScan.areFinite(values) else { throw .notFinite(place: try firstFault(batch)) }
             for (row, owner) in batch.outputRows.map({ owner(of: $0, runs) }).enumerated() {
                 results[owner].rowCount += 1
                 results[owner].values += values[row * config.vocabSize..<(row + 1) * config.vocabSize]

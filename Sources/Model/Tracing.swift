@@ -1,5 +1,6 @@
 import GPU
 import Kernels
+import Numerics
 
 extension Transformer: TraceableModel {
     public var device: Device? { executor.device }
@@ -59,7 +60,11 @@ extension Transformer: TraceableModel {
         let next = try tensor("mtp tokens", [batch.tokenCount], words: true)
         try executor.set(next, to: following)
         let logits = try predict(module, hidden: hidden, next: next, batch)
-        let values = try flushed { () throws(ModelError) in try executor.floats(logits) }
+        let (input, values) = try flushed { () throws(ModelError) in
+            (try executor.floats(hidden), try executor.floats(logits))
+        }
+        // What came in faulty is the step's own to report.
+        if FiniteScan.areFinite(input), !FiniteScan.areFinite(values) { throw .notFinite(place: executor.place) }
         return Array(values.prefix(min(batch.tokenCount, tokens.count - 1 - start) * config.vocabSize))
     }
 }

@@ -6,13 +6,21 @@ import Numerics
 struct WeightLoader {
     let checkpoint: Checkpoint
     let executor: Executor
-    /// Told after each tensor; false stops the loading.
+    /// Told after each read; false stops the loading.
     let progress: (LoadProgress) -> Bool
-    private var loadedByteCount = 0
+    /// Most bytes of one read.
+    private static let readByteCount = 16 << 20
+    /// Bytes that the model takes of the checkpoint: all, but for copies and a module that is left out.
+    private let totalByteCount: Int
+    private(set) var loadedByteCount = 0
 
-    init(checkpoint: Checkpoint, executor: Executor, progress: @escaping (LoadProgress) -> Bool) {
+    init(
+        checkpoint: Checkpoint, executor: Executor, totalByteCount: Int = 0,
+        progress: @escaping (LoadProgress) -> Bool = { _ in true }
+    ) {
         self.checkpoint = checkpoint
         self.executor = executor
+        self.totalByteCount = totalByteCount
         self.progress = progress
     }
 
@@ -58,7 +66,10 @@ struct WeightLoader {
     /// A small tensor as FP32.
     private mutating func floats(_ name: String) throws(ModelError) -> [Float] {
         let info = try tensor(name)
-        if executor.onlyCounts { return [Float](repeating: 0, count: info.byteCount / info.type.byteCount) }
+        if executor.onlyCounts {
+            try advance(info.byteCount)
+            return [Float](repeating: 0, count: info.byteCount / info.type.byteCount)
+        }
         var bytes = [UInt8](repeating: 0, count: info.byteCount)
         var failure: ModelError?
         bytes.withUnsafeMutableBytes { raw in
@@ -84,15 +95,16 @@ struct WeightLoader {
     ) throws(ModelError) {
         var infos: [TensorInfo] = []
         for name in names { infos.append(try tensor(name)) }
+        if executor.onlyCounts { return try advance(infos.reduce(0) { $0 + $1.byteCount }) }
         try executor.fill(storage, pieceByteCount: pitchByteCount) { offset, bytes throws(ModelError) in
             bytes.initializeMemory(as: UInt8.self, repeating: 0)
             let firstRow = offset / pitchByteCount
             let endRow = min(firstRow + bytes.count / pitchByteCount, rows * infos.count)
             var row = firstRow
             while row < endRow {
-                // The rows of one tensor at a time, in one read where they need no padding.
+                // The rows of one tensor at a time, in one read where they need no padding; few enough for Ctrl-C.
                 let info = infos[row / rows]
-                let count = min(endRow - row, rows - row % rows)
+                let count = min(endRow - row, rows - row % rows, max(1, Self.readByteCount / rowByteCount))
                 let target = UnsafeMutableRawBufferPointer(
                     rebasing: bytes[(row - firstRow) * pitchByteCount..<(row - firstRow + count) * pitchByteCount])
                 let source = row % rows * rowByteCount
@@ -109,11 +121,10 @@ struct WeightLoader {
                             from: line)
                     }
                 }
+                try advance(count * rowByteCount)
                 row += count
             }
         }
-        if executor.onlyCounts { return }
-        for info in infos { try advance(info.byteCount) }
     }
 
     /// Reads part of a tensor and refuses NaN and infinity, naming the element.
@@ -131,7 +142,7 @@ struct WeightLoader {
 
     private mutating func advance(_ byteCount: Int) throws(ModelError) {
         loadedByteCount += byteCount
-        guard progress(LoadProgress(loadedByteCount: loadedByteCount, totalByteCount: checkpoint.totalByteCount)) else {
+        guard progress(LoadProgress(loadedByteCount: loadedByteCount, totalByteCount: totalByteCount)) else {
             throw .failed("loading was interrupted")
         }
     }

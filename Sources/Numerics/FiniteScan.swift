@@ -24,6 +24,11 @@ public enum FiniteScan {
         }
     }
 
+    /// Whether no value is infinite or NaN.
+    public static func areFinite(_ values: [Float]) -> Bool {
+        values.withUnsafeBytes { firstNonFinite(.f32, in: $0) } == nil
+    }
+
     /// Bits that are set in each element of `bits` whose exponent is all ones, and in no other element.
     @inline(__always)
     private static func allOnes(_ bits: UInt64, _ exponent: UInt64, _ lowest: UInt64) -> UInt64 {

@@ -145,7 +145,10 @@ import Testing
         #expect(throws: CheckpointError.self) { try bytes.withUnsafeMutableBytes { try other.read(tensor, into: $0) } }
     }
 
-    @Test(arguments: ["../a.safetensors", "/a.safetensors", "..", "", "b/a.safetensors", "a.bin", "a\\\\b.safetensors"])
+    @Test(arguments: [
+        "../a.safetensors", "/a.safetensors", "..", "", "b/a.safetensors", "a.bin", "a\\\\b.safetensors",
+        "a\\u0000.safetensors",
+    ])
     func shardNames(name: String) throws {
         let complaint = try TinyCheckpoint().complaint { folder in
             let index = #"{"weight_map": {"model.norm.weight": "\#(name)"}}"#
@@ -199,5 +202,26 @@ import Testing
         }
         #expect(throws: CheckpointError.self) { try SafetensorsWriter.write(tensors: [], to: folder.path + "/no/a") }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["a.safetensors"])
+    }
+
+    /// Half written is not written, and what was there stays.
+    @Test func interruptedWriting() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/a.safetensors"
+        try Data("old".utf8).write(to: folder.url("a.safetensors"))
+        var asked = 0
+        let failure = Result { () throws(CheckpointError) in
+            try SafetensorsWriter.write(tensors: [("a", [4], .u8, [1, 2, 3, 4])], to: path) {
+                asked += 1
+                return asked == 2
+            }
+        }
+        #expect {
+            try failure.get()
+        } throws: {
+            "\($0)" == "\(path): expected to be written whole, found an interrupt"
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["a.safetensors"])
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "old")
     }
 }

@@ -98,6 +98,16 @@ import Testing
         #expect(device.status == 1 && device.errors.contains("no such card"), "\(device.errors)")
     }
 
+    /// Both executors side by side, in prefill and in decode: no kernel parts.
+    @Test func theCheckPasses() throws {
+        let result = try Program.run(
+            [
+                "generate", "--check", "--prompt-tokens", "1,2,3", "--max-new-tokens", "3", "--model",
+                Oracle.v3FP8.folder(),
+            ])
+        #expect(result.status == 0 && result.output.split(separator: ",").count == 3, "\(result)")
+    }
+
     @Test func withoutADeviceNothingElseIsUsedInSilence() throws {
         let none = ["VK_ICD_FILENAMES": "/nowhere.json", "VK_DRIVER_FILES": "/nowhere.json"]
         let result = try Program.run(["generate", Self.france], environment: none)

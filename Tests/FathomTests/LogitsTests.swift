@@ -46,5 +46,28 @@ import Testing
             try Program.run(cpu + [out, "--tokens", "1", "--chunk", "0"]).errors.contains("--chunk: expected 1 or more")
         )
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+        let directory = try Program.run(cpu + [folder.path, "--tokens", "1"])
+        #expect(directory.status == 1 && directory.errors.contains("found Is a directory"), "\(directory.errors)")
+        // A place is looked at before a model.
+        let both = try Program.run(cpu + ["/nowhere/x", "--tokens", "1", "--model", "/nowhere"])
+        #expect(both.status == 1 && both.errors.contains("/nowhere/x: expected a folder that can be written to"))
+    }
+
+    @Test func aFullDiskLeavesTheOldFile() throws {
+        let folder = try TemporaryFolder()
+        let out = try folder.write("out.safetensors", "old")
+        let arguments = ["logits", "--device", "cpu", "--tokens", "1,2,3", "--out"]
+        let device = try Program.run(arguments + ["/dev/full"])
+        #expect(device.status == 1 && device.errors.contains("/dev/full: expected"), "\(device.errors)")
+        #expect(device.errors.contains("more bytes to be written, found No space left on device"))
+        // A file may not grow beyond a kilobyte here: the write fails in the middle.
+        let limited = try Program.start(
+            ["-c", "ulimit -f 1; exec \"$0\" \"$@\"", Program.url.path] + arguments + [out],
+            program: URL(fileURLWithPath: "/bin/bash")
+        ).finish()
+        #expect(limited.status == 1 && limited.errors.contains("\(out): expected"), "\(limited)")
+        #expect(limited.errors.contains("found File too large"))
+        #expect(try String(contentsOfFile: out, encoding: .utf8) == "old")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["out.safetensors"])
     }
 }

@@ -23,6 +23,31 @@ import Testing
         #expect(result.errors.contains(message), "\(result.errors)")
     }
 
+    /// The largest numbers there are: an answer, or an error that names the limit; no sum of them overflows.
+    @Test(arguments: [
+        ["--max-new-tokens"], ["--top-k"], ["--batch"], ["--seed"], ["--temperature"], ["--repetition-penalty"],
+    ])
+    func theLargestNumberIsANumberToo(flags: [String]) throws {
+        let folder = try TemporaryFolder()
+        let prompts = try folder.write("prompts.txt", "Hello\nHello\n")
+        for prompt in [["Hello"], ["--input-file", prompts]] {
+            let result = try Program.run(
+                ["generate", "--device", "cpu", "--context", "40"] + flags + ["9223372036854775807"] + prompt)
+            #expect(result.status == 0 && !result.output.isEmpty, "\(result)")
+        }
+    }
+
+    @Test func theLargestContextIsRefusedWithTheModelsOwn() throws {
+        for command in [["generate", "x"], ["logits", "--tokens", "1", "--out", "/dev/null"], ["bench"]] {
+            let result = try Program.run(command + ["--device", "cpu", "--context", "9223372036854775807"])
+            #expect(result.status == 1 && result.errors.contains("expected at most"), "\(result)")
+        }
+        let chunk = try Program.run([
+            "logits", "--device", "cpu", "--tokens", "1,2", "--out", "/dev/null", "--chunk", "9223372036854775807",
+        ])
+        #expect(chunk.status == 0, "\(chunk)")
+    }
+
     @Test(arguments: [["a", "--file", "b"], ["--input-file", "a", "--prompt-tokens", "1"]])
     func onePromptAtATime(arguments: [String]) throws {
         let result = try Program.run(["generate"] + arguments)

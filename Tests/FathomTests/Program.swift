@@ -37,6 +37,20 @@ enum Program {
         return process.finish()
     }
 
+    /// Runs the program as a user who may read what all may read, which root never is.
+    static func runUnprivileged(_ arguments: [String]) throws -> Result {
+        guard getuid() == 0 else { return try run(arguments) }
+        // The build's folder may be closed to others.
+        let folder = try TemporaryFolder()
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
+        let copy = folder.path + "/fathom"
+        try FileManager.default.copyItem(atPath: url.path, toPath: copy)
+        return try start(
+            ["--reuid=65534", "--regid=65534", "--clear-groups", copy] + arguments,
+            program: URL(fileURLWithPath: "/usr/bin/setpriv")
+        ).finish()
+    }
+
     /// A program under way.
     final class Running: @unchecked Sendable {
         let process = Process()
@@ -45,9 +59,9 @@ enum Program {
         private var errors = Data()
         private let errorsRead = DispatchSemaphore(value: 0)
 
-        fileprivate init(_ arguments: [String], environment: [String: String]) throws {
+        fileprivate init(_ program: URL, _ arguments: [String], environment: [String: String]) throws {
             let (standardInput, standardOutput, standardError) = (Pipe(), Pipe(), Pipe())
-            process.executableURL = Program.url
+            process.executableURL = program
             process.arguments = arguments
             process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
             process.standardInput = standardInput
@@ -75,9 +89,11 @@ enum Program {
         }
     }
 
-    static func start(_ arguments: [String], environment: [String: String] = [:]) throws -> Running {
+    static func start(
+        _ arguments: [String], environment: [String: String] = [:], program: URL = Program.url
+    ) throws -> Running {
         signal(SIGPIPE, SIG_IGN)
-        return try Running(arguments, environment: environment)
+        return try Running(program, arguments, environment: environment)
     }
 }
 

@@ -41,7 +41,6 @@ struct BenchCommand: ParsableCommand {
     }
 
     func run() throws {
-        Interrupt.install()
         var modelOptions = modelOptions
         // Room for the run, if nothing else was asked for.
         modelOptions.context = modelOptions.context ?? prompt + generate + 1
@@ -61,12 +60,9 @@ struct BenchCommand: ParsableCommand {
         for run in 0...repeats {
             session.reset()
             let summary = try session.generate(
-                tokens, options: options, text: NoText(), isInterrupted: { Interrupt.isRequested }, onEvent: { _ in }
+                tokens, options: options, text: NoText(), onEvent: { _ in }
             ).summary
-            switch summary.finishReason {
-            case .length: break
-            case .interrupted: throw ExitCode.interrupted
-            default:
+            guard summary.finishReason == .length else {
                 throw CommandError(
                     "--prompt \(prompt) --generate \(generate): expected a context of \(prompt + generate + 1) tokens, found \(model.contextLength): lower them, or raise --context"
                 )

@@ -42,12 +42,19 @@ struct LogitsCommand: ParsableCommand {
     }
 
     func run() throws {
-        Interrupt.install()
-        // A limit on file sizes is then an error of the write, which leaves the old file as it is.
-        signal(SIGXFSZ, SIG_IGN)
+        // A wrong place should not cost a model's load.
+        let isFile = try SafetensorsWriter.check(out)
         let opened = try modelOptions.open(needsText: false)
         let tensors = try all ? trace(opened.model) : [logits(opened.model)]
-        try SafetensorsWriter.write(tensors: tensors, to: out)
+        // From here on there is something to take away: a part of a file.
+        if isFile { Interrupt.install() }
+        signal(SIGXFSZ, SIG_IGN)
+        do throws(CheckpointError) {
+            try SafetensorsWriter.write(tensors: tensors, to: out) { Interrupt.isRequested }
+        } catch {
+            if Interrupt.isRequested { throw ExitCode.interrupted }
+            throw error
+        }
         if Surroundings.current().errorIsTerminal {
             try note("\(out): " + tensors.map { "\($0.name) \($0.shape)" }.joined(separator: ", "))
         }
@@ -60,7 +67,6 @@ struct LogitsCommand: ParsableCommand {
         defer { model.release(sequence) }
         var values: [Float] = []
         for start in stride(from: 0, to: tokens.count, by: size) {
-            if Interrupt.isRequested { throw ExitCode.interrupted }
             let part = Array(tokens[start..<min(start + size, tokens.count)])
             let item = StepItem(sequence: sequence, tokens: part, output: .all)
             values += try model.step(size == 1 ? .decode : .prefill, [item])[0].values

@@ -3,6 +3,7 @@ import ArgumentParser
 import GPU
 import JSON
 import Kernels
+import Model
 import Terminal
 
 /// Runs every kernel and case on a device against its reference: the same code as the test suite's.
@@ -35,9 +36,13 @@ struct SelfTestCommand: ParsableCommand {
         if let unknown = names.first(where: { !known.contains($0) }) {
             throw ValidationError("\(unknown): expected a kernel: \(known.joined(separator: ", "))")
         }
+        if case .cpu = DeviceChoice(device) {
+            throw ValidationError("--device cpu: expected a Vulkan device, which is compared with the CPU")
+        }
     }
 
     func run() throws {
+        if case .none(let reason) = try VulkanDevices.look() { throw CommandError(reason) }
         let device = try Device.open(device, captureStatistics: compileOnly)
         let kernels = Catalogue.tested.filter { names.isEmpty || names.contains($0.name) }
         if compileOnly { return try report(statisticsOf: kernels, on: device) }

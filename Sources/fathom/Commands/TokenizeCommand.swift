@@ -38,6 +38,7 @@ struct TokenizeCommand: ParsableCommand {
     var input: String?
 
     mutating func validate() throws {
+        try ModelSource.validate(folder: model)
         if jsonl, input != nil {
             throw ValidationError("--jsonl reads standard input: expected no text beside it, found \"\(input!)\"")
         }

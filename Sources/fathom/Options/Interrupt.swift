@@ -13,11 +13,6 @@ enum Interrupt {
             Interrupt.flag.store(true, ordering: .relaxed)
             signal(SIGINT, SIG_DFL)
         }
-        // A parent may have left it blocked, as programs do that start others from their worker threads.
-        var interrupt = sigset_t()
-        sigemptyset(&interrupt)
-        sigaddset(&interrupt, SIGINT)
-        pthread_sigmask(SIG_UNBLOCK, &interrupt, nil)
     }
 
     /// Gives Ctrl-C back: it ends the program again.

@@ -32,6 +32,10 @@ struct ModelOptions: ParsableArguments {
         if let context, context < 1 {
             throw ValidationError("--context: expected 1 or more, found \(context)")
         }
+        try ModelSource.validate(folder: model)
+        if check, case .cpu = DeviceChoice(device) {
+            throw ValidationError("--check compares a Vulkan device with the CPU: expected it without --device cpu")
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Checkpoint
 import Glibc
 import Terminal
@@ -9,6 +10,11 @@ struct ModelSource {
     /// - Parameter folder: the value of `--model`; nil for the built-in model.
     init(folder: String?) {
         checkpoint = folder.map { .folder($0) } ?? .memory(name: BuiltInModel.name, BuiltInModel.files)
+    }
+
+    /// An unset variable of a shell must not stand for the root of the file system.
+    static func validate(folder: String?) throws {
+        if folder == "" { throw ValidationError("--model: expected a folder, found an empty text") }
     }
 
     var name: String { checkpoint.name }

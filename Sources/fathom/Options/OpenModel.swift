@@ -29,6 +29,11 @@ extension ModelOptions {
             throw CommandError("\(reason), or use --device cpu")
         }
         let source = ModelSource(folder: model)
+        guard try source.read("config.json") != nil else {
+            throw CommandError(
+                "\(source.name): expected config.json, found none: name the folder that holds it beside the model's tokenizer.json and .safetensors files"
+            )
+        }
         let text = try needsText ? source.requiredText() : source.text()
         let stopTokens = try ModelText.stopTokens(text, read: source.read)
         let bar = LoadingBar(name: source.name)

@@ -1,11 +1,10 @@
-import FixtureSupport
 import Foundation
 
 /// A copy of an oracle's checkpoint with another config, or with other bytes in a tensor; removed with its last reference.
-final class TemporaryCheckpoint {
-    let path: String
+public final class TemporaryCheckpoint {
+    public let path: String
 
-    init(_ oracle: Oracle, config edit: (inout [String: Any]) -> Void = { _ in }) throws {
+    public init(_ oracle: Oracle, config edit: (inout [String: Any]) -> Void = { _ in }) throws {
         let files = FileManager.default
         let source = try oracle.folder()
         path = files.temporaryDirectory.appendingPathComponent("fathom-\(UUID().uuidString)").path
@@ -19,7 +18,7 @@ final class TemporaryCheckpoint {
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     /// Overwrites the bytes of a tensor from `offset` on, in whichever shard it is.
-    func overwrite(_ tensor: String, at offset: Int, with bytes: [UInt8]) throws {
+    public func overwrite(_ tensor: String, at offset: Int, with bytes: [UInt8]) throws {
         for file in try FileManager.default.contentsOfDirectory(atPath: path) where file.hasSuffix(".safetensors") {
             let url = URL(fileURLWithPath: path + "/" + file)
             var data = try Data(contentsOf: url)

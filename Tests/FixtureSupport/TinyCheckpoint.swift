@@ -4,8 +4,8 @@ import JSON
 import Numerics
 
 /// A V3 model of a few kilobytes, to be spoiled before it is written.
-struct TinyCheckpoint {
-    var config: [String: JSONValue] = [
+public struct TinyCheckpoint {
+    public var config: [String: JSONValue] = [
         "model_type": "deepseek_v3", "vocab_size": 8, "hidden_size": 16, "intermediate_size": 12,
         "moe_intermediate_size": 4, "num_hidden_layers": 2, "num_attention_heads": 2, "q_lora_rank": 6,
         "kv_lora_rank": 8, "qk_nope_head_dim": 4, "qk_rope_head_dim": 4, "v_head_dim": 4, "n_routed_experts": 4,
@@ -16,11 +16,12 @@ struct TinyCheckpoint {
             "quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128], "activation_scheme": "dynamic",
         ],
     ]
-    var tensors: [String: (shape: [Int], type: ElementType)] = [:]
-    var hasIndex = true
+    public var tensors: [String: (shape: [Int], type: ElementType)] = [:]
+    public var hasIndex = true
 
     /// Every tensor the config calls for, FP8 where it may be.
-    init() throws {
+    public init(_ changes: [String: JSONValue] = [:]) throws {
+        config.merge(changes) { $1 }
         for tensor in WeightMap.expected(try parsedConfig(), hasMTP: true) {
             if tensor.canBeFP8 {
                 tensors[tensor.name] = (tensor.shape, .fp8E4M3)
@@ -31,22 +32,26 @@ struct TinyCheckpoint {
         }
     }
 
-    var configJSON: [UInt8] {
+    public var configJSON: [UInt8] {
         Array(JSONValue.object(config.map { JSONMember($0.key, $0.value) }).serialized().utf8)
     }
 
-    func parsedConfig() throws(CheckpointError) -> ModelConfig {
+    public func parsedConfig() throws(CheckpointError) -> ModelConfig {
         try ModelConfig(json: configJSON, name: "config.json")
     }
 
-    /// The bytes that are written for a tensor.
-    static func bytes(_ name: String, _ shape: [Int], _ type: ElementType) -> [UInt8] {
-        (0..<shape.reduce(type.byteCount, *)).map { UInt8(truncatingIfNeeded: $0 + name.utf8.count) }
+    /// The bytes that are written for a tensor: without the highest bit of its exponent every element is a number, in all
+    /// types but FP8 below 2.
+    public static func bytes(_ name: String, _ shape: [Int], _ type: ElementType) -> [UInt8] {
+        (0..<shape.reduce(type.byteCount, *)).map { index in
+            let byte = UInt8(truncatingIfNeeded: index + name.utf8.count)
+            return (index + 1).isMultiple(of: type.byteCount) ? byte & 0xBF : byte
+        }
     }
 
     /// Writes the files, calls `spoil` with their folder, and opens it.
     @discardableResult
-    func open(_ spoil: (String) throws -> Void = { _ in }) throws -> Checkpoint {
+    public func open(_ spoil: (String) throws -> Void = { _ in }) throws -> Checkpoint {
         let folder = try TemporaryFolder()
         try Data(configJSON).write(to: folder.url("config.json"))
         let names = tensors.keys.sorted()
@@ -72,22 +77,22 @@ struct TinyCheckpoint {
     }
 
     /// What opening says; nil if nothing is wrong.
-    func complaint(_ spoil: (String) throws -> Void = { _ in }) throws -> String? {
+    public func complaint(_ spoil: (String) throws -> Void = { _ in }) throws -> String? {
         do { try open(spoil) } catch let error as CheckpointError { return error.description }
         return nil
     }
 }
 
 /// A folder that goes when it is released.
-final class TemporaryFolder {
-    let path: String
+public final class TemporaryFolder {
+    public let path: String
 
-    init() throws {
+    public init() throws {
         path = FileManager.default.temporaryDirectory.appendingPathComponent("checkpoint-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    func url(_ name: String) -> URL { URL(fileURLWithPath: path).appendingPathComponent(name) }
+    public func url(_ name: String) -> URL { URL(fileURLWithPath: path).appendingPathComponent(name) }
 }

@@ -1,0 +1,82 @@
+import Checkpoint
+import FixtureSupport
+import GPU
+import Kernels
+import Testing
+
+@testable import Model
+
+/// `--check`: both executors side by side over the real model, and what is said where they part.
+@Suite(.serialized) struct CheckTests {
+    private func load() throws -> Transformer {
+        try ModelLoader.load(
+            source: .folder(try Oracle.v3FP8.folder()), device: .vulkan(nil),
+            options: LoadOptions(contextTokens: 64, check: true))
+    }
+
+    private func prefillAndDecode(_ model: Transformer) throws {
+        let sequence = try model.makeSequence()
+        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [5, 9, 300], output: .last)])
+        _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [7], output: .last)])
+    }
+
+    @Test func agreementPasses() throws { try prefillAndDecode(load()) }
+
+    /// Another value on the device's side of a weight, so that the one kernel that reads it gives another result there.
+    struct Fault: Sendable, CustomTestStringConvertible {
+        var weight: @Sendable (ModelWeights) -> Tensor
+        var place: String
+        var testDescription: String { place }
+
+        static func experts(_ weights: ModelWeights, _ layer: Int) -> ExpertWeights {
+            guard case .experts(let experts) = weights.layers[layer].feedForward else { preconditionFailure("dense") }
+            return experts
+        }
+    }
+
+    static let faults = [
+        Fault(weight: { $0.embedding.codes }, place: "the embedding: kernel embedding"),
+        Fault(weight: { $0.layers[0].inputNorm }, place: "layer 0: kernel rms_norm"),
+        Fault(weight: { $0.layers[1].attention.output.codes }, place: "layer 1: kernel linear"),
+        Fault(weight: { $0.layers[2].attention.kvANorm }, place: "layer 2: kernel kv_cache_append"),
+        Fault(weight: { $0.layers[1].attention.kvB.codes }, place: "layer 1: kernel mla_query"),
+        Fault(weight: { Fault.experts($0, 2).bias! }, place: "layer 2: kernel expert_gate"),
+        Fault(weight: { Fault.experts($0, 1).down.parts[0].weight.codes }, place: "layer 1: kernel grouped_gemm"),
+        Fault(weight: { $0.finalNorm }, place: "the head: kernel rms_norm"),
+        Fault(weight: { $0.head.codes }, place: "the head: kernel linear"),
+    ]
+
+    @Test(arguments: faults) func theKernelThatPartsIsNamedWithItsLayer(_ fault: Fault) throws {
+        let model = try load()
+        let tensor = fault.weight(model.weights)
+        var transfer = Transfer(on: try #require(model.executor.device))
+        // 0x40 in every byte: a number in FP8 (2), BF16 and F32 (3), and another than is there.
+        try transfer.upload(to: tensor.view) { (_, bytes: UnsafeMutableRawBufferPointer) throws(Never) in
+            bytes.initializeMemory(as: UInt8.self, repeating: 0x40)
+        }
+        try transfer.finish()
+        #expect {
+            try prefillAndDecode(model)
+        } throws: {
+            "\($0)".hasPrefix("--check: \(fault.place) parts from its reference: ") && "\($0)".contains("expected")
+        }
+    }
+
+    @Test func decodesOwnKernelsAreCheckedToo() throws {
+        let model = try load()
+        let sequence = try model.makeSequence()
+        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [5, 9, 300], output: .last)])
+        var transfer = Transfer(on: try #require(model.executor.device))
+        let tensor = Fault.experts(model.weights, 2).up.parts[0].weight.codes
+        try transfer.upload(to: tensor.view) { (_, bytes: UnsafeMutableRawBufferPointer) throws(Never) in
+            bytes.initializeMemory(as: UInt8.self, repeating: 0x40)
+        }
+        try transfer.finish()
+        #expect {
+            _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [7], output: .last)])
+        } throws: {
+            "\($0)".hasPrefix("--check: layer 2: kernel expert_gate_up parts from its reference: ")
+        }
+        #expect(model.tokenCount(of: sequence) == 3)
+    }
+}
