@@ -134,7 +134,7 @@ public final class LineEditor {
 
     private func finish(_ prompt: Prompt) throws(TerminalError) {
         let view = editor.view(prompt: prompt)
-        let size = screenSize(output.descriptor)
-        try output.write(usesEscapeCodes ? frame.finish(view, size: size) : row.finish(view, size: size))
+        try output.write(
+            usesEscapeCodes ? frame.finish(view, size: screenSize(output.descriptor)) : row.finish(view))
     }
 }
