@@ -91,18 +91,22 @@ final class ChatConsole {
 
     /// Says something that is not an answer, on stderr.
     func note(_ text: String) throws(TerminalError) {
-        let text = surroundings.errorIsTerminal ? terminalSafe(text) : text
         if isInteractive {
-            try errors.write(surroundings.errorStyle(.dim).applied(to: text) + "\n")
+            try errors.write(surroundings.errorStyle(.dim).applied(to: readable(text)) + "\n")
         } else {
-            try errors.write("fathom: \(text)\n")
+            try errors.write("fathom: \(readable(text))\n")
         }
     }
 
     /// Says what went wrong, where the chat goes on.
     func complain(_ error: any Error) throws(TerminalError) {
-        let text = surroundings.errorIsTerminal ? terminalSafe("\(error)") : "\(error)"
-        try errors.write(surroundings.errorStyle(.red).applied(to: text) + "\n")
+        try errors.write(surroundings.errorStyle(.red).applied(to: readable("\(error)")) + "\n")
+    }
+
+    /// The text as stderr may show it: at a terminal harmless, and broken between words.
+    private func readable(_ text: String) -> String {
+        guard surroundings.errorIsTerminal else { return text }
+        return WordWrap.wrapped(terminalSafe(text), columns: screenSize(errors.descriptor).columns, indent: 2)
     }
 }
 

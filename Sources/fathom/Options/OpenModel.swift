@@ -47,6 +47,7 @@ extension ModelOptions {
             throw error
         }
         bar.clear()
+        if Interrupt.isRequested { throw ExitCode.interrupted }
         for text in loaded.notes { try note("\(source.name): \(text)") }
         return OpenedModel(
             name: source.name, model: loaded, text: text, stopTokens: stopTokens,
