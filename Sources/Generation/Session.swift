@@ -77,6 +77,7 @@ public final class Session {
         // The last token is computed again if it is cached: its logits are not.
         keep(min(shared, prompt.count - 1))
         summary.cachedTokenCount = cachedTokens.count
+        onEvent(.prefilled(cachedTokens.count, of: prompt.count))
         var logits: Logits?
         while cachedTokens.count < prompt.count {
             if isInterrupted() { return nil }

@@ -52,7 +52,8 @@ struct AnswerWriter {
     mutating func write(_ event: GenerationEvent) {
         switch event {
         case .text(let text): for part in splitter.feed(text) { write(part) }
-        case .prefilled(let count, let total) where count < total:
+        // A short prompt is read before anyone has read that it is.
+        case .prefilled(let count, let total) where total - count >= 128 || (showsWaiting && count < total):
             showWaiting("reading \(count) of \(total) tokens …")
         case .prefilled, .token: break
         }

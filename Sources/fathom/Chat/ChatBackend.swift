@@ -50,8 +50,6 @@ final class SessionBackend: ChatBackend {
     func answer(
         _ messages: [Message], options: GenerationOptions, shouldStop: () -> Bool, onEvent: (GenerationEvent) -> Void
     ) throws -> (text: String, summary: GenerationSummary) {
-        var options = options
-        options.stopTokens.formUnion(opened.stopTokens)
         let completion = try session.generate(
             try encode(messages), options: options, text: opened.tokenText, isInterrupted: shouldStop, onEvent: onEvent)
         return (completion.text, completion.summary)

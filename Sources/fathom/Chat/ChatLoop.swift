@@ -98,7 +98,6 @@ struct ChatLoop {
                 onEvent: { writer.write($0) })
         }
         try writer.finish()
-        lastSummary = summary
         if summary.finishReason == .interrupted, text.isEmpty {
             try console.note("Stopped before the answer began; the conversation is as it was before.")
             if !console.isInteractive { throw ExitCode.interrupted }
@@ -107,6 +106,7 @@ struct ChatLoop {
         // Templates leave reasoning out of the next prompt; for that it has to be marked on both sides.
         let opening = backend.beginsInReasoning ? "<think>\n" : ""
         conversation.append(.assistant, opening + text + (writer.isCutInReasoning ? "\n</think>\n" : ""))
+        lastSummary = summary
         try noteEnd(summary)
         if console.showsAnswers { try console.output.write("\n") }
         return true

@@ -1,7 +1,7 @@
-import Numerics
 import ArgumentParser
 import Generation
 import JSON
+import Numerics
 import Terminal
 import Text
 
@@ -174,7 +174,7 @@ struct GenerateCommand: ParsableCommand {
         }
         if let failure { throw failure }
         if Surroundings.current().errorIsTerminal {
-            let seconds = (ContinuousClock.now - start).secondCount
+            let seconds = (ContinuousClock.now - start).seconds
             try note(
                 "\(prompts.count) answers, \(tokenCount) tokens in \(fixed(seconds, 2)) s: \(fixed(Double(tokenCount) / seconds, 1)) tokens/s"
             )

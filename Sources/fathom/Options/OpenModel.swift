@@ -51,6 +51,6 @@ extension ModelOptions {
         for text in loaded.notes { try note("\(source.name): \(text)") }
         return OpenedModel(
             name: source.name, model: loaded, text: text, stopTokens: stopTokens,
-            loadSeconds: (ContinuousClock.now - start).secondCount)
+            loadSeconds: (ContinuousClock.now - start).seconds)
     }
 }
