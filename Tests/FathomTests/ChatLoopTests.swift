@@ -289,7 +289,10 @@ struct PipedChat {
         }
         try atTerminal(backend, columns: 30) { terminal in
             try terminal.waitForLastLine(">")
-            #expect(terminal.screen.lines.prefix(2).map(\.trimmed) == ["Script on paper, context 1000", "tokens. /help lists the"])
+            #expect(
+                terminal.screen.lines.prefix(2).map(\.trimmed) == [
+                    "Script on paper, context 1000", "tokens. /help lists the",
+                ])
             try terminal.send("a\r")
             try terminal.wait { $0.screen.lines.contains("The end") }
             try terminal.waitForLastLine(">")
@@ -303,10 +306,11 @@ struct PipedChat {
                 "Once upon a time there was a dragon who lived by the sea.\n"))
     }
 
-    @Test func stoppedBeforeTheFirstWordAMessageIsTakenBack() throws {
+    @Test(arguments: [true, false])
+    func stoppedBeforeTheFirstWordAMessageIsTakenBack(allowsEscapeCodes: Bool) throws {
         let backend = ScriptedBackend()
         backend.script = { messages, _ in messages.last?.content == "long" ? ["⏳"] : ["Yes."] }
-        try atTerminal(backend) { terminal in
+        try atTerminal(backend, allowsEscapeCodes: allowsEscapeCodes) { terminal in
             try terminal.waitForLastLine(">")
             try terminal.send("long\r")
             try terminal.waitForLastLine("reading 256 of 700 tokens …")
@@ -315,6 +319,7 @@ struct PipedChat {
             try terminal.wait(for: "Stopped before the answer began; the conversation is as it was before.")
             try terminal.waitForLastLine(">")
             #expect(!terminal.screen.lines.contains { $0.contains("reading") })
+            #expect(terminal.output.contains("\u{1B}") == allowsEscapeCodes)
             try terminal.send("short\r")
             try terminal.wait(for: "Yes.")
             try terminal.waitForLastLine(">")

@@ -179,7 +179,10 @@ import Text
             events.append($0)
         }
         #expect(
-            events == [.prefilled(0, of: 3), .prefilled(2, of: 3), .prefilled(3, of: 3), .token(6), .text("<6>"), .token(7), .text("<7>")])
+            events == [
+                .prefilled(0, of: 3), .prefilled(2, of: 3), .prefilled(3, of: 3), .token(6), .text("<6>"), .token(7),
+                .text("<7>"),
+            ])
     }
 
     @Test func aSessionGivesItsSequenceBack() throws {

@@ -17,29 +17,29 @@ struct AnswerWriter {
     private let output: Output
     private let errors: Output
     private let isTerminal: Bool
-    private let allowsEscapeCodes: Bool
+    private var status: StatusLine?
     private let columns: (() -> Int)?
     private let reasoning: Reasoning
     private let dim: Style
     private var splitter: ReasoningSplitter
     private var wrap = WordWrap()
     private var isInReasoning = false
-    private var showsWaiting = false
     private var endsLine = true
     private var endsReasoningLine = true
     private(set) var failure: TerminalError?
 
     /// - Parameters:
+    ///   - status: says that something happens before there is an answer; nil for nowhere.
     ///   - columns: width of the terminal, asked as it may change; nil to leave the lines as they come.
     ///   - dim: how reasoning looks on a terminal; plain sets it off with its marks instead.
     init(
-        output: Output, errors: Output, isTerminal: Bool, allowsEscapeCodes: Bool, columns: (() -> Int)?,
+        output: Output, errors: Output, isTerminal: Bool, status: StatusLine?, columns: (() -> Int)?,
         reasoning: Reasoning, dim: Style, beginsInReasoning: Bool
     ) {
         self.output = output
         self.errors = errors
         self.isTerminal = isTerminal
-        self.allowsEscapeCodes = allowsEscapeCodes
+        self.status = status
         self.columns = columns
         self.reasoning = reasoning
         self.dim = dim
@@ -53,8 +53,8 @@ struct AnswerWriter {
         switch event {
         case .text(let text): for part in splitter.feed(text) { write(part) }
         // A short prompt is read before anyone has read that it is.
-        case .prefilled(let count, let total) where total - count >= 128 || (showsWaiting && count < total):
-            showWaiting("reading \(count) of \(total) tokens …")
+        case .prefilled(let count, let total) where total - count >= 128 || (status?.isShown == true && count < total):
+            showStatus("reading \(count) of \(total) tokens …")
         case .prefilled, .token: break
         }
     }
@@ -63,7 +63,7 @@ struct AnswerWriter {
     mutating func finish() throws(TerminalError) {
         for part in splitter.finish() { write(part) }
         leaveReasoning()
-        hideWaiting()
+        hideStatus()
         if !endsLine { put("\n", on: output) }
         if let failure { throw failure }
     }
@@ -71,7 +71,7 @@ struct AnswerWriter {
     private mutating func write(_ part: ReasoningSplitter.Part) {
         switch part {
         case .reasoning(let text):
-            if reasoning != .hidden { hideWaiting() }
+            if reasoning != .hidden { hideStatus() }
             enterReasoning()
             switch reasoning {
             case .inline:
@@ -84,7 +84,7 @@ struct AnswerWriter {
             }
         case .answer(let text):
             leaveReasoning()
-            hideWaiting()
+            hideStatus()
             put(isTerminal ? wrapped(terminalSafe(text)) : text, on: output)
             endsLine = text.hasSuffix("\n")
         }
@@ -98,14 +98,14 @@ struct AnswerWriter {
         case .inline: if dim == .plain { put("<think>\n", on: output) }
         case .standardError: put("<think>\n", on: errors)
         case .hidden:
-            showWaiting("thinking …")
+            showStatus("thinking …")
         }
     }
 
     private mutating func leaveReasoning() {
         guard isInReasoning else { return }
         isInReasoning = false
-        hideWaiting()
+        hideStatus()
         wrap = WordWrap()
         switch reasoning {
         case .inline:
@@ -116,16 +116,12 @@ struct AnswerWriter {
         }
     }
 
-    /// Says that something happens before there is an answer, where that can be taken away again.
-    private mutating func showWaiting(_ text: String) {
-        guard isTerminal, allowsEscapeCodes, text.count < columns?() ?? 80 else { return }
-        put("\r\u{1B}[K" + dim.applied(to: text), on: output)
-        showsWaiting = true
+    private mutating func showStatus(_ text: String) {
+        do throws(TerminalError) { try status?.show(text) } catch { failure = error }
     }
 
-    private mutating func hideWaiting() {
-        if showsWaiting { put("\r\u{1B}[K", on: output) }
-        showsWaiting = false
+    private mutating func hideStatus() {
+        do throws(TerminalError) { try status?.hide() } catch { failure = error }
     }
 
     private mutating func wrapped(_ text: String) -> String { columns.map { wrap.feed(text, columns: $0()) } ?? text }

@@ -91,22 +91,14 @@ final class ChatConsole {
 
     /// Says something that is not an answer, on stderr.
     func note(_ text: String) throws(TerminalError) {
-        if isInteractive {
-            try errors.write(surroundings.errorStyle(.dim).applied(to: readable(text)) + "\n")
-        } else {
-            try errors.write("fathom: \(readable(text))\n")
-        }
+        let shown = surroundings.note(isInteractive ? text : "fathom: \(text)", on: errors)
+        try errors.write((isInteractive ? surroundings.errorStyle(.dim) : .plain).applied(to: shown) + "\n")
     }
 
     /// Says what went wrong, where the chat goes on.
     func complain(_ error: any Error) throws(TerminalError) {
-        try errors.write(surroundings.errorStyle(.red).applied(to: readable("\(error)")) + "\n")
-    }
-
-    /// The text as stderr may show it: at a terminal harmless, and broken between words.
-    private func readable(_ text: String) -> String {
-        guard surroundings.errorIsTerminal else { return text }
-        return WordWrap.wrapped(terminalSafe(text), columns: screenSize(errors.descriptor).columns, indent: 2)
+        let shown = surroundings.note("\(error)", on: errors)
+        try errors.write(surroundings.errorStyle(.red).applied(to: shown) + "\n")
     }
 }
 

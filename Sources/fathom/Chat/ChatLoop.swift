@@ -86,12 +86,14 @@ struct ChatLoop {
         try makeFit()
         var options = settings.options
         options.sampling.seed &+= regenerations
+        let dim = console.surroundings.outputStyle(.dim)
+        let status = StatusLine(
+            output: console.output, style: dim, usesEscapeCodes: console.surroundings.allowsEscapeCodes)
         var writer = AnswerWriter(
             output: console.output, errors: console.errors, isTerminal: console.surroundings.outputIsTerminal,
-            allowsEscapeCodes: console.showsAnswers && console.surroundings.allowsEscapeCodes,
+            status: console.showsAnswers ? status : nil,
             columns: console.showsAnswers ? { [console] in screenSize(console.output.descriptor).columns } : nil,
-            reasoning: reasoningPlace, dim: console.surroundings.outputStyle(.dim),
-            beginsInReasoning: backend.beginsInReasoning)
+            reasoning: reasoningPlace, dim: dim, beginsInReasoning: backend.beginsInReasoning)
         let (text, summary) = try console.work { isInterrupted in
             try backend.answer(
                 conversation.sent, options: options, shouldStop: { isInterrupted() || writer.failure != nil },
