@@ -18,6 +18,7 @@ final class ScriptedBackend: ChatBackend, @unchecked Sendable {
     var finishReason = FinishReason.stop
     /// The answer to a conversation, in pieces; without one it repeats the last message.
     var script: ([Message], GenerationOptions) throws -> [String] = { messages, _ in [messages.last?.content ?? ""] }
+    let goOn = DispatchSemaphore(value: 0)
     private(set) var seen: [[Message]] = []
 
     func promptTokenCount(_ messages: [Message]) throws -> Int {
@@ -31,15 +32,17 @@ final class ScriptedBackend: ChatBackend, @unchecked Sendable {
         var text = ""
         var summary = GenerationSummary(finishReason: finishReason)
         summary.promptTokenCount = try promptTokenCount(messages)
-        for piece in try script(messages, options) {
+        pieces: for piece in try script(messages, options) {
             if shouldStop() {
                 summary.finishReason = .interrupted
                 break
             }
-            // A prompt that is never read to its end.
+            // A prompt that takes until the test goes on or stops it.
             if piece == "⏳" {
                 onEvent(.prefilled(256, of: 700))
-                while !shouldStop() { usleep(1000) }
+                while !shouldStop() {
+                    if goOn.wait(timeout: .now() + 0.001) == .success { continue pieces }
+                }
                 summary.finishReason = .interrupted
                 break
             }
@@ -326,6 +329,23 @@ struct PipedChat {
             try terminal.send("\u{4}")
         }
         #expect(backend.seen.map { $0.map(\.content) } == [["long"], ["short"]])
+    }
+
+    /// More than the terminal's queue holds: without a reader, this test's writes would wait for ever.
+    @Test func aLongPasteDuringAnAnswerHoldsNothingUp() throws {
+        let backend = ScriptedBackend()
+        backend.script = { _, _ in ["⏳", "Yes."] }
+        try atTerminal(backend) { terminal in
+            try terminal.waitForLastLine(">")
+            try terminal.send("a\r")
+            try terminal.waitForLastLine("reading 256 of 700 tokens …")
+            try terminal.send("\u{1B}[200~" + String(repeating: "0123456789 abcdef\r", count: 2000) + "end\u{1B}[201~")
+            backend.goOn.signal()
+            try terminal.wait(for: "Yes.")
+            try terminal.waitForLastLine("  end")
+            try terminal.send("\u{3}\u{4}")
+        }
+        #expect(backend.seen.count == 1)
     }
 
     @Test func anErrorDoesNotEndAChatAtATerminal() throws {

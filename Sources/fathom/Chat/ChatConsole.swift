@@ -78,10 +78,16 @@ final class ChatConsole {
     /// Runs `body`, during which Ctrl-C is a question that it asks. In a pipe a second one ends the program.
     func work<Result>(_ body: (_ isInterrupted: @escaping () -> Bool) throws -> Result) rethrows -> Result {
         switch input {
-        case .editor(_, let interrupts, _):
+        case .editor(let editor, let interrupts, _):
             interrupts.reset()
-            defer { interrupts.reset() }
-            return try body { interrupts.isInterrupted }
+            defer {
+                if interrupts.isInterrupted { editor.dropTyped() }
+                interrupts.reset()
+            }
+            return try body {
+                editor.collectTyped()
+                return interrupts.isInterrupted
+            }
         case .lines:
             Interrupt.install()
             defer { Interrupt.uninstall() }
