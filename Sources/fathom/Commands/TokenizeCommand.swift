@@ -59,14 +59,19 @@ struct TokenizeCommand: ParsableCommand {
         if jsonl {
             try convertLines(tokenizer)
         } else if decode {
-            let text = try input ?? Input.text(Input.standard(), name: "standard input")
-            let decoded = try tokenizer.decode(try TokenList.parse(text), skipSpecials: skipSpecials)
+            let decoded = try tokenizer.decode(try ids(), skipSpecials: skipSpecials)
             try Output.standard.write(shown(decoded) + "\n")
         } else {
             let bytes = try input.map { Array($0.utf8) } ?? Input.standard()
             let ids = try tokenizer.encode(bytes: bytes, specials: asText ? .asText : .parse)
             try Output.standard.write(TokenList.text(ids) + "\n")
         }
+    }
+
+    private func ids() throws -> [Int32] {
+        if let input { return try TokenList.parse(input) }
+        let text = try Input.text(Input.standard(), name: "standard input")
+        do { return try TokenList.parse(text) } catch { throw CommandError("standard input: \(error)") }
     }
 
     private func convertLines(_ tokenizer: Tokenizer) throws {
