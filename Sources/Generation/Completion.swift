@@ -61,5 +61,5 @@ public enum GenerationEvent: Sendable, Equatable {
 
 extension Duration {
     /// Seconds as a number.
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+    package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

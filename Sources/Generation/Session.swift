@@ -44,12 +44,13 @@ public final class Session {
         var answer = Answer(prompt: prompt, options: options, text: text)
         let output = answer.output(vocabularySize: model.vocabularySize)
         let start = ContinuousClock.now
-        guard let logits = try prefill(prompt, output, &answer.summary, isInterrupted, onEvent) else {
+        let logits = try prefill(prompt, output, &answer.summary, isInterrupted, onEvent)
+        let firstToken = ContinuousClock.now
+        answer.summary.prefillSeconds = (firstToken - start).seconds
+        guard let logits else {
             answer.finish(.interrupted, onEvent)
             return answer.completion
         }
-        let firstToken = ContinuousClock.now
-        answer.summary.prefillSeconds = (firstToken - start).seconds
         var next = try answer.take(logits, contextLength: model.contextLength, onEvent)
         while let token = next {
             if isInterrupted() {
@@ -76,6 +77,7 @@ public final class Session {
         // The last token is computed again if it is cached: its logits are not.
         keep(min(shared, prompt.count - 1))
         summary.cachedTokenCount = cachedTokens.count
+        onEvent(.prefilled(cachedTokens.count, of: prompt.count))
         var logits: Logits?
         while cachedTokens.count < prompt.count {
             if isInterrupted() { return nil }

@@ -3,7 +3,7 @@ import Glibc
 /// Reads messages at a terminal: shows the editor's text, feeds it keys, follows the window's size.
 ///
 /// From its creation to `close()` the terminal echoes nothing by itself; between two messages, while an answer comes,
-/// Ctrl-C and Ctrl-Z are signals and what is typed waits.
+/// Ctrl-C and Ctrl-Z are signals and what is typed waits. Whoever works meanwhile calls `collectTyped()` now and then.
 public final class LineEditor {
     public var editor: Editor
     private let input: Int32
@@ -13,6 +13,8 @@ public final class LineEditor {
     private var decoder = KeyDecoder()
     /// Bytes typed before the terminal was ours, in which Enter came as a line feed.
     private var earlierByteCount: Int
+    /// What was typed between two messages.
+    private var typed: [UInt8] = []
     /// Keys that came with the one that ended the last message.
     private var waiting: [Key] = []
     private var frame = FrameRenderer()
@@ -46,6 +48,22 @@ public final class LineEditor {
         try mode.set(.working)
         return message
     }
+
+    /// Takes in what has been typed so far. The terminal's own queue holds 4096 bytes: behind a longer paste Ctrl-C would
+    /// wait until someone reads.
+    public func collectTyped() {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        while true {
+            var watched = pollfd(fd: input, events: Int16(POLLIN), revents: 0)
+            guard poll(&watched, 1, 0) > 0, watched.revents & Int16(POLLIN) != 0 else { return }
+            let count = read(input, &bytes, bytes.count)
+            guard count > 0 else { return }
+            typed += bytes[..<count]
+        }
+    }
+
+    /// Forgets what was typed, as the terminal does with its own queue at a Ctrl-C.
+    public func dropTyped() { typed = [] }
 
     private func edit(_ prompt: Prompt) throws(TerminalError) -> String? {
         try show(prompt)
@@ -91,6 +109,11 @@ public final class LineEditor {
             defer { waiting = [] }
             return waiting
         }
+        if !typed.isEmpty {
+            let keys = decode(typed[...])
+            typed = []
+            if !keys.isEmpty { return keys }
+        }
         var bytes = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             var watched = [
@@ -117,11 +140,15 @@ public final class LineEditor {
             if count < 0, errno == EINTR || errno == EAGAIN { continue }
             // 0 and EIO: the terminal hung up.
             guard count > 0 else { return nil }
-            for index in 0..<min(count, earlierByteCount) where bytes[index] == 0x0A { bytes[index] = 0x0D }
-            earlierByteCount -= min(count, earlierByteCount)
-            let keys = decoder.decode(bytes[..<count])
+            let keys = decode(bytes[..<count])
             if !keys.isEmpty { return keys }
         }
+    }
+
+    private func decode(_ bytes: ArraySlice<UInt8>) -> [Key] {
+        let earlier = bytes.prefix(earlierByteCount)
+        earlierByteCount -= earlier.count
+        return decoder.decode(earlier.map { $0 == 0x0A ? 0x0D : $0 }) + decoder.decode(bytes.dropFirst(earlier.count))
     }
 
     private func show(_ prompt: Prompt) throws(TerminalError) {
@@ -134,7 +161,7 @@ public final class LineEditor {
 
     private func finish(_ prompt: Prompt) throws(TerminalError) {
         let view = editor.view(prompt: prompt)
-        let size = screenSize(output.descriptor)
-        try output.write(usesEscapeCodes ? frame.finish(view, size: size) : row.finish(view, size: size))
+        try output.write(
+            usesEscapeCodes ? frame.finish(view, size: screenSize(output.descriptor)) : row.finish(view))
     }
 }

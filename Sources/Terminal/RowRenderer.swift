@@ -41,13 +41,13 @@ struct RowRenderer: Sendable {
         return output
     }
 
-    mutating func finish(_ view: EditView, size: ScreenSize) -> String {
-        var last = view
-        last.notices = notices
-        last.cursor = view.cells.count
-        let output = draw(last, size: size) + "\r\n"
+    /// Ends the edit: the whole text takes the row's place, over as many rows as it needs.
+    mutating func finish(_ view: EditView) -> String {
+        var output = "\r" + String(repeating: " ", count: drawnWidth) + "\r" + view.prompt.plain
+        let indent = String(repeating: " ", count: view.prompt.width)
+        for cell in view.cells { output += cell.isLineBreak ? "\r\n" + indent : cell.shown }
         self = RowRenderer()
-        return output
+        return output + "\r\n"
     }
 
     /// The cells that fit, with the cursor among them, scrolled as little as possible.

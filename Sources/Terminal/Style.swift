@@ -44,6 +44,12 @@ public struct Surroundings: Sendable {
         inputIsTerminal && outputIsTerminal && allowsEscapeCodes ? style : .plain
     }
 
+    /// A note as `errors` may show it: at a terminal harmless, and broken between words.
+    public func note(_ text: String, on errors: Output = .error) -> String {
+        guard errorIsTerminal else { return text }
+        return WordWrap.wrapped(terminalSafe(text), columns: screenSize(errors.descriptor).columns, indent: 2)
+    }
+
     /// The style, or the plain one where it cannot be shown on stderr.
     public func errorStyle(_ style: Style) -> Style { errorIsTerminal && allowsEscapeCodes ? style : .plain }
 }

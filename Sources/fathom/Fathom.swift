@@ -14,6 +14,7 @@ struct Fathom: ParsableCommand {
             Exit codes: 0 done; 1 it failed, and stderr says what, what was expected and what to do; \
             64 wrong usage; 130 interrupted (Ctrl-C stops the work; a second one ends the program).
             """,
+        version: "fathom, " + (BuildInfo.commit.map { "commit \($0)" } ?? "built outside a checkout"),
         subcommands: [
             ChatCommand.self, GenerateCommand.self, TokenizeCommand.self, LogitsCommand.self, DevicesCommand.self,
             SelfTestCommand.self, BenchCommand.self,
@@ -28,8 +29,16 @@ struct Fathom: ParsableCommand {
         sigaddset(&signals, SIGPIPE)
         sigaddset(&signals, SIGINT)
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-        // A closed stream's number would be given to the next file that is opened, and what is said would go there.
-        for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
+        occupyStandardDescriptors()
         main(nil)
+    }
+
+    /// Where standard input, output or error was closed, the next file opened would take its place: a model be read as
+    /// messages, or a driver's cache be written to. What takes it instead refuses, but swallows notes.
+    private static func occupyStandardDescriptors() {
+        for (descriptor, mode) in [(Int32(0), O_WRONLY), (1, O_RDONLY), (2, O_WRONLY)] {
+            // Descriptors are given out in ascending order: this one is the lowest that is free.
+            if fcntl(descriptor, F_GETFD) < 0 { _ = open("/dev/null", mode) }
+        }
     }
 }

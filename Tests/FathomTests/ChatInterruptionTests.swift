@@ -41,6 +41,17 @@ import Testing
         #expect(try chat.terminal.waitForEnd() == 0)
     }
 
+    /// Longer than the terminal's queue, in which Ctrl-C would otherwise stand at the end; it goes with the answer.
+    @Test func controlCGetsPastALongPaste() throws {
+        let chat = try TerminalChat()
+        try chat.stopAStory {
+            try chat.terminal.send("\u{1B}[200~\(String(repeating: "pasted ", count: 900))\u{1B}[201~")
+        }
+        try chat.say("What is the capital of France?", answer: "Paris")
+        #expect(!chat.terminal.screen.lines.contains { $0.contains("pasted") })
+        try chat.leave()
+    }
+
     @Test func theWindowMayChangeDuringAnAnswer() throws {
         let chat = try TerminalChat()
         try chat.stopAStory { chat.terminal.resize(columns: 40, rows: 10) }

@@ -14,8 +14,11 @@ final class ScriptedBackend: ChatBackend, @unchecked Sendable {
     let deviceName = "paper"
     var contextLength = 1000
     var beginsInReasoning = false
+    /// Why an answer that was not stopped ended.
+    var finishReason = FinishReason.stop
     /// The answer to a conversation, in pieces; without one it repeats the last message.
     var script: ([Message], GenerationOptions) throws -> [String] = { messages, _ in [messages.last?.content ?? ""] }
+    let goOn = DispatchSemaphore(value: 0)
     private(set) var seen: [[Message]] = []
 
     func promptTokenCount(_ messages: [Message]) throws -> Int {
@@ -23,26 +26,27 @@ final class ScriptedBackend: ChatBackend, @unchecked Sendable {
     }
 
     func answer(
-        _ messages: [Message], options: GenerationOptions, shouldStop: () -> Bool, onText: (String) -> Void
+        _ messages: [Message], options: GenerationOptions, shouldStop: () -> Bool, onEvent: (GenerationEvent) -> Void
     ) throws -> (text: String, summary: GenerationSummary) {
         seen.append(messages)
         var text = ""
-        var summary = GenerationSummary(finishReason: .stop)
+        var summary = GenerationSummary(finishReason: finishReason)
         summary.promptTokenCount = try promptTokenCount(messages)
-        for piece in try script(messages, options) {
+        pieces: for piece in try script(messages, options) {
             if shouldStop() {
                 summary.finishReason = .interrupted
                 break
             }
-            // Without end: goes on until it is stopped.
-            if piece == "…" {
-                onText(" …")
-                text += " …"
-                while !shouldStop() { usleep(1000) }
+            // A prompt that takes until the test goes on or stops it.
+            if piece == "⏳" {
+                onEvent(.prefilled(256, of: 700))
+                while !shouldStop() {
+                    if goOn.wait(timeout: .now() + 0.001) == .success { continue pieces }
+                }
                 summary.finishReason = .interrupted
                 break
             }
-            onText(piece)
+            onEvent(.text(piece))
             text += piece
             summary.generatedTokenCount += 1
         }
@@ -179,18 +183,56 @@ struct PipedChat {
 
     @Test func anAnswerThatEndsEarlySaysWhy() throws {
         let backend = ScriptedBackend()
-        let chat = try PipedChat(backend, "/stats\n")
-        #expect(chat.errors == "fathom: There is no answer yet.\n")
+        #expect(try PipedChat(backend, "/stats\n").errors == "fathom: There is no answer yet.\n")
+        backend.finishReason = .contextFull
+        #expect(try PipedChat(backend, "a\n").errors.contains("is full: /clear, or start with a larger --context or"))
+        // What is on already is no advice.
+        let dropping = try PipedChat(backend, "a\n", ChatLoop.Settings(dropsOldest: true))
+        #expect(dropping.errors.contains("is full: the next message drops the oldest; a larger --context"))
+        backend.finishReason = .length
+        #expect(try PipedChat(backend, "a\n").errors.contains("ends at --max-new-tokens 1."))
+    }
+
+    @Test func spaceAtAMessagesEndIsNoPartOfIt() throws {
+        let backend = ScriptedBackend()
+        _ = try PipedChat(backend, "  a b \t\n")
+        #expect(backend.seen == [[Message(role: .user, content: "  a b")]])
+    }
+
+    @Test func commandsTakeWhatTheyTake() throws {
+        let backend = ScriptedBackend()
+        let cleared = try PipedChat(backend, "a\n/clear all\n")
+        #expect(cleared.failureText == "/clear: expected nothing behind it, found \"all\"")
+        #expect(cleared.conversation.turns.count == 2)
+        let system = try PipedChat(backend, "/system off\n/system S\n/system off\n")
+        #expect(
+            system.errors
+                == "fathom: There is no system message.\nfathom: The system message is set.\nfathom: The system message is removed.\n"
+        )
+    }
+
+    @Test func onlyConversationsAreReplacedOrRead() throws {
+        let folder = try TemporaryFolder()
+        let notes = try folder.write("notes.txt", "not to be lost")
+        let saved = try PipedChat(ScriptedBackend(), "a\n/save \(notes)\n")
+        #expect(saved.failureText.contains("notes.txt: expected a new file or a saved conversation"))
+        #expect(try String(contentsOfFile: notes, encoding: .utf8) == "not to be lost")
+        #expect(
+            try PipedChat(ScriptedBackend(), "/load \(notes)\n").failureText.contains("/load takes what /save writes"))
+        // An empty file has nothing to lose, and a conversation may go on under its name.
+        let empty = try folder.write("empty.json", "")
+        #expect(try PipedChat(ScriptedBackend(), "a\n/save \(empty)\n").failure == nil)
+        #expect(try PipedChat(ScriptedBackend(), "b\n/save \(empty)\n").failure == nil)
     }
 
     // MARK: At a terminal
 
     /// Runs a chat on a pseudo-terminal within this process.
     private func atTerminal(
-        _ backend: ScriptedBackend, showsReasoning: Bool? = nil, allowsEscapeCodes: Bool = true,
+        _ backend: ScriptedBackend, showsReasoning: Bool? = nil, allowsEscapeCodes: Bool = true, columns: Int = 80,
         _ body: (PseudoTerminal) throws -> Void
     ) throws {
-        let terminal = try PseudoTerminal()
+        let terminal = try PseudoTerminal(columns: columns)
         let path = terminal.path
         let ended = DispatchSemaphore(value: 0)
         Thread.detachNewThread {
@@ -242,6 +284,68 @@ struct PipedChat {
             #expect(!terminal.output.contains("\u{1B}"))
             try terminal.send("\u{4}")
         }
+    }
+
+    @Test func rowsBreakBetweenWordsAtATerminal() throws {
+        let backend = ScriptedBackend()
+        backend.script = { _, _ in ["Once upon a time", " there was a dra", "gon who lived by the sea", ".\n\nThe end"]
+        }
+        try atTerminal(backend, columns: 30) { terminal in
+            try terminal.waitForLastLine(">")
+            #expect(
+                terminal.screen.lines.prefix(2).map(\.trimmed) == [
+                    "Script on paper, context 1000", "tokens. /help lists the",
+                ])
+            try terminal.send("a\r")
+            try terminal.wait { $0.screen.lines.contains("The end") }
+            try terminal.waitForLastLine(">")
+            #expect(
+                terminal.screen.lines.map(\.trimmed).suffix(6)
+                    == ["Once upon a time there was a", "dragon who lived by the sea.", "", "The end", "", ">"])
+            try terminal.send("\u{4}")
+        }
+        #expect(
+            try PipedChat(backend, "a\n").output.hasPrefix(
+                "Once upon a time there was a dragon who lived by the sea.\n"))
+    }
+
+    @Test(arguments: [true, false])
+    func stoppedBeforeTheFirstWordAMessageIsTakenBack(allowsEscapeCodes: Bool) throws {
+        let backend = ScriptedBackend()
+        backend.script = { messages, _ in messages.last?.content == "long" ? ["⏳"] : ["Yes."] }
+        try atTerminal(backend, allowsEscapeCodes: allowsEscapeCodes) { terminal in
+            try terminal.waitForLastLine(">")
+            try terminal.send("long\r")
+            try terminal.waitForLastLine("reading 256 of 700 tokens …")
+            // The pseudo-terminal controls no one, so the signal does not come from Ctrl-C.
+            kill(getpid(), SIGINT)
+            try terminal.wait(for: "Stopped before the answer began; the conversation is as it was before.")
+            try terminal.waitForLastLine(">")
+            #expect(!terminal.screen.lines.contains { $0.contains("reading") })
+            #expect(terminal.output.contains("\u{1B}") == allowsEscapeCodes)
+            try terminal.send("short\r")
+            try terminal.wait(for: "Yes.")
+            try terminal.waitForLastLine(">")
+            try terminal.send("\u{4}")
+        }
+        #expect(backend.seen.map { $0.map(\.content) } == [["long"], ["short"]])
+    }
+
+    /// More than the terminal's queue holds: without a reader, this test's writes would wait for ever.
+    @Test func aLongPasteDuringAnAnswerHoldsNothingUp() throws {
+        let backend = ScriptedBackend()
+        backend.script = { _, _ in ["⏳", "Yes."] }
+        try atTerminal(backend) { terminal in
+            try terminal.waitForLastLine(">")
+            try terminal.send("a\r")
+            try terminal.waitForLastLine("reading 256 of 700 tokens …")
+            try terminal.send("\u{1B}[200~" + String(repeating: "0123456789 abcdef\r", count: 2000) + "end\u{1B}[201~")
+            backend.goOn.signal()
+            try terminal.wait(for: "Yes.")
+            try terminal.waitForLastLine("  end")
+            try terminal.send("\u{3}\u{4}")
+        }
+        #expect(backend.seen.count == 1)
     }
 
     @Test func anErrorDoesNotEndAChatAtATerminal() throws {

@@ -73,6 +73,43 @@ import Testing
         #expect(result.errors.contains("what was said is kept"))
     }
 
+    /// Whatever is opened next would take the place of a closed descriptor, and be read as messages or written to.
+    @Test(arguments: [
+        ("<&-", "standard input: expected to read it, found: Bad file descriptor"),
+        (">&-", "standard output: write: Bad file descriptor"),
+    ])
+    func aClosedDescriptorIsNamed(redirection: String, message: String) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/bash")
+        process.arguments = ["-c", "echo hello | (\"$1\" chat --device cpu \(redirection))", "bash", Program.url.path]
+        let errors = Pipe()
+        process.standardError = errors
+        try process.run()
+        let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 1 && said.contains(message), "\(said)")
+    }
+
+    @Test func controlCWhileLoadingEndsIt() throws {
+        // Blocked, the signal waits until the program takes it over, however quick the loading is.
+        var interrupt = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&interrupt)
+        sigaddset(&interrupt, SIGINT)
+        pthread_sigmask(SIG_BLOCK, &interrupt, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        let running = try Program.start(Self.chat)
+        kill(running.process.processIdentifier, SIGINT)
+        let result = running.finish()
+        #expect(running.process.terminationReason == .exit && result.status == 130, "\(result)")
+        #expect(result.output.isEmpty && result.errors.isEmpty)
+    }
+
+    @Test func anEmptySystemMessageIsNone() throws {
+        let result = try Program.run(Self.chat + ["--system", ""], input: "/system\n")
+        #expect(result.status == 0 && result.errors == "fathom: There is no system message.\n")
+    }
+
     @Test func aFullDiskLeavesTheOldFile() throws {
         let folder = try TemporaryFolder()
         let old = "{\"messages\": [{\"role\": \"user\", \"content\": \"\(String(repeating: "old ", count: 3000))\"}]}"

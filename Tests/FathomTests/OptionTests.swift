@@ -14,6 +14,7 @@ import Testing
         ("--stop", "", "--stop: expected a text of at least one character"),
         ("--seed", "-1", "expected a whole number from 0 to 18446744073709551615, found -1"),
         ("--prompt-tokens", "1,,2", "number 2 is \"\""),
+        ("--model", "", "--model: expected a folder, found an empty text"),
         ("--top-k", "many", "The value 'many' is invalid for '--top-k"),
     ])
     func aWrongValueIsNamedWithItsRange(flag: String, value: String, message: String) throws {
@@ -52,6 +53,26 @@ import Testing
     func onePromptAtATime(arguments: [String]) throws {
         let result = try Program.run(["generate"] + arguments)
         #expect(result.status == 64 && result.errors.contains("expected one source of the prompt"))
+    }
+
+    @Test(arguments: [["--thinking"], ["--template", "deepseek-v3"], ["--system", "S"]])
+    func whatTheTemplateDoesNeedsOne(flags: [String]) throws {
+        for without in [["--raw", "a"], ["--prompt-tokens", "1"]] {
+            let result = try Program.run(["generate"] + flags + without)
+            #expect(result.status == 64 && result.errors.contains("\(flags[0]) needs a chat template"))
+        }
+    }
+
+    @Test func aTemplateWithoutASwitchCannotThink() throws {
+        for command in ["generate", "chat"] {
+            let result = try Program.run([command, "--device", "cpu", "--thinking"], input: "a")
+            #expect(result.status == 1 && result.errors.contains("--thinking: expected a model with the chat template"))
+        }
+    }
+
+    @Test func theVersionIsTheCommit() throws {
+        let result = try Program.run(["--version"])
+        #expect(result.status == 0 && result.output.hasPrefix("fathom, ") && result.errors.isEmpty)
     }
 
     @Test func unreadableInputIsNamedBeforeAModelIsLoaded() throws {

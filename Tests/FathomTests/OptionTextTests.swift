@@ -1,4 +1,6 @@
+import Glibc
 import Terminal
+import TerminalSupport
 import Testing
 
 @testable import Model
@@ -14,10 +16,31 @@ import Testing
         #expect(LoadingBar.line("x", empty, seconds: 1, columns: 80).contains("100%"))
     }
 
+    @Test(arguments: [true, false])
+    func theLoadingBarLeavesNothingBehind(allowsEscapeCodes: Bool) throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("screen", "")
+        let file = open(path, O_WRONLY | O_CLOEXEC)
+        defer { close(file) }
+        let surroundings = Surroundings(
+            inputIsTerminal: true, outputIsTerminal: true, errorIsTerminal: true, allowsEscapeCodes: allowsEscapeCodes)
+        let bar = LoadingBar(name: "Minnow", output: Output(descriptor: file), surroundings: surroundings, start: 0)
+        bar.show(LoadProgress(loadedByteCount: 1 << 20, totalByteCount: 4 << 20), now: 0.05)
+        bar.show(LoadProgress(loadedByteCount: 2 << 20, totalByteCount: 4 << 20), now: 1)
+        bar.show(LoadProgress(loadedByteCount: 4 << 20, totalByteCount: 4 << 20), now: 2)
+        bar.clear()
+        let written = try String(contentsOfFile: path, encoding: .utf8)
+        #expect(!written.contains("25%") && written.contains("50%") && written.contains("100%"))
+        #expect(written.contains("\u{1B}") == allowsEscapeCodes)
+        let screen = TestScreen(columns: 80, showing: written)
+        #expect(screen.lines[0].allSatisfy { $0 == " " } && (screen.row, screen.column) == (0, 0))
+    }
+
     @Test func tokenLists() throws {
         #expect(try TokenList.parse("1, 2,-3") == [1, 2, -3])
         #expect(TokenList.text([1, -2]) == "1,-2")
-        for text in ["", "1,", "a", "1 2", "99999999999"] {
+        #expect(try TokenList.parse(" \n").isEmpty)
+        for text in ["1,", "a", "1 2", "99999999999"] {
             #expect(throws: (any Error).self) { try TokenList.parse(text) }
         }
     }

@@ -53,9 +53,9 @@ struct TerminalChat {
             try meanwhile()
             try terminal.send("\u{3}")
             try terminal.wait(for: "the story's end") {
-                $0.output.contains("what was said is kept") || $0.lastLine == "Ctrl-D or /exit leaves."
+                $0.output.contains("Stopped after ") || $0.lastLine == "Ctrl-D or /exit leaves."
             }
-            if terminal.output.contains("what was said is kept") {
+            if terminal.output.contains("Stopped after ") {
                 try waitForPrompt()
                 return story(after: question, on: terminal)
             }

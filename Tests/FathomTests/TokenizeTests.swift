@@ -61,6 +61,17 @@ import Testing
         #expect(result.status == 1 && result.output.isEmpty && result.errors.contains("token id"), "\(result.errors)")
     }
 
+    @Test func idsComeFromAPipe() throws {
+        let ids = try Program.run(["tokenize"], input: "What is this?").output
+        #expect(try Program.run(["tokenize", "--decode"], input: ids).output == "What is this?\n")
+        // No text is no ids, and the other way round.
+        let none = try Program.run(["tokenize", "--decode"], input: try Program.run(["tokenize", ""]).output)
+        #expect(none.status == 0 && none.output == "\n")
+        let wrong = try Program.run(["tokenize", "--decode"], input: "1,x\n")
+        #expect(wrong.status == 1 && wrong.errors.contains("standard input: expected token ids"), "\(wrong.errors)")
+        #expect(try Program.run(["tokenize", "--decode", "1,x"]).errors.contains("Usage: fathom tokenize"))
+    }
+
     @Test func missingFilesAreNamed() throws {
         let nowhere = try Program.run(["tokenize", "--model", "/nowhere", "x"])
         #expect(nowhere.status == 1 && nowhere.errors.contains("/nowhere: expected a folder"))

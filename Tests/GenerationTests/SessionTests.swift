@@ -144,6 +144,7 @@ import Text
         }
         let early = try session.generate(prompt, options: options, text: NoText(), isInterrupted: interrupt(at: 2))
         #expect(early.tokens.isEmpty && early.summary.finishReason == .interrupted && session.cachedTokens.count == 8)
+        #expect(early.summary.prefillSeconds > 0 && early.summary.prefillRate?.isFinite == true)
         // Two steps finish nothing of the prompt's third chunk: one does, then five tokens.
         let late = try session.generate(prompt, options: options, text: NoText(), isInterrupted: interrupt(at: 5))
         #expect(late.summary.cachedTokenCount == 8 && late.summary.finishReason == .interrupted)
@@ -178,7 +179,10 @@ import Text
             events.append($0)
         }
         #expect(
-            events == [.prefilled(2, of: 3), .prefilled(3, of: 3), .token(6), .text("<6>"), .token(7), .text("<7>")])
+            events == [
+                .prefilled(0, of: 3), .prefilled(2, of: 3), .prefilled(3, of: 3), .token(6), .text("<6>"), .token(7),
+                .text("<7>"),
+            ])
     }
 
     @Test func aSessionGivesItsSequenceBack() throws {

@@ -28,6 +28,7 @@ public struct TestScreen {
             rest = rest.dropFirst()
             switch character {
             case "\u{7}": break
+            case "\u{8}": (column, hangs) = (max(column - 1, 0), false)
             case "\r": (column, hangs) = (0, false)
             case "\n": lineFeed()
             case "\r\n":

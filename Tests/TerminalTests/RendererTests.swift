@@ -100,7 +100,8 @@ import Testing
         #expect((screen.row, screen.column) == (0, 2))
         screen.write(row.draw(view("/s", notices: ["/save", "/stats"]), size: size))
         #expect(screen.lines.map { $0.filter { $0 != " " } } == ["/save", "/stats", ">/s"])
-        screen.write(row.finish(view("/s"), size: size))
-        #expect(screen.row == 3)
+        // What was sent is there as a whole.
+        screen.write(row.finish(view(text)))
+        #expect(screen.lines.suffix(4) == ["> The quick brown fo", "x 漢字", "  jumps", ""])
     }
 }

@@ -1,3 +1,4 @@
+import Generation
 import Terminal
 
 /// Writes an answer as it streams: the answer to stdout, its reasoning dimmed, to stderr, or nowhere.
@@ -16,25 +17,30 @@ struct AnswerWriter {
     private let output: Output
     private let errors: Output
     private let isTerminal: Bool
-    private let allowsEscapeCodes: Bool
+    private var status: StatusLine?
+    private let columns: (() -> Int)?
     private let reasoning: Reasoning
     private let dim: Style
     private var splitter: ReasoningSplitter
+    private var wrap = WordWrap()
     private var isInReasoning = false
-    private var showsWaiting = false
     private var endsLine = true
     private var endsReasoningLine = true
     private(set) var failure: TerminalError?
 
-    /// - Parameter dim: how reasoning looks on a terminal; plain sets it off with its marks instead.
+    /// - Parameters:
+    ///   - status: says that something happens before there is an answer; nil for nowhere.
+    ///   - columns: width of the terminal, asked as it may change; nil to leave the lines as they come.
+    ///   - dim: how reasoning looks on a terminal; plain sets it off with its marks instead.
     init(
-        output: Output, errors: Output, isTerminal: Bool, allowsEscapeCodes: Bool, reasoning: Reasoning, dim: Style,
-        beginsInReasoning: Bool
+        output: Output, errors: Output, isTerminal: Bool, status: StatusLine?, columns: (() -> Int)?,
+        reasoning: Reasoning, dim: Style, beginsInReasoning: Bool
     ) {
         self.output = output
         self.errors = errors
         self.isTerminal = isTerminal
-        self.allowsEscapeCodes = allowsEscapeCodes
+        self.status = status
+        self.columns = columns
         self.reasoning = reasoning
         self.dim = dim
         splitter = ReasoningSplitter(isOpen: beginsInReasoning)
@@ -43,14 +49,21 @@ struct AnswerWriter {
     /// Nothing was ever written, or the reasoning was cut off.
     var isCutInReasoning: Bool { splitter.isInReasoning }
 
-    mutating func write(_ text: String) {
-        for part in splitter.feed(text) { write(part) }
+    mutating func write(_ event: GenerationEvent) {
+        switch event {
+        case .text(let text): for part in splitter.feed(text) { write(part) }
+        // A short prompt is read before anyone has read that it is.
+        case .prefilled(let count, let total) where total - count >= 128 || (status?.isShown == true && count < total):
+            showStatus("reading \(count) of \(total) tokens …")
+        case .prefilled, .token: break
+        }
     }
 
     /// Ends the line.
     mutating func finish() throws(TerminalError) {
         for part in splitter.finish() { write(part) }
         leaveReasoning()
+        hideStatus()
         if !endsLine { put("\n", on: output) }
         if let failure { throw failure }
     }
@@ -58,10 +71,11 @@ struct AnswerWriter {
     private mutating func write(_ part: ReasoningSplitter.Part) {
         switch part {
         case .reasoning(let text):
+            if reasoning != .hidden { hideStatus() }
             enterReasoning()
             switch reasoning {
             case .inline:
-                put(dim.applied(to: terminalSafe(text)), on: output)
+                put(dim.applied(to: wrapped(terminalSafe(text))), on: output)
                 endsReasoningLine = text.hasSuffix("\n")
             case .standardError:
                 put(text, on: errors)
@@ -70,7 +84,8 @@ struct AnswerWriter {
             }
         case .answer(let text):
             leaveReasoning()
-            put(isTerminal ? terminalSafe(text) : text, on: output)
+            hideStatus()
+            put(isTerminal ? wrapped(terminalSafe(text)) : text, on: output)
             endsLine = text.hasSuffix("\n")
         }
     }
@@ -83,20 +98,15 @@ struct AnswerWriter {
         case .inline: if dim == .plain { put("<think>\n", on: output) }
         case .standardError: put("<think>\n", on: errors)
         case .hidden:
-            // Something should happen on the screen; it goes when the answer comes.
-            guard isTerminal, allowsEscapeCodes else { return }
-            put(dim.applied(to: "thinking …"), on: output)
-            showsWaiting = true
+            showStatus("thinking …")
         }
     }
 
     private mutating func leaveReasoning() {
         guard isInReasoning else { return }
         isInReasoning = false
-        if showsWaiting {
-            put("\r\u{1B}[K", on: output)
-            showsWaiting = false
-        }
+        hideStatus()
+        wrap = WordWrap()
         switch reasoning {
         case .inline:
             if !endsReasoningLine { put("\n", on: output) }
@@ -105,6 +115,16 @@ struct AnswerWriter {
         case .hidden: break
         }
     }
+
+    private mutating func showStatus(_ text: String) {
+        do throws(TerminalError) { try status?.show(text) } catch { failure = error }
+    }
+
+    private mutating func hideStatus() {
+        do throws(TerminalError) { try status?.hide() } catch { failure = error }
+    }
+
+    private mutating func wrapped(_ text: String) -> String { columns.map { wrap.feed(text, columns: $0()) } ?? text }
 
     private mutating func put(_ text: String, on place: Output) {
         guard failure == nil, !text.isEmpty else { return }

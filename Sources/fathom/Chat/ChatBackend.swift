@@ -17,10 +17,10 @@ protocol ChatBackend: AnyObject {
     ///
     /// - Parameters:
     ///   - shouldStop: asked between tokens.
-    ///   - onText: called with whole characters as they come.
+    ///   - onEvent: called as the answer comes.
     /// - Returns: the answer's text, reasoning included, and what it took.
     func answer(
-        _ messages: [Message], options: GenerationOptions, shouldStop: () -> Bool, onText: (String) -> Void
+        _ messages: [Message], options: GenerationOptions, shouldStop: () -> Bool, onEvent: (GenerationEvent) -> Void
     ) throws -> (text: String, summary: GenerationSummary)
 }
 
@@ -48,15 +48,10 @@ final class SessionBackend: ChatBackend {
     func promptTokenCount(_ messages: [Message]) throws -> Int { try encode(messages).count }
 
     func answer(
-        _ messages: [Message], options: GenerationOptions, shouldStop: () -> Bool, onText: (String) -> Void
+        _ messages: [Message], options: GenerationOptions, shouldStop: () -> Bool, onEvent: (GenerationEvent) -> Void
     ) throws -> (text: String, summary: GenerationSummary) {
-        var options = options
-        options.stopTokens.formUnion(opened.stopTokens)
         let completion = try session.generate(
-            try encode(messages), options: options, text: opened.tokenText, isInterrupted: shouldStop
-        ) { event in
-            if case .text(let text) = event { onText(text) }
-        }
+            try encode(messages), options: options, text: opened.tokenText, isInterrupted: shouldStop, onEvent: onEvent)
         return (completion.text, completion.summary)
     }
 

@@ -20,7 +20,7 @@ struct ChatCommand: ParsableCommand {
               fathom chat
               printf 'What is the capital of France?\\n' | fathom chat
 
-            Exit codes: 0 the chat ended, or the reader of stdout went away; 1 it failed (in a pipe also: an unknown \
+            Exit codes: 0 the chat ended, or the reader of stdout went away; 1 it failed (in a pipe also: a wrong \
             command, a conversation longer than the context); 64 wrong usage; 130 interrupted while loading, or in a pipe.
             """)
 
@@ -34,13 +34,13 @@ struct ChatCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Reasoning between <think> and </think>: show it (dimmed; on stderr where stdout is redirected) or hide it. Without it, shown at a terminal only.",
-            valueName: "show|hide"))
+            valueName: "how"))
     var think: Reasoning?
 
     @Option(
         help: ArgumentHelp(
-            "A conversation longer than the context: an error, or drop-oldest turns (stderr says what went).",
-            valueName: "error|drop-oldest"))
+            "Where the conversation outgrows the context: an error, or its oldest messages are no longer sent (stderr says how many).",
+            valueName: "how"))
     var overflow = Overflow.error
 
     @Flag(help: "Remember nothing of what is typed after this chat, and offer nothing from before.")
@@ -56,7 +56,9 @@ struct ChatCommand: ParsableCommand {
         // A reader that goes away, and a file that may grow no more, are then errors of the write, which say so.
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
+        Interrupt.install()
         let opened = try modelOptions.open(needsText: true)
+        Interrupt.uninstall()
         guard let text = opened.text else { throw CommandError("\(opened.name): expected a tokenizer, found none") }
         let backend = try SessionBackend(
             opened, text: text, template: try templateFlags.choose(for: text), thinking: templateFlags.thinking)
@@ -68,7 +70,7 @@ struct ChatCommand: ParsableCommand {
                 options: sampling.options(stopTokens: opened.stopTokens), showsReasoning: think.map { $0 == .show },
                 dropsOldest: overflow == .dropOldest)
             var loop = ChatLoop(backend: backend, console: console, settings: settings)
-            loop.conversation.system = system
+            loop.conversation.system = system.flatMap { $0.trimmed.isEmpty ? nil : $0 }
             try loop.run()
         } catch TerminalError.outputClosed {
             // Whoever read the answers has enough of them.

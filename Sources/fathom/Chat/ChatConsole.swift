@@ -78,10 +78,16 @@ final class ChatConsole {
     /// Runs `body`, during which Ctrl-C is a question that it asks. In a pipe a second one ends the program.
     func work<Result>(_ body: (_ isInterrupted: @escaping () -> Bool) throws -> Result) rethrows -> Result {
         switch input {
-        case .editor(_, let interrupts, _):
+        case .editor(let editor, let interrupts, _):
             interrupts.reset()
-            defer { interrupts.reset() }
-            return try body { interrupts.isInterrupted }
+            defer {
+                if interrupts.isInterrupted { editor.dropTyped() }
+                interrupts.reset()
+            }
+            return try body {
+                editor.collectTyped()
+                return interrupts.isInterrupted
+            }
         case .lines:
             Interrupt.install()
             defer { Interrupt.uninstall() }
@@ -91,18 +97,14 @@ final class ChatConsole {
 
     /// Says something that is not an answer, on stderr.
     func note(_ text: String) throws(TerminalError) {
-        let text = surroundings.errorIsTerminal ? terminalSafe(text) : text
-        if isInteractive {
-            try errors.write(surroundings.errorStyle(.dim).applied(to: text) + "\n")
-        } else {
-            try errors.write("fathom: \(text)\n")
-        }
+        let shown = surroundings.note(isInteractive ? text : "fathom: \(text)", on: errors)
+        try errors.write((isInteractive ? surroundings.errorStyle(.dim) : .plain).applied(to: shown) + "\n")
     }
 
     /// Says what went wrong, where the chat goes on.
     func complain(_ error: any Error) throws(TerminalError) {
-        let text = surroundings.errorIsTerminal ? terminalSafe("\(error)") : "\(error)"
-        try errors.write(surroundings.errorStyle(.red).applied(to: text) + "\n")
+        let shown = surroundings.note("\(error)", on: errors)
+        try errors.write(surroundings.errorStyle(.red).applied(to: shown) + "\n")
     }
 }
 

@@ -57,43 +57,61 @@ struct ChatLoop {
             let hint = suggestion.map { "did you mean \($0.name)?" } ?? "/help lists the commands;"
             throw CommandError("\(word): no such command; \(hint) // sends a line that begins with /")
         case .message(let text):
-            guard text.contains(where: { !$0.isWhitespace }) else { return true }
+            // A paste often ends in a line break that no one means.
+            let text = text.withoutTrailingSpace
+            guard !text.isEmpty else { return true }
             let before = conversation
             conversation.append(.user, text)
             regenerations = 0
-            do { try answer() } catch  where !(error is ExitCode) {
-                // The message was not answered, and is not part of the conversation.
-                conversation = before
-                throw error
-            }
+            try answer(orReturnTo: before)
         }
         return true
     }
 
     // MARK: Answers
 
-    /// Streams the answer to the conversation as it is and adds it.
-    private mutating func answer() throws {
+    /// Answers the conversation. Without an answer, after an error or a Ctrl-C before its first word, the conversation is
+    /// again as it was `before`.
+    private mutating func answer(orReturnTo before: Conversation) throws {
+        do {
+            if try !addAnswer() { conversation = before }
+        } catch {
+            conversation = before
+            throw error
+        }
+    }
+
+    /// Streams the answer to the conversation as it is and adds it; false if Ctrl-C came before its first word.
+    private mutating func addAnswer() throws -> Bool {
         try makeFit()
         var options = settings.options
         options.sampling.seed &+= regenerations
+        let dim = console.surroundings.outputStyle(.dim)
+        let status = StatusLine(
+            output: console.output, style: dim, usesEscapeCodes: console.surroundings.allowsEscapeCodes)
         var writer = AnswerWriter(
             output: console.output, errors: console.errors, isTerminal: console.surroundings.outputIsTerminal,
-            allowsEscapeCodes: console.showsAnswers && console.surroundings.allowsEscapeCodes,
-            reasoning: reasoningPlace, dim: console.surroundings.outputStyle(.dim),
-            beginsInReasoning: backend.beginsInReasoning)
+            status: console.showsAnswers ? status : nil,
+            columns: console.showsAnswers ? { [console] in screenSize(console.output.descriptor).columns } : nil,
+            reasoning: reasoningPlace, dim: dim, beginsInReasoning: backend.beginsInReasoning)
         let (text, summary) = try console.work { isInterrupted in
             try backend.answer(
                 conversation.sent, options: options, shouldStop: { isInterrupted() || writer.failure != nil },
-                onText: { writer.write($0) })
+                onEvent: { writer.write($0) })
         }
         try writer.finish()
+        if summary.finishReason == .interrupted, text.isEmpty {
+            try console.note("Stopped before the answer began; the conversation is as it was before.")
+            if !console.isInteractive { throw ExitCode.interrupted }
+            return false
+        }
         // Templates leave reasoning out of the next prompt; for that it has to be marked on both sides.
         let opening = backend.beginsInReasoning ? "<think>\n" : ""
         conversation.append(.assistant, opening + text + (writer.isCutInReasoning ? "\n</think>\n" : ""))
         lastSummary = summary
         try noteEnd(summary)
         if console.showsAnswers { try console.output.write("\n") }
+        return true
     }
 
     private var reasoningPlace: AnswerWriter.Reasoning {
@@ -107,9 +125,11 @@ struct ChatLoop {
         case .stop, .stopString: break
         case .length: try console.note("The answer ends at --max-new-tokens \(summary.generatedTokenCount).")
         case .contextFull:
-            try console.note(
-                "The answer ends because the context of \(backend.contextLength) tokens is full: /clear, or start with a larger --context or with --overflow drop-oldest."
-            )
+            let way =
+                settings.dropsOldest
+                ? "the next message drops the oldest; a larger --context leaves more room"
+                : "/clear, or start with a larger --context or with --overflow drop-oldest"
+            try console.note("The answer ends because the context of \(backend.contextLength) tokens is full: \(way).")
         case .interrupted:
             try console.note("Stopped after \(summary.generatedTokenCount) tokens; what was said is kept.")
             if !console.isInteractive { throw ExitCode.interrupted }
@@ -120,11 +140,11 @@ struct ChatLoop {
     private mutating func makeFit() throws {
         let limit = backend.contextLength
         let count = try backend.promptTokenCount(conversation.sent)
-        // What is dropped makes room for more than one token, or it would have to be done again for every word.
-        let reserve = settings.dropsOldest ? min(settings.options.maxNewTokens ?? 256, limit / 4) : 1
+        // Room for a whole answer, also one that reasons first.
+        let reserve = max(min(settings.options.maxNewTokens ?? 4096, limit / 4), 1)
         var remaining = count
         var dropped = 0
-        while remaining + max(reserve, 1) > limit, settings.dropsOldest {
+        while remaining + reserve > limit, settings.dropsOldest {
             let messages = conversation.dropOldestTurn()
             if messages == 0 { break }
             dropped += messages
@@ -150,6 +170,9 @@ struct ChatLoop {
 
     /// False to leave.
     private mutating func run(_ command: SlashCommand, _ argument: String) throws -> Bool {
+        guard argument.isEmpty || !command.argument.isEmpty else {
+            throw CommandError("\(command.name): expected nothing behind it, found \"\(argument)\"")
+        }
         switch command {
         case .help: try console.note(SlashCommand.helpLines.joined(separator: "\n"))
         case .clear:
@@ -172,8 +195,9 @@ struct ChatLoop {
         switch argument {
         case "": try console.note(conversation.system.map { "System message: \($0)" } ?? "There is no system message.")
         case "off":
+            let had = conversation.system != nil
             conversation.system = nil
-            try console.note("The system message is removed.")
+            try console.note(had ? "The system message is removed." : "There is no system message.")
         default:
             conversation.system = argument
             try console.note("The system message is set.")
@@ -195,6 +219,7 @@ struct ChatLoop {
         conversation = try ConversationFile.load(from: path)
         lastFile = path
         lastSummary = nil
+        regenerations = 0
         try console.note("Loaded \(conversation.turns.count) messages from \(path).")
     }
 
@@ -208,10 +233,7 @@ struct ChatLoop {
         if settings.options.sampling.temperature == 0, lastSummary.map({ $0.finishReason != .interrupted }) ?? false {
             try console.note("At temperature 0 the answer stays the same; start with --temperature 0.7 for others.")
         }
-        do { try answer() } catch  where !(error is ExitCode) {
-            conversation = before
-            throw error
-        }
+        try answer(orReturnTo: before)
     }
 
     private func statistics() -> String {

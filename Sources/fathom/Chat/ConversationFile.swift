@@ -7,8 +7,16 @@ enum ConversationFile {
     private static let format = "fathom-chat"
     private static let version = 1
 
-    /// Puts the file in place whole: after a failure the old one is as it was.
+    /// Puts the file in place whole: after a failure the old one is as it was. A file that holds anything but a
+    /// conversation is not replaced: a slip of the finger should cost no one a document.
     static func save(_ conversation: Conversation, model: String, to path: String) throws(CommandError) {
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 {
+            do { _ = try load(from: path) } catch {
+                throw CommandError(
+                    "\(path): expected a new file or a saved conversation, found something else, which is as it was")
+            }
+        }
         let messages = conversation.turns.map { message in
             JSONValue.object([
                 JSONMember("role", JSONValue(message.role.rawValue)), JSONMember("content", JSONValue(message.content)),
@@ -27,13 +35,19 @@ enum ConversationFile {
     /// Reads what `save` wrote, or anything with `messages` of the same kind.
     ///
     /// - Throws: what is wrong, naming the file and the field.
-    static func load(from path: String) throws -> Conversation {
+    static func load(from path: String) throws(CommandError) -> Conversation {
         var status = stat()
         // A pipe would have the chat wait for whoever writes it, a device might never end.
         if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
             throw CommandError("\(path): expected a file, found \(fileKind(status))")
         }
-        let document = try JSONField(parsing: try Input.file(path), name: path)
+        let bytes = try Input.file(path)
+        do throws(JSONError) { return try conversation(JSONField(parsing: bytes, name: path)) } catch {
+            throw CommandError("\(error): /load takes what /save writes")
+        }
+    }
+
+    private static func conversation(_ document: JSONField) throws(JSONError) -> Conversation {
         if let found = try document["format"].present, try found.string() != format {
             throw found.error(expected: "\"\(format)\"")
         }

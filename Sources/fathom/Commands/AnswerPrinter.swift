@@ -1,6 +1,6 @@
-import Numerics
 import Generation
 import JSON
+import Numerics
 import Terminal
 
 /// Writes an answer to stdout as it comes: its text, or its ids where there is no tokenizer.
@@ -72,9 +72,4 @@ extension GenerationSummary {
         return
             "prompt \(promptTokenCount) tokens\(cached)\(rate(prefillRate)); answer \(generatedTokenCount) tokens\(rate(decodeRate))"
     }
-}
-
-extension Duration {
-    /// Seconds as a number.
-    var secondCount: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -1,7 +1,7 @@
-import Numerics
 import ArgumentParser
 import Generation
 import JSON
+import Numerics
 import Terminal
 import Text
 
@@ -15,8 +15,8 @@ struct GenerateCommand: ParsableCommand {
             the text as it stands. It is PROMPT, the content of --file, or standard input; one line end at its end does not count.
 
               fathom generate "What is the capital of France?"
-              fathom generate --raw --temperature 0.7 --max-new-tokens 100 "Once upon a time"
-              fathom generate --json --prompt-tokens 0,128803,6366,128804
+              fathom generate --raw --temperature 0.7 "Once upon a time"
+              fathom generate --model DIR --prompt-tokens 0,128803,6366,128804
               fathom generate --json --input-file prompts.txt > answers.jsonl
 
             With --json the answer is one object: text, ids, finish_reason (stop, stop_string, length, interrupted, context_full), \
@@ -73,8 +73,15 @@ struct GenerateCommand: ParsableCommand {
             throw ValidationError("expected one source of the prompt, found \(given.joined(separator: " and "))")
         }
         guard batch >= 1 else { throw ValidationError("--batch: expected 1 or more, found \(batch)") }
-        guard system == nil || (!raw && promptTokens == nil) else {
-            throw ValidationError("--system needs the chat template: expected it without --raw and --prompt-tokens")
+        let laidOut = [
+            system.map { _ in "--system" }, templateFlags.template.map { _ in "--template" },
+            templateFlags.thinking ? "--thinking" : nil,
+        ]
+        if let flag = laidOut.compactMap({ $0 }).first, raw || promptTokens != nil {
+            throw ValidationError("\(flag) needs a chat template: expected it without --raw and --prompt-tokens")
+        }
+        guard !given.isEmpty || !Surroundings.current().inputIsTerminal else {
+            throw ValidationError("expected a prompt: as an argument, by --file or on standard input")
         }
     }
 
@@ -167,7 +174,7 @@ struct GenerateCommand: ParsableCommand {
         }
         if let failure { throw failure }
         if Surroundings.current().errorIsTerminal {
-            let seconds = (ContinuousClock.now - start).secondCount
+            let seconds = (ContinuousClock.now - start).seconds
             try note(
                 "\(prompts.count) answers, \(tokenCount) tokens in \(fixed(seconds, 2)) s: \(fixed(Double(tokenCount) / seconds, 1)) tokens/s"
             )
@@ -195,9 +202,6 @@ private enum PromptInput {
         } else if let prompt = command.prompt {
             self = .one(prompt)
         } else {
-            guard !Surroundings.current().inputIsTerminal else {
-                throw ValidationError("expected a prompt: as an argument, by --file or on standard input")
-            }
             self = .one(try Input.text(Input.standard(), name: "standard input"))
         }
     }

@@ -12,10 +12,16 @@ struct TokenizeCommand: ParsableCommand {
             Without TEXT it reads standard input: all of it as one text, or with --jsonl an object a line. \
             What spells a special token becomes that token, as in other tokenizers, unless --as-text is given.
 
-              fathom tokenize "Hello, world!"                          19923,14,2058,3
-              fathom tokenize --decode 19923,14                        Hello,
-              fathom tokenize --jsonl <<< '{"text": "Hello"}'          {"ids":[19923]}
-              fathom tokenize --jsonl --decode <<< '{"ids": [19923]}'  {"text":"Hello"}
+            With DIR a folder that has DeepSeek-V3's tokenizer:
+
+              fathom tokenize --model DIR "Hello, world!"
+              19923,14,2058,3
+              fathom tokenize --model DIR --decode 19923,14
+              Hello,
+              fathom tokenize --model DIR --jsonl <<< '{"text": "Hello"}'
+              {"ids":[19923]}
+              fathom tokenize --model DIR --jsonl --decode <<< '{"ids": [19923]}'
+              {"text":"Hello"}
             """)
 
     @Option(
@@ -46,6 +52,7 @@ struct TokenizeCommand: ParsableCommand {
         if skipSpecials, !decode {
             throw ValidationError("--skip-specials is about decoding: expected it with --decode")
         }
+        if decode, let input { _ = try TokenList.parse(input) }
     }
 
     func run() throws {
@@ -53,14 +60,19 @@ struct TokenizeCommand: ParsableCommand {
         if jsonl {
             try convertLines(tokenizer)
         } else if decode {
-            let text = try input ?? Input.text(Input.standard(), name: "standard input")
-            try Output.standard.write(
-                try tokenizer.decode(try TokenList.parse(text), skipSpecials: skipSpecials) + "\n")
+            let decoded = try tokenizer.decode(try ids(), skipSpecials: skipSpecials)
+            try Output.standard.write(shown(decoded) + "\n")
         } else {
             let bytes = try input.map { Array($0.utf8) } ?? Input.standard()
             let ids = try tokenizer.encode(bytes: bytes, specials: asText ? .asText : .parse)
             try Output.standard.write(TokenList.text(ids) + "\n")
         }
+    }
+
+    private func ids() throws -> [Int32] {
+        if let input { return try TokenList.parse(input) }
+        let text = try Input.text(Input.standard(), name: "standard input")
+        do { return try TokenList.parse(text) } catch { throw CommandError("standard input: \(error)") }
     }
 
     private func convertLines(_ tokenizer: Tokenizer) throws {

@@ -57,4 +57,6 @@ enum Input {
 }
 
 /// A line on stderr, under the program's name as a shell shows it.
-func note(_ text: String) throws(TerminalError) { try Output.error.write("fathom: \(text)\n") }
+func note(_ text: String) throws(TerminalError) {
+    try Output.error.write(Surroundings.current().note("fathom: \(text)") + "\n")
+}

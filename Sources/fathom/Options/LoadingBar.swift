@@ -8,10 +8,10 @@ import Terminal
 final class LoadingBar {
     private let name: String
     private let output: Output
-    private let isShown: Bool
+    /// Nil where no one looks.
+    private var line: StatusLine?
     private let start: Double
     private var lastShown = 0.0
-    private var hasDrawn = false
 
     init(
         name: String, output: Output = .error, surroundings: Surroundings = .current(),
@@ -20,26 +20,24 @@ final class LoadingBar {
         self.name = name
         self.output = output
         self.start = start
-        isShown = surroundings.errorIsTerminal && surroundings.allowsEscapeCodes
+        if surroundings.errorIsTerminal {
+            line = StatusLine(output: output, usesEscapeCodes: surroundings.allowsEscapeCodes)
+        }
     }
 
     /// - Parameter now: on the clock of `start`.
     func show(_ progress: LoadProgress, now: Double = monotonicSeconds()) {
         // Ten times a second is enough to see, and a small model is there before the first.
-        guard isShown, now - max(lastShown, start) > 0.1 else { return }
+        guard line != nil, now - max(lastShown, start) > 0.1 else { return }
         lastShown = now
-        hasDrawn = true
-        draw(Self.line(name, progress, seconds: now - start, columns: screenSize(output.descriptor).columns))
+        let text = Self.line(name, progress, seconds: now - start, columns: screenSize(output.descriptor).columns)
+        // What cannot be shown does not stop the loading.
+        do throws(TerminalError) { try line?.show(text) } catch { line = nil }
     }
 
     /// Takes the bar away.
     func clear() {
-        if hasDrawn { draw("") }
-    }
-
-    private func draw(_ line: String) {
-        // What cannot be shown does not stop the loading.
-        do throws(TerminalError) { try output.write("\r\u{1B}[K\(line)") } catch { hasDrawn = false }
+        do throws(TerminalError) { try line?.hide() } catch { line = nil }
     }
 
     /// One line that fits in `columns`, less where they do not suffice.

@@ -29,6 +29,7 @@ struct ModelOptions: ParsableArguments {
     var kvCache = LoadOptions.CacheFormat.f32
 
     mutating func validate() throws {
+        if model == "" { throw ValidationError("--model: expected a folder, found an empty text") }
         if let context, context < 1 {
             throw ValidationError("--context: expected 1 or more, found \(context)")
         }

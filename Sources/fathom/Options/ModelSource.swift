@@ -37,7 +37,7 @@ struct ModelSource {
     func requiredText() throws -> ModelText {
         guard let text = try text() else {
             throw CommandError(
-                "\(name): expected tokenizer.json, found none: add the file, or give token ids (--prompt-tokens)")
+                "\(name): expected tokenizer.json, found none: add it (fathom generate --prompt-tokens does without)")
         }
         return text
     }

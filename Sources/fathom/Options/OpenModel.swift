@@ -52,9 +52,10 @@ extension ModelOptions {
             throw error
         }
         bar.clear()
+        if Interrupt.isRequested { throw ExitCode.interrupted }
         for text in loaded.notes { try note("\(source.name): \(text)") }
         return OpenedModel(
             name: source.name, model: loaded, text: text, stopTokens: stopTokens,
-            loadSeconds: (ContinuousClock.now - start).secondCount)
+            loadSeconds: (ContinuousClock.now - start).seconds)
     }
 }

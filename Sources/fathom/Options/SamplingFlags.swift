@@ -29,7 +29,7 @@ struct SamplingFlags: ParsableArguments {
     var repetitionPenalty = 1.0
 
     @Option(
-        parsing: .unconditional, help: ArgumentHelp("Same seed, same answer.", valueName: "n"),
+        parsing: .unconditional, help: ArgumentHelp("Same seed, same answer. Without it, 0.", valueName: "n"),
         transform: SamplingFlags.parseSeed)
     var seed: UInt64 = 0
 

@@ -5,8 +5,7 @@ import Text
 struct TemplateFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Chat template: \(ChatTemplate.Style.allCases.map(\.rawValue).joined(separator: ", ")). Without it, the model's own.",
-            valueName: "name"))
+            "How messages are laid out. Without it, the model's own template.", valueName: "name"))
     var template: ChatTemplate.Style?
 
     @Flag(help: "Let a model that can do both (DeepSeek-V3.1) think before it answers.")
@@ -14,8 +13,16 @@ struct TemplateFlags: ParsableArguments {
 
     /// The template to use with this tokenizer.
     func choose(for text: ModelText) throws -> ChatTemplate {
-        if let template { return ChatTemplate(template, config: text.config) }
-        return try ChatTemplate.detect(tokenizerConfig: text.config, tokenizer: text.tokenizer)
+        let chosen =
+            try template.map { ChatTemplate($0, config: text.config) }
+            ?? ChatTemplate.detect(tokenizerConfig: text.config, tokenizer: text.tokenizer)
+        guard !thinking || chosen.style.hasThinkingSwitch else {
+            let having = ChatTemplate.Style.allCases.filter(\.hasThinkingSwitch).map(\.rawValue)
+            throw CommandError(
+                "--thinking: expected a model with the chat template \(having.joined(separator: " or ")), found \(chosen.style.rawValue), which has no such switch"
+            )
+        }
+        return chosen
     }
 }
 

@@ -4,6 +4,7 @@ import ArgumentParser
 enum TokenList {
     static func parse(_ text: String) throws -> [Int32] {
         var ids: [Int32] = []
+        if text.trimmed.isEmpty { return ids }
         for (index, part) in text.split(separator: ",", omittingEmptySubsequences: false).enumerated() {
             let word = part.trimmed
             guard let id = Int32(word) else {
