@@ -22,23 +22,25 @@ struct ComparisonTests {
     private let steady = (0..<10).map { 5000 + Double($0 * 7 % 10) }
 
     @Test func verdicts() throws {
-        let before = profile(["a", "b", "c", "d", "e"].map { row($0, medians: steady) })
+        let before = profile(["a", "b", "c", "d", "e", "f"].map { row($0, medians: steady) })
         let after = profile([
             row("a", medians: steady.map { $0 * 1.1 }), row("b", medians: steady.map { $0 / 1.1 }),
             row("c", medians: steady.map { $0 * 1.02 }), row("d", medians: steady.map { $0 * ($0 < 5005 ? 1.4 : 0.7) }),
             // Certain, and just too small to count; the interval does not leave out 5%.
             row("e", medians: steady.map { $0 * ($0 < 5005 ? 1.06 : 1.037) }),
+            // Its inverse, 0.9515, counts as well though it takes less than 5% off.
+            row("f", medians: steady.map { $0 * 1.051 }),
         ])
         let comparison = try Profile.Comparison(before: before, after: after)
-        #expect(comparison.rows.map(\.verdict) == [.slower, .faster, .same, .tooNoisy, .tooNoisy])
-        #expect(comparison.rows.map(\.roundsAfter) == [10, 10, 10, 10, 10])
+        #expect(comparison.rows.map(\.verdict) == [.slower, .faster, .same, .tooNoisy, .tooNoisy, .slower])
+        #expect(comparison.rows.map(\.roundsAfter) == [10, 10, 10, 10, 10, 10])
         #expect(comparison.exitCode == 2)
         let change = try #require(comparison.rows[0].change)
         #expect(abs(change.ratio - 1.1) < 0.002 && change.p < 1e-4)
         #expect(try #require(change.interval).contains(1.1))
         #expect(abs(comparison.rows[0].nanosecondsAfter / comparison.rows[0].nanosecondsBefore - 1.1) < 0.002)
         let back = try Profile.Comparison(before: after, after: before)
-        #expect(back.rows.map(\.verdict) == [.faster, .slower, .same, .tooNoisy, .tooNoisy])
+        #expect(back.rows.map(\.verdict) == [.faster, .slower, .same, .tooNoisy, .tooNoisy, .faster])
         // 2% counts where it is asked for.
         let fine = try Profile.Comparison(before: before, after: after, smallestEffect: 0.02)
         #expect(fine.rows[4].verdict == .slower)
@@ -65,15 +67,19 @@ struct ComparisonTests {
         }
         let before = profile([
             named("linear", "gemv", "1 × 8"), named("linear", "gemm", "1 × 8"), named("linear", "gemv", "1 × 9"),
-            named("norm", "n", "64"), named("old", "o", "64"),
+            named("norm", "n", "64"), named("old", "o", "64"), named("norm", "p", "66"), named("norm", "q", "66"),
         ])
         let after = profile([
             named("new", "n", "64"), named("norm", "n", "65"), named("linear", "gemm", "1 × 8"),
             named("linear", "matrix", "1 × 8"), named("linear", "gemm", "1 × 9"),
+            named("norm", "r", "66"), named("norm", "s", "66"),
         ])
         let comparison = try Profile.Comparison(before: before, after: after)
         let found = comparison.rows.map { "\($0.variantBefore) to \($0.variantAfter), \($0.shape)" }
-        #expect(found == ["gemm to gemm, 1 × 8", "gemv to matrix, 1 × 8", "gemv to gemm, 1 × 9"])
+        #expect(
+            found == [
+                "gemm to gemm, 1 × 8", "gemv to matrix, 1 × 8", "gemv to gemm, 1 × 9", "p to r, 66", "q to s, 66",
+            ])
         #expect(comparison.removed.map(\.kernel) == ["norm", "old"])
         #expect(comparison.added.map(\.kernel) == ["new", "norm"])
     }
