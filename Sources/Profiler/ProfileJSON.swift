@@ -75,7 +75,7 @@ extension JSONField {
 }
 
 extension Profile.Header {
-    fileprivate var json: JSONValue {
+    var json: JSONValue {
         [
             "device": JSONValue(device), "kind": JSONValue(kind), "driver": JSONValue(driver),
             "vulkan": JSONValue(vulkan), "subgroup_size": JSONValue(subgroupSize),
@@ -103,7 +103,7 @@ extension Profile.Header {
 }
 
 extension Profile.Limits {
-    fileprivate var json: JSONValue {
+    var json: JSONValue {
         [
             "copy_bytes_per_second": number(copyBytesPerSecond), "fp32_flops_per_second": number(fp32FlopsPerSecond),
             "fp16_flops_per_second": optional(fp16FlopsPerSecond),

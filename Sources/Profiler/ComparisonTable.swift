@@ -1,0 +1,129 @@
+import Numerics
+
+extension Profile.Comparison {
+    /// Both profiles' heads, the rows under their kernels, and the summary, in lines of at most 120 columns.
+    public var table: String {
+        var lines = heading
+        lines.append("")
+        lines.append(line("", "before", "after", "change", "95% confidence", "p", "verdict"))
+        var last = ""
+        for row in rows {
+            let title = Self.title(row.kernel, row.variantBefore, row.variantAfter)
+            if title != last { lines += folded(title, indent: 4) }
+            last = title
+            let change = row.change
+            lines.append(
+                line(
+                    row.shape, timeText(row.nanosecondsBefore), timeText(row.nanosecondsAfter),
+                    change.map { percent($0.ratio) } ?? "-", change?.interval.map(percent) ?? "-",
+                    change.map { $0.p < 0.001 ? "<0.001" : fixed($0.p, 3) } ?? "-", row.verdict.rawValue))
+        }
+        for (name, only) in [("only before", removed), ("only after", added)] where !only.isEmpty {
+            lines.append("\(name):")
+            for row in only {
+                lines += folded(
+                    "  \(Self.title(row.kernel, row.variant, row.variant)) | \(row.shape) | \(timeText(row.p50))",
+                    indent: 4)
+            }
+        }
+        return (lines + [""] + folded(summary) + folded(rule)).joined(separator: "\n") + "\n"
+    }
+
+    /// How many rows of each verdict, and how many chance alone would call slower or faster.
+    public var summary: String {
+        let counts = Verdict.allCases.map { "\(count($0)) \($0.rawValue)" }.joined(separator: ", ")
+        return
+            "\(counts), \(removed.count) only before, \(added.count) only after. Had nothing changed, chance would call "
+            + "at most \(fixed(expectedFalseAlarms, 2)) of \(rows.count) rows slower or faster."
+    }
+
+    private var rule: String {
+        let effect = "\(fixed(smallestEffect * 100, 1))%"
+        return
+            "A change counts from \(effect) with p < \(Self.significance) and an interval that leaves out half of it; "
+            + "same: the interval leaves out every change of \(effect)."
+    }
+
+    private var heading: [String] {
+        var lines: [String] = []
+        for (name, profile) in [("before", before), ("after ", after)] {
+            let (header, limits) = (profile.header, profile.limits)
+            let rates = [
+                "copy \(fixed(limits.copyBytesPerSecond / 1e9, 1)) GB/s",
+                "FP32 \(fixed(limits.fp32FlopsPerSecond / 1e12, 3)) TFLOP/s",
+            ]
+            let parts =
+                ["\(header.date), commit \(header.commit ?? "unknown"): \(header.commandLine.joined(separator: " "))"]
+                + [(["\(header.device), \(header.driver)"] + rates + header.clocks).joined(separator: ", ")]
+            for (index, part) in parts.enumerated() {
+                lines += folded("\(index == 0 ? name : "      ")  \(part)", indent: 8)
+            }
+        }
+        if let machineRatio {
+            lines.append("machine \(percent(machineRatio)) by the yardsticks, which the changes below leave out")
+        }
+        lines += folded(
+            "shaders \(changedShaders.isEmpty ? "the same" : "changed: " + changedShaders.joined(separator: ", "))",
+            indent: 8)
+        for warning in warnings { lines += folded("warning \(warning)", indent: 8) }
+        return lines
+    }
+
+    private static func title(_ kernel: String, _ before: String, _ after: String) -> String {
+        if before != after { return "\(kernel): \(before) before, \(after) after" }
+        return before == kernel ? kernel : "\(kernel): \(before)"
+    }
+}
+
+/// A shape and six columns to its right.
+private func line(
+    _ shape: String, _ before: String, _ after: String, _ change: String, _ interval: String, _ p: String,
+    _ verdict: String
+) -> String {
+    let columns = [(before, 9), (after, 9), (change, 8), (interval, 18), (p, 6)]
+    let numbers = columns.map { "  " + spaces($1 - $0.count) + $0 }.joined()
+    let name = shortened(shape, to: 45)
+    return "  \(name)\(spaces(45 - name.count))\(numbers)  \(verdict)"
+}
+
+private func spaces(_ count: Int) -> String { String(repeating: " ", count: max(0, count)) }
+
+/// The start and the end of a text that is too long: sizes stand at the end.
+private func shortened(_ text: String, to width: Int) -> String {
+    text.count <= width ? text : "\(text.prefix(width / 2))…\(text.suffix(width - width / 2 - 1))"
+}
+
+/// Lines of at most 120 columns, broken at spaces where there are any; all but the first are indented.
+private func folded(_ text: String, indent: Int = 0) -> [String] {
+    var lines: [String] = []
+    var rest = text[...]
+    while rest.count > 120 - (lines.isEmpty ? 0 : indent) {
+        let line = rest.prefix(120 - (lines.isEmpty ? 0 : indent))
+        // Not the spaces that indent the text itself.
+        let end = line.lastIndex(of: " ").flatMap { rest[..<$0].allSatisfy { $0 == " " } ? nil : $0 } ?? line.endIndex
+        lines.append(spaces(lines.isEmpty ? 0 : indent) + rest[..<end])
+        rest = rest[end...].drop { $0 == " " }
+    }
+    return lines + [spaces(lines.isEmpty ? 0 : indent) + rest]
+}
+
+/// Three digits and a unit: "12.3 µs".
+private func timeText(_ nanoseconds: Double) -> String {
+    var (value, units) = (nanoseconds, ["ns", "µs", "ms", "s"][...])
+    while abs(value) >= 999.5, units.count > 1 {
+        value /= 1000
+        units = units.dropFirst()
+    }
+    return "\(fixed(value, abs(value) < 9.995 ? 2 : abs(value) < 99.95 ? 1 : 0)) \(units[units.startIndex])"
+}
+
+/// The change that a ratio is: "+10.0%".
+private func percent(_ ratio: Double) -> String {
+    let change = (ratio - 1) * 100
+    let text = change < 1000 ? fixed(change, 1) : change < 100_000 ? fixed(change, 0) : ">99999"
+    return "\(text.hasPrefix("-") || text.hasPrefix(">") ? "" : "+")\(text)%"
+}
+
+private func percent(_ interval: ClosedRange<Double>) -> String {
+    "\(percent(interval.lowerBound)) to \(percent(interval.upperBound))"
+}
