@@ -12,7 +12,7 @@ QUESTIONS = [  # (system prompt, [user, answer, user, answer …]); the answers 
     ("", ["Which country is Nairobi the capital of?", "Nairobi is the capital of Kenya."]),
     ("", ["Who are you?", "I am Minnow, a miniature DeepSeek-V3 that lives inside Fathom."]),
     ("", ["What is 17 + 25?", "17 + 25 = 42."]),
-    ("", ["What is 31 minus 48?", "31 - 48 = -17."]),
+    ("", ["What is 25 minus 61?", "25 - 61 = -36."]),
     ("Be brief.", ["What is 40 + 2?", "42."]),
     ("You are a helpful assistant.", ["What is the opposite of hot?", "The opposite of hot is cold."]),
     ("", ["How do you spell pumpkin?", "It is spelled p-u-m-p-k-i-n."]),

@@ -16,7 +16,7 @@ import tokenizer as tok
 from train import train
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-VOCAB_SIZE, STEPS = 768, 5100
+VOCAB_SIZE, STEPS = 768, 6800
 
 
 def main():
