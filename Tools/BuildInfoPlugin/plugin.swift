@@ -21,7 +21,10 @@ import PackagePlugin
         return [
             .prebuildCommand(
                 displayName: "Noting the commit", executable: URL(filePath: "/bin/sh"),
-                arguments: ["-c", script, "sh", context.package.directoryURL.path(), folder.path()],
+                arguments: [
+                    "-c", script, "sh", context.package.directoryURL.path(percentEncoded: false),
+                    folder.path(percentEncoded: false),
+                ],
                 outputFilesDirectory: folder)
         ]
     }
