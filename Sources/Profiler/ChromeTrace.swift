@@ -1,8 +1,8 @@
 import JSON
 
 extension Profile {
-    /// The steps as Chrome trace events, which Perfetto and chrome://tracing open: a process for the host with its steps
-    /// and what it did, one for the device with its dispatches. Times count from the earliest event.
+    /// The steps as Chrome trace events, which Perfetto opens: a process for the host with its steps and what it did,
+    /// one for the device with its dispatches. Times count from the earliest event.
     ///
     /// One event a line. Past `maximumEventCount` events later ones are left out, which `otherData` tells.
     public func chromeTrace(maximumEventCount: Int = 200_000) -> [UInt8] {

@@ -75,13 +75,14 @@ extension ProfilePage {
         if largest > 0 {
             let columns = layers.map { layer in
                 let pieces = layer.children.filter { $0.times[phase] > 0 }
-                let tip = pieces.map { "\($0.name) \(timeText($0.times[phase]))" }.joined(separator: ", ")
+                let parts = pieces.map { "\($0.name) \(timeText($0.times[phase]))" }.joined(separator: ", ")
+                let tip = escaped("\(layer.name): \(timeText(layer.times[phase])) (\(parts))")
                 let stack = pieces.map { piece in
                     "<i style=\"height:\(percent(piece.times[phase] / layer.times[phase]));"
                         + "background:\(colour(piece.name))\"></i>"
                 }
                 return "<div style=\"height:\(percent(layer.times[phase] / largest))\" "
-                    + "title=\"\(escaped("\(layer.name): \(timeText(layer.times[phase])) (\(tip))"))\">\(stack.joined())</div>"
+                    + "title=\"\(tip)\">\(stack.joined())</div>"
             }
             // A number every fifth layer, or tenth, where there are many.
             let every = layers.count > 40 ? 10 : layers.count > 12 ? 5 : 1

@@ -2,7 +2,7 @@
 enum PageScript {
     static let text = sorting + timelines
 
-    /// Heads are buttons: the first press sorts numbers from the largest and texts from A, the next turns the order round.
+    /// Heads are buttons: the first press sorts numbers from the largest and texts from A, the next turns it round.
     private static let sorting = """
         'use strict';
         for (const table of document.querySelectorAll('table.rows')) {

@@ -19,12 +19,13 @@ enum PageStyles {
         dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.75rem 0;font-size:.9rem}
         dl.facts dt{color:var(--muted)}
         dl.facts dd{margin:0;overflow-wrap:anywhere}
-        .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.6rem;margin:.75rem 0;padding:0;
-        list-style:none}
+        .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.6rem;margin:.75rem 0;
+        padding:0;list-style:none}
         .tiles li{background:var(--panel);border-radius:6px;padding:.55rem .8rem}
         .tiles b{display:block;font-size:1.15rem;font-weight:600;font-variant-numeric:tabular-nums}
         .tiles span{color:var(--muted);font-size:.85rem}
-        .next{background:var(--panel);border-left:4px solid var(--accent);padding:.7rem 1rem;margin:1rem 0;max-width:none}
+        .next{background:var(--panel);border-left:4px solid var(--accent);padding:.7rem 1rem;margin:1rem 0;
+        max-width:none}
         figure{margin:.5rem 0}
         figure svg{display:block;width:100%;height:auto}
         .narrow{display:none}
@@ -57,7 +58,8 @@ enum PageStyles {
         .ticks span{flex:1 1 0;max-width:4rem;min-width:0;text-align:center;white-space:nowrap;overflow:visible}
         .scale{display:flex;justify-content:space-between;font-size:.8rem;color:var(--muted)}
         .legend{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;list-style:none;margin:.5rem 0;padding:0;font-size:.88rem}
-        .legend i{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-right:.4rem;vertical-align:-.08rem}
+        .legend i{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-right:.4rem;
+        vertical-align:-.08rem}
 
         """
 
@@ -87,14 +89,14 @@ enum PageStyles {
     private static let table = """
         .scroll{overflow-x:auto;margin:.5rem 0}
         table{border-collapse:collapse;font-size:.72rem;font-variant-numeric:tabular-nums;width:100%}
-        th,td{padding:.25rem .22rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--grid)}
+        th,td{padding:.25rem .2rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--grid)}
         th.text,td.text{text-align:left}
         td.text{white-space:normal}
-        td.shape{min-width:8.5rem}
+        td.shape{min-width:8rem}
         thead th{border-bottom:1px solid var(--line);vertical-align:bottom;padding:0;white-space:normal}
         tbody th{font-weight:600;position:sticky;left:0;background:var(--paper);text-align:left}
-        th button{font:inherit;font-size:.7rem;font-weight:600;color:inherit;background:none;border:0;padding:.3rem .22rem;cursor:pointer;
-        width:100%;text-align:inherit;overflow-wrap:normal}
+        th button{font:inherit;font-size:.7rem;font-weight:600;color:inherit;background:none;border:0;
+        padding:.3rem .2rem;cursor:pointer;width:100%;text-align:inherit;overflow-wrap:normal}
         th button:hover{background:var(--panel)}
         th button::after{content:"";margin-left:.1rem;color:var(--accent)}
         th[aria-sort=ascending] button::after{content:"\\25B4"}
@@ -112,7 +114,8 @@ enum PageStyles {
         body{max-width:none;padding:0;font-size:10pt}
         *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
         h2{break-after:avoid}
-        figure,.columns,.timeline,.bars li,tr,.next,.tiles{break-inside:avoid}
+        thead{display:table-header-group;break-inside:avoid}
+        figure,.pair,section div:has(.timeline),.timeline,.bars li,tr,.next,.tiles{break-inside:avoid}
         .wide{display:block}
         .narrow,.filter,.said,.cursor,.hint{display:none}
         figure svg{max-height:165mm}

@@ -14,9 +14,10 @@ extension ProfilePage {
         let lines = rows.map { row in
             "<tr>" + tabulation.columns.map { cell($0, row, tabulation) }.joined() + "</tr>"
         }
+        let count = "\(rows.count) \(rows.count == 1 ? "row" : "rows")"
         var parts = [
             "<p class=\"filter\"><label>show rows with<input id=\"filter\" type=\"search\"/></label> "
-                + "<small id=\"count\" aria-live=\"polite\">\(rows.count) \(rows.count == 1 ? "row" : "rows")</small></p>",
+                + "<small id=\"count\" aria-live=\"polite\">\(count)</small></p>",
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"table of kernels\">",
             "<table class=\"rows\">", "<thead><tr>\(heads.joined())</tr></thead>", "<tbody>",
         ]

@@ -33,7 +33,8 @@ extension ProfilePage {
             "left:\(percent((from - start) / span));width:\(percent((to - from) / span))"
         }
         let hostLane = spans.prefix(Self.mostSpans).map { span in
-            "<span style=\"\(place(span.start, span.end))\" title=\"\(escaped("\(span.name), \(timeText(span.end - span.start))"))\">"
+            let tip = escaped("\(span.name), \(timeText(span.end - span.start))")
+            return "<span style=\"\(place(span.start, span.end))\" title=\"\(tip)\">"
                 + "\(escaped(span.name))</span>"
         }
         let layerLane = runs(shown).prefix(Self.mostSpans).map { run in
@@ -76,7 +77,8 @@ extension ProfilePage {
     }
 
     private func lane(_ name: String, _ content: String, _ kind: String = "") -> String {
-        "<span class=\"name\" title=\"\(escaped(name))\">\(escaped(name))</span><div class=\"lane\(kind)\">\(content)</div>"
+        "<span class=\"name\" title=\"\(escaped(name))\">\(escaped(name))</span>"
+            + "<div class=\"lane\(kind)\">\(content)</div>"
     }
 
     /// Dispatches of the same layer, one after another.

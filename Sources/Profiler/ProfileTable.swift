@@ -1,8 +1,8 @@
 import Numerics
 
 extension Profile {
-    /// The profile for a terminal, every line within 120 columns: what was measured on what, the limits, two lines a row
-    /// (names, then numbers), what to do next, where the model's time goes, notes.
+    /// The profile for a terminal, every line within 120 columns: what was measured on what, the limits, two lines a
+    /// row (names, then numbers), what to do next, where the model's time goes, notes.
     ///
     /// `names` choose kernels: a row stays if its kernel's name contains one of them.
     public func table(sortedBy column: Column = .share, matching names: [String] = []) -> [String] {
@@ -30,7 +30,7 @@ extension Profile {
 
     /// Said where a row is faster than its limit allows.
     static let aboveLimit =
-        "above 100% of its limit: the caches held what it read; the limit is that of memory behind the caches."
+        "above 100%: faster than the limit's own measurement, as where caches hold what a kernel reads."
 
     private func emptyTable(_ names: [String], width: Int) -> [String] {
         if rows.isEmpty { return ["no kernel was measured"] }

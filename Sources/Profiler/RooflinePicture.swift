@@ -67,7 +67,8 @@ struct RooflinePicture {
         .roofline .heading{font-size:17px;font-weight:600}
         .roofline .muted{\(Palette.declaration("fill", "muted"))}
         .roofline .paper{\(Palette.declaration("fill", "paper"))}
-        .roofline .halo{\(Palette.declaration("stroke", "paper"));stroke-width:3px;paint-order:stroke;stroke-linejoin:round}
+        .roofline .halo{\(Palette.declaration("stroke", "paper"));stroke-width:3px;paint-order:stroke;
+        stroke-linejoin:round}
         .roofline .grid{fill:none;\(Palette.declaration("stroke", "grid"));stroke-width:1px}
         .roofline .frame{fill:none;\(Palette.declaration("stroke", "line"));stroke-width:1px}
         .roofline .under{\(Palette.declaration("fill", "panel"))}

@@ -114,8 +114,8 @@ struct Tabulation {
         }
     }
 
-    /// Rows whose kernel's name contains one of `names` (all without names): texts from A, numbers from the largest, what
-    /// is missing last, equals in the order of measuring.
+    /// Rows whose kernel's name contains one of `names` (all without names): texts from A, numbers from the largest,
+    /// what is missing last, equals in the order of measuring.
     func rows(sortedBy column: Column, matching names: [String] = []) -> [Row] {
         let chosen = profile.rows.filter { row in names.isEmpty || names.contains { row.kernel.contains($0) } }
         let keyed = chosen.enumerated().map { (row: $1, key: key(column, $1), place: $0) }

@@ -13,8 +13,8 @@ struct ChromeTraceTests {
         var arguments: JSONField
     }
 
-    /// Reads a trace strictly: every key known and of its type, metadata first, then events by time, none negative, every
-    /// process and thread named, on a thread one event within another or apart from it.
+    /// Reads a trace strictly: every key known and of its type, metadata first, then events by time, none negative,
+    /// every process and thread named, on a thread one event within another or apart from it.
     private func events(_ bytes: [UInt8]) throws -> (events: [Event], other: JSONField, count: Int) {
         let document = try JSONField(parsing: bytes, name: "trace")
         #expect(try document.object().map(\.key) == ["traceEvents", "displayTimeUnit", "otherData"])

@@ -36,13 +36,14 @@ extension Profile {
         ]
         for phase in ["prefill", "decode"] {
             let tokens = phase == "prefill" ? 512 : 1
-            for (_, kernel, variant, operand, columns, rows) in uses {
+            for (_, kernel, variant, name, columns, rows) in uses {
+                let operand = name.isEmpty ? "" : name + ", "
                 let batched = variant.hasPrefix("gemv") && tokens > 1 ? "gemm, format 3" : variant
                 profile.rows.append(
                     Row(
                         kernel: kernel, variant: batched,
                         shape:
-                            "\(phase) \(operand.isEmpty ? "" : operand + ", ")\(tokens) × \(columns) to \(rows), fp8E4M3",
+                            "\(phase) \(operand)\(tokens) × \(columns) to \(rows), fp8E4M3",
                         dispatchCount: 1, byteCount: columns * max(rows, 1) + 4 * tokens * (columns + rows),
                         flopCount: 2 * tokens * columns * rows, samples: [], roundSizes: [], yardsticks: [], gap: 1200,
                         code: CompiledCode(

@@ -26,8 +26,8 @@ extension Profile {
         return profile
     }
 
-    /// What no device measures but a file may hold: markup and control characters in names, times that are no numbers or
-    /// run backwards, limits of nothing, counts at the types' ends.
+    /// What no device measures but a file may hold: markup and control characters in names, times that are no numbers
+    /// or run backwards, limits of nothing, counts at the types' ends.
     static func absurd() -> Profile {
         var profile = Profile.sample()
         let nasty = "</script><b>&\"'\u{1}\u{1B}[31m\n\t]]>" + String(repeating: "長い🦙", count: 60)

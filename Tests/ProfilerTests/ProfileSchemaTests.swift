@@ -4,8 +4,8 @@ import Testing
 
 @testable import Profiler
 
-/// Tools/profile.schema.json and what `Profile.json` writes cannot part: every member written is described, every member
-/// described is written.
+/// Tools/profile.schema.json and what `Profile.json` writes cannot part: every member written is described, every
+/// member described is written.
 struct ProfileSchemaTests {
     private static let schema: JSONValue = {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -94,11 +94,11 @@ struct ProfileTableTests {
 
     @Test func aboveTheLimitIsExplained() {
         var profile = Profile.oneRow()
-        #expect(!profile.table().joined(separator: " ").contains("the caches held"))
+        #expect(!profile.table().joined(separator: " ").contains("as where caches hold"))
         profile.limits.copyBytesPerSecond = 1e11
         let text = profile.table().joined(separator: " ")
         #expect(text.contains("200.0%"))
-        #expect(text.contains("the caches held"))
+        #expect(text.contains("as where caches hold"))
         #expect(text.contains("next limit: none, every kernel is as fast as its limit"))
     }
 
