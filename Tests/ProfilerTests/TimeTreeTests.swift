@@ -37,12 +37,14 @@ struct TimeTreeTests {
         let lines = TimeTree(profile).lines(width: 120, count: 40)
         #expect(lines.count == 40)
         #expect(lines.contains { $0.hasPrefix("(") && $0.hasSuffix(" smaller ones are not shown)") })
-        // No line without its parent: depth grows by one level at most.
-        var depth = 0
-        for line in lines.dropFirst() {
-            let indent = line.prefix { $0 == " " }.count / 2
-            #expect(indent <= depth + 1, "\(line)")
-            depth = indent
+        // No line without its parent: operations carry their layer's name, and stand below it.
+        var parents: [String] = []
+        for line in lines.dropFirst().dropLast(3) {
+            let depth = line.prefix { $0 == " " }.count / 2
+            #expect(depth <= parents.count, "\(line)")
+            let name = line.dropFirst(2 * depth).prefix { $0 != ":" }.split(separator: "  ")[0]
+            if depth == 1 { #expect(name.hasSuffix(parents[0]), "\(name) below \(parents[0])") }
+            parents = parents.prefix(depth) + [String(name)]
         }
         #expect(TimeTree(.large()).lines(width: 120, count: 40).count <= 40)
     }
