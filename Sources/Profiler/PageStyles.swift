@@ -113,7 +113,7 @@ enum PageStyles {
         @page{size:A4 landscape;margin:12mm}
         body{max-width:none;padding:0;font-size:10pt}
         *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
-        h2{break-after:avoid}
+        h2,h3,.legend{break-after:avoid}
         thead{display:table-header-group;break-inside:avoid}
         figure,.pair,section div:has(.timeline),.timeline,.bars li,tr,.next,.tiles{break-inside:avoid}
         .wide{display:block}
