@@ -4,9 +4,13 @@ extension Profile {
     /// The profile for a terminal, every line within 120 columns: what was measured on what, the limits, two lines a
     /// row (names, then numbers), what to do next, where the model's time goes, notes.
     ///
-    /// `names` choose kernels: a row stays if its kernel's name contains one of them.
-    public func table(sortedBy column: Column = .share, matching names: [String] = []) -> [String] {
-        let width = 120
+    /// `names` choose kernels: a row stays if its kernel's name contains one of them. Rows are sorted by their share of
+    /// all time, in `.run` their total, unless by another column.
+    public func table(sortedBy column: Column = .share, matching names: [String] = []) -> String {
+        tableLines(sortedBy: column, matching: names, width: 120).joined(separator: "\n") + "\n"
+    }
+
+    private func tableLines(sortedBy column: Column, matching names: [String], width: Int) -> [String] {
         var lines = headerLines(width: width) + [""]
         let tabulation = Tabulation(self)
         let chosen = tabulation.rows(sortedBy: column, matching: names)
