@@ -22,11 +22,14 @@ struct RooflinePicture {
 
     let roofline: Roofline
     let header: Profile.Header
+    /// What the picture says of its making when it stands alone.
+    private let description: [String]
     let layout: Layout
 
     init(_ profile: Profile, _ layout: Layout) {
         roofline = Roofline(profile)
         header = profile.header
+        description = profile.headerLines(width: 120)
         self.layout = layout
     }
 
@@ -52,12 +55,13 @@ struct RooflinePicture {
         ]
         if styled {
             parts.append("<title>\(name)</title>")
+            parts.append("<desc>\(escaped(description.joined(separator: "\n")))</desc>")
             parts.append("<style>\n\(Palette.variables("svg.roofline"))\(Self.rules)</style>")
             parts.append("<rect class=\"paper\" width=\"100%\" height=\"100%\"/>")
         }
         parts += (styled ? heading : []) + grid
         let roof = roof
-        parts += roof.lines + marks(avoiding: roof.boxes) + roof.labels + legend
+        parts += roof.lines + [frame] + marks(avoiding: roof.taken) + roof.labels + legend
         return (parts + ["</svg>\n"]).joined(separator: "\n")
     }
 
@@ -105,6 +109,11 @@ struct RooflinePicture {
         ]
     }
 
+    private var frame: String {
+        "<rect class=\"frame\" x=\"\(coordinate(plot.x))\" y=\"\(coordinate(plot.y))\" "
+            + "width=\"\(coordinate(plot.width))\" height=\"\(coordinate(plot.height))\"/>"
+    }
+
     private var grid: [String] {
         var parts = [text("FLOP/s", x: 12, y: layout.top - 10, "muted")]
         var lines = ""
@@ -125,69 +134,5 @@ struct RooflinePicture {
                 "arithmetic intensity, flop/byte", x: plot.x + plot.width / 2, y: plot.y + plot.height + 36, "muted",
                 anchor: "middle"))
         return parts
-    }
-
-    /// The limits as lines, their labels and the labels' places.
-    private var roof: (lines: [String], labels: [String], boxes: [Box]) {
-        var (lines, labels): ([String], [String]) = ([], [])
-        var boxes: [Box] = []
-        let (left, right) = (roofline.x.values.lowerBound, roofline.x.values.upperBound)
-        let (bottom, top) = (roofline.y.values.lowerBound, roofline.y.values.upperBound)
-        let marks = markBoxes
-        let used = roofline.ceilings.first(where: \.used)?.rate
-        if let bandwidth = roofline.bandwidth {
-            let start = max(left, bottom / bandwidth)
-            let end = min(right, (used ?? top) / bandwidth)
-            let edge = used.map { "L\(coordinate(x(right))) \(coordinate(y($0)))" } ?? ""
-            if start < end {
-                let line =
-                    "M\(coordinate(x(start))) \(coordinate(y(bandwidth * start)))"
-                    + "L\(coordinate(x(end))) \(coordinate(y(bandwidth * end)))\(edge)"
-                if used != nil {
-                    let floor = coordinate(plot.y + plot.height)
-                    lines.append(
-                        "<path class=\"under\" d=\"\(line)V\(floor)H\(coordinate(x(start)))z\"/>")
-                }
-                lines.append("<path class=\"roof\" d=\"\(line)\"/>")
-                let turn = -atan2(y(bandwidth * start) - y(bandwidth * end), x(end) - x(start)) * 180 / .pi
-                let middle = pow(10, log10(start) * 0.65 + log10(end) * 0.35)
-                let label = "copy \(RateUnit.text(bandwidth, RateUnit.bytes)!)"
-                let (centre, height) = (x(middle), y(bandwidth * middle))
-                let (dx, dy) = (sin(turn * .pi / 180) * 7, cos(turn * .pi / 180) * 7)
-                labels.append(
-                    text(label, x: centre + dx, y: height - dy, "halo", anchor: "middle", turn: turn))
-                // Boxes along the turned label.
-                let half = width(label) / 2
-                for step in stride(from: -half, through: half, by: 12) {
-                    let angle = turn * .pi / 180
-                    boxes.append(
-                        Box(
-                            x: centre + cos(angle) * step + 2 * dx - 8, y: height + sin(angle) * step - 2 * dy - 8,
-                            width: 16, height: 16))
-                }
-            }
-        }
-        for ceiling in roofline.ceilings {
-            let start = roofline.bandwidth.map { max(left, min(right, ceiling.rate / $0)) } ?? left
-            let height = y(ceiling.rate)
-            if !ceiling.used || roofline.bandwidth == nil || start == left {
-                lines.append(
-                    "<path class=\"\(ceiling.used ? "roof" : "ceiling")\" d=\"M\(coordinate(x(start))) "
-                        + "\(coordinate(height))H\(coordinate(x(right)))\"/>")
-            }
-            // At the right above the line, or where neither a label nor, if possible, a mark is.
-            let size = (width: width(ceiling.label), height: 16.0)
-            let sides = [x(right) - size.width - 4, (x(start) + x(right) - size.width) / 2, x(start) + 4]
-            let free = sides.flatMap { side in
-                [height - 20, height + 4].map { Box(x: side, y: $0, width: size.width, height: size.height) }
-            }.filter { box in plot.holds(box) && !boxes.contains(where: box.overlaps) }
-            guard let box = free.first(where: { !marks.contains(where: $0.overlaps) }) ?? free.first else { continue }
-            labels.append(text(ceiling.label, x: box.x + size.width - 2, y: box.y + 12, "halo", anchor: "end"))
-            boxes.append(box)
-        }
-        lines.append(
-            "<rect class=\"frame\" x=\"\(coordinate(plot.x))\" y=\"\(coordinate(plot.y))\" "
-                + "width=\"\(coordinate(plot.width))\" height=\"\(coordinate(plot.height))\"/>")
-        return (lines, labels, boxes)
     }
 }

@@ -28,6 +28,9 @@ struct RooflineTests {
         #expect(document.text.contains("Roofline: a<b&\"c\""))
         #expect(document.text.contains("k<&\">, decode q · 100.0%"))
         #expect(document.text.contains("50.0% of the copy bandwidth"))
+        // Alone it says how it was made.
+        #expect(document.text.contains("command    fathom profile run"))
+        #expect(document.text.contains("rms_norm 00000000"))
     }
 
     /// Both colour schemes, by variables, with a fallback.
