@@ -47,9 +47,9 @@ extension Profile.Limits {
 extension Profile {
     /// What would help most: the row whose limit, if reached, would save the largest part of all time.
     public var nextLimit: (row: Row, saved: Double)? {
-        let total = rows.reduce(0) { $0 + $1.total }
+        let total = rows.reduce(0) { $0 + time(of: $1) }
         guard total > 0 else { return nil }
-        func saved(_ row: Row) -> Double { row.total * max(0, 1 - row.share(of: limits)) / total }
+        func saved(_ row: Row) -> Double { time(of: row) * max(0, 1 - row.share(of: limits)) / total }
         return rows.max { saved($0) < saved($1) }.map { ($0, saved($0)) }
     }
 }

@@ -107,16 +107,6 @@ private func folded(_ text: String, indent: Int = 0) -> [String] {
     return lines + [spaces(lines.isEmpty ? 0 : indent) + rest]
 }
 
-/// Three digits and a unit: "12.3 µs".
-private func timeText(_ nanoseconds: Double) -> String {
-    var (value, units) = (nanoseconds, ["ns", "µs", "ms", "s"][...])
-    while abs(value) >= 999.5, units.count > 1 {
-        value /= 1000
-        units = units.dropFirst()
-    }
-    return "\(fixed(value, abs(value) < 9.995 ? 2 : abs(value) < 99.95 ? 1 : 0)) \(units[units.startIndex])"
-}
-
 /// The change that a ratio is: "+10.0%".
 private func percent(_ ratio: Double) -> String {
     let change = (ratio - 1) * 100

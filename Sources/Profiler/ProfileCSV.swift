@@ -1,0 +1,61 @@
+extension Profile {
+    /// One line a row behind a head, RFC 4180: CRLF ends lines, fields with commas, quotes or line breaks are quoted.
+    ///
+    /// | columns | what |
+    /// | --- | --- |
+    /// | mode | "kernels" or "run" |
+    /// | kernel, variant, shape | as in the table |
+    /// | samples | uses measured |
+    /// | dispatches | of all samples |
+    /// | total_ns, mean_ns, min_ns, p50_ns, p99_ns | of one use, but the total |
+    /// | bytes, flops | of one use |
+    /// | bytes_per_second, flops_per_second | at the median |
+    /// | share_of_time, share_of_limit | parts of 1 |
+    /// | bound_by | "memory", "arithmetic" or "launch" |
+    /// | gap_ns | mean time before it |
+    /// | registers, spills, shared_bytes, subgroup_size | of the compiled code |
+    /// | check | how the result was compared with the reference |
+    /// | device, driver, vulkan, model, commit, shader_hash, date, command_line | of the whole profile |
+    ///
+    /// What is not available is an empty field.
+    public var csv: String {
+        let tabulation = Tabulation(self)
+        var lines = [Self.csvColumns.joined(separator: ",")]
+        for row in rows {
+            func number(_ column: Column) -> String {
+                guard case .number(let value) = tabulation.key(column, row) else { return "" }
+                // Times and rates to a thousandth, shares as they are.
+                let rounded = abs(value) < 1000 ? value : (value * 1000).rounded() / 1000
+                return Int(exactly: rounded).map { "\($0)" } ?? "\(rounded)"
+            }
+            let bound: String
+            if case .text(let text) = tabulation.key(.bound, row) { bound = text } else { bound = "" }
+            // A variant opens with its shader's name.
+            let shader = header.shaders.first { $0.name == row.variant.prefix { $0 != "," } }
+            let fields =
+                [mode.rawValue, row.kernel, row.variant, row.shape, "\(row.samples.count)", number(.dispatches)]
+                + [number(.total), number(.mean), number(.least), number(.p50), number(.p99)]
+                + ["\(row.byteCount)", "\(row.flopCount)", number(.bytes), number(.flops)]
+                + [number(.share), number(.limit), bound, number(.gap)]
+                + [number(.registers), number(.spills), number(.shared), number(.subgroup), row.check ?? ""]
+                + [header.device, header.driver, header.vulkan, header.model, header.commit ?? "", shader?.hash ?? ""]
+                + [header.date, header.commandLine.joined(separator: " ")]
+            lines.append(fields.map(Self.quoted).joined(separator: ","))
+        }
+        return lines.map { $0 + "\r\n" }.joined()
+    }
+
+    private static let csvColumns = [
+        "mode", "kernel", "variant", "shape", "samples", "dispatches", "total_ns", "mean_ns", "min_ns", "p50_ns",
+        "p99_ns", "bytes", "flops", "bytes_per_second", "flops_per_second", "share_of_time", "share_of_limit",
+        "bound_by",
+        "gap_ns", "registers", "spills", "shared_bytes", "subgroup_size", "check", "device", "driver", "vulkan",
+        "model",
+        "commit", "shader_hash", "date", "command_line",
+    ]
+
+    private static func quoted(_ field: String) -> String {
+        guard field.utf8.contains(where: { [0x22, 0x2C, 0x0D, 0x0A].contains($0) }) else { return field }
+        return "\"" + field.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+    }
+}

@@ -1,0 +1,95 @@
+import Glibc
+import Numerics
+
+/// Stands for what was not measured, is not available or is no number.
+let missingText = "-"
+
+/// Three digits of a number from 1 to 1000; fewer below, all integer digits above.
+func significant(_ value: Double) -> String {
+    switch abs(value) {
+    case 99.95...: return fixed(value, 0)
+    case 9.995...: return fixed(value, 1)
+    default: return fixed(value, 2)
+    }
+}
+
+/// A time for people: "21.4 µs".
+func timeText(_ nanoseconds: Double?) -> String {
+    guard let nanoseconds, nanoseconds.isFinite else { return missingText }
+    let units = ["ns", "µs", "ms", "s"]
+    var (value, unit) = (nanoseconds, 0)
+    while abs(value) >= 999.5, unit < units.count - 1 {
+        value /= 1000
+        unit += 1
+    }
+    return "\(significant(value)) \(units[unit])"
+}
+
+/// A part of a whole: "37.5%".
+func percentText(_ share: Double?) -> String {
+    guard let share, share.isFinite else { return missingText }
+    return fixed(share * 100, 1) + "%"
+}
+
+/// A unit for rates that keeps a column of them readable: the largest has digits before the point.
+struct RateUnit {
+    let name: String
+    let size: Double
+
+    static let bytes = [RateUnit(name: "GB/s", size: 1e9), RateUnit(name: "MB/s", size: 1e6)]
+    static let flops = [
+        RateUnit(name: "TFLOP/s", size: 1e12), RateUnit(name: "GFLOP/s", size: 1e9),
+        RateUnit(name: "MFLOP/s", size: 1e6),
+    ]
+
+    /// The largest of the units in which the largest rate is at least 1; the smallest where none is.
+    static func fitting(_ rates: [Double], _ units: [RateUnit]) -> RateUnit {
+        let largest = rates.filter(\.isFinite).max() ?? 0
+        return units.first { largest >= 0.9995 * $0.size } ?? units[units.count - 1]
+    }
+
+    /// The number alone: the unit stands in the column's head.
+    func number(_ rate: Double) -> String {
+        guard rate.isFinite else { return missingText }
+        let value = rate / size
+        if value > 0, value < 0.0005 { return "<0.001" }
+        return value < 0.9995 ? fixed(value, 3) : significant(value)
+    }
+
+    /// One rate with its unit: "400 GB/s".
+    static func text(_ rate: Double?, _ units: [RateUnit]) -> String? {
+        guard let rate, rate.isFinite else { return nil }
+        let unit = fitting([rate], units)
+        return "\(unit.number(rate)) \(unit.name)"
+    }
+}
+
+extension String {
+    /// At most `width` characters, the last an ellipsis where some are left out; control characters become spaces.
+    func shortened(to width: Int) -> String {
+        let clean = String(
+            map { $0.isNewline || $0.unicodeScalars.contains { $0.value < 32 || $0.value == 127 } ? " " : $0 })
+        return clean.count <= width ? clean : String(clean.prefix(max(0, width - 1))) + "…"
+    }
+
+    func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
+
+    func aligned(right width: Int) -> String { String(repeating: " ", count: max(0, width - count)) + self }
+}
+
+/// Words in lines of at most `width` columns, the first behind `label`, the others indented as far.
+func wrapped(_ label: String, _ words: [String], width: Int) -> [String] {
+    let indent = String(repeating: " ", count: label.count)
+    var lines = [label]
+    for word in words.map({ $0.shortened(to: width - label.count) }) where !word.isEmpty {
+        let last = lines[lines.count - 1]
+        if last.count == label.count {
+            lines[lines.count - 1] = last + word
+        } else if last.count + 1 + word.count <= width {
+            lines[lines.count - 1] = last + " " + word
+        } else {
+            lines.append(indent + word)
+        }
+    }
+    return lines
+}

@@ -1,0 +1,105 @@
+import Foundation
+import Testing
+
+@testable import Profiler
+
+struct RooflineTests {
+    @Test(arguments: AnyProfile.allCases)
+    func itIsWellFormed(_ name: AnyProfile) {
+        let svg = name.profile.roofline
+        let document = XMLReader(svg)
+        #expect(document.failure == nil)
+        #expect(document.elements.first?.name == "svg")
+        #expect(document.elements.first?.attributes["xmlns"] == "http://www.w3.org/2000/svg")
+        #expect(!document.elements.contains { $0.name == "b" || $0.name == "script" }, "markup from a name")
+        for (_, attributes) in document.elements {
+            for (key, value) in attributes where !["aria-label"].contains(key) {
+                #expect(!value.contains("nan") && !value.contains("inf") && !value.contains("e+"), "\(key)=\(value)")
+            }
+        }
+        #expect(svg.utf8.count < 100_000)
+    }
+
+    @Test func namesAreEscaped() {
+        var profile = Profile.oneRow()
+        profile.header.device = "a<b&\"c\""
+        profile.rows[0].kernel = "k<&\">"
+        let document = XMLReader(profile.roofline)
+        #expect(document.text.contains("Roofline: a<b&\"c\""))
+        #expect(document.text.contains("k<&\">, decode q · 100.0%"))
+        #expect(document.text.contains("50.0% of the copy bandwidth"))
+        // Alone it says how it was made.
+        #expect(document.text.contains("command    fathom profile run"))
+        #expect(document.text.contains("rms_norm 00000000"))
+    }
+
+    /// Both colour schemes, by variables, with a fallback.
+    @Test func lightAndDark() {
+        let svg = Profile.oneRow().roofline
+        #expect(svg.contains("@media (prefers-color-scheme:dark){svg.roofline{--paper:#12161c"))
+        #expect(svg.contains("fill:#1c2430;fill:var(--ink)"))
+        #expect(svg.contains("class=\"paper\""))
+    }
+
+    /// A kernel at its limit lies on the line, one at half the limit a third of a decade below.
+    @Test func pointsAreWhereTheyBelong() throws {
+        var profile = Profile.oneRow()
+        profile.limits.copyBytesPerSecond = 2e11
+        let roofline = Roofline(profile)
+        let point = try #require(roofline.points.first)
+        #expect(point.intensity == 2)
+        #expect(abs(point.rate / (try #require(roofline.bandwidth) * point.intensity) - 1) < 1e-9)
+        #expect(point.share == 1)
+        #expect(point.bound == .memory)
+        let axis = LogAxis(from: 0.5, to: 700)
+        #expect(axis.decades == -1...3)
+        #expect(abs(axis.place(10) - 0.5) < 1e-12)
+        #expect(axis.ticks == [-1, 0, 1, 2, 3])
+        #expect([-5, -2, 0, 4, 5, 9, 13].map(LogAxis.text) == ["1e-5", "0.01", "1", "10000", "100 k", "1 G", "10 T"])
+    }
+
+    @Test func limitsAreLines() {
+        var profile = Profile.oneRow()
+        #expect(!profile.roofline.contains("class=\"ceiling\""))
+        profile.limits.fp16FlopsPerSecond = 4e13
+        profile.limits.matrixFlopsPerSecond = 1.6e14
+        let document = XMLReader(profile.roofline)
+        #expect(document.elements.count { $0.attributes["class"] == "ceiling" } == 2)
+        for label in ["copy 400 GB/s", "FP32 20.0 TFLOP/s", "FP16 40.0 TFLOP/s", "matrix units 160 TFLOP/s"] {
+            #expect(document.text.contains(label))
+        }
+    }
+
+    @Test func whatHasNoArithmeticIsNamed() {
+        var profile = Profile.large(steps: 3)
+        #expect(XMLReader(profile.roofline).text.contains("all time): kv_cache_append"))
+        profile.rows = profile.rows.filter { $0.flopCount == 0 }
+        #expect(XMLReader(profile.roofline).text.contains("no kernel with arithmetic was measured"))
+    }
+
+    /// Texts in both layouts stay within the picture and off each other, by the width that placing assumes.
+    @Test(arguments: [AnyProfile.sample, .large, .oneRow])
+    func labelsDoNotOverlap(_ name: AnyProfile) {
+        for layout in [RooflinePicture.Layout.wide, .narrow] {
+            let profile = name.profile
+            let document = XMLReader(RooflinePicture(profile, layout).svg(styled: true))
+            let labels = document.elements.filter { $0.name == "text" && $0.attributes["class"] == "halo" }
+            #expect(labels.count >= 3)
+        }
+        var placement = LabelPlacement(
+            bounds: Box(x: 0, y: 0, width: 400, height: 200), taken: [Box(x: 180, y: 90, width: 20, height: 20)],
+            obstacles: [])
+        var boxes: [Box] = []
+        for place in 0..<60 {
+            let found = placement.place(
+                width: 70, height: 15, x: 200 + Double(place % 5), y: 100, radius: 6, covering: .max)
+            if let found { boxes.append(found.box) }
+        }
+        #expect((8..<60).contains(boxes.count))
+        for (place, box) in boxes.enumerated() {
+            #expect(Box(x: 0, y: 0, width: 400, height: 200).holds(box))
+            #expect(!box.overlaps(Box(x: 180, y: 90, width: 20, height: 20)))
+            for other in boxes[(place + 1)...] { #expect(!box.overlaps(other)) }
+        }
+    }
+}
