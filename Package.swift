@@ -15,6 +15,8 @@ let package = Package(
         .target(name: "CVulkan", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         // PCRE2 runs the pre-tokenizers' patterns: ten times faster than NSRegularExpression, a hundred times Swift's Regex.
         .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
+        // zlib compresses the profiler's traces.
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         // The built-in model's files, placed in the binary by the assembler.
         .target(name: "Minnow", exclude: ["checkpoint"], cSettings: [.headerSearchPath("checkpoint")]),
 
@@ -31,7 +33,9 @@ let package = Package(
         .target(name: "Model", dependencies: ["Checkpoint", "Kernels"]),
         .target(name: "Generation", dependencies: ["Model", "Numerics", "Text"]),
         // Times kernels by themselves and in a model's steps; tables, pictures, comparison.
-        .target(name: "Profiler", dependencies: ["JSON", "Model", "Numerics"]),
+        .target(
+            name: "Profiler", dependencies: ["CZlib", "GPU", "JSON", "Kernels", "Model", "Numerics"],
+            linkerSettings: [.linkedLibrary(":libz.a")]),
         // Reading keys and drawing lines in a terminal; standard output.
         .target(name: "Terminal"),
         .executableTarget(

@@ -34,6 +34,8 @@ public struct Commands: ~Copyable {
     public private(set) var dispatchCount = 0
     /// Whether every command is put between two marks in time, for the profiler.
     public var marksCommands = false
+    /// For tests of profiles: this part of each dispatch's workgroups runs again after it.
+    public var repeatedShare = 0.0
     /// The recording's marked commands, in order.
     public private(set) var marked: [MarkedCommand] = []
 
@@ -103,9 +105,26 @@ public struct Commands: ~Copyable {
                 handle, $0, ranges, UInt32(ranges.count), words, UInt32(words.count * 4), UInt32(groups.0),
                 UInt32(groups.1), UInt32(groups.2))
         }
-        closeMark(start, module.name, shader.constantWords.map(\.bits))
         try check(code, "vkAllocateDescriptorSets", "kernel \(module.name)")
+        if repeatedShare > 0 { try repeatPart(of: groups, pipeline, ranges, words) }
+        closeMark(start, module.name, shader.constantWords.map(\.bits))
         dispatchCount += 1
+    }
+
+    private mutating func repeatPart(
+        of groups: (Int, Int, Int), _ pipeline: Pipeline, _ ranges: [fv_range], _ words: [UInt32]
+    ) throws(GPUError) {
+        fv_barrier(handle)
+        // The longest side is cut: what is left is nearest to the share.
+        var sides = [groups.0, groups.1, groups.2]
+        let longest = sides.indices.max { sides[$0] < sides[$1] }!
+        sides[longest] = max(1, Int((Double(sides[longest]) * repeatedShare).rounded()))
+        let code = withUnsafePointer(to: pipeline.raw) {
+            fv_dispatch(
+                handle, $0, ranges, UInt32(ranges.count), words, UInt32(words.count * 4), UInt32(sides[0]),
+                UInt32(sides[1]), UInt32(sides[2]))
+        }
+        try check(code, "vkAllocateDescriptorSets", "kernel \(pipeline.module.name)")
     }
 
     public mutating func copy(from source: BufferView, to destination: BufferView) {

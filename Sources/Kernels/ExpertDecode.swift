@@ -28,7 +28,7 @@ public struct ExpertBank: Sendable {
     public var columns: Int { parts[0].weight.columns }
 
     /// A bank of random experts in two parts (one, where there is one expert).
-    static func sample(
+    public static func sample(
         _ bench: inout Workbench, _ label: String, experts: Int, rows: Int, columns: Int, _ type: ElementType
     ) throws(GPUError) -> ExpertBank {
         let first = max(1, experts / 3)
@@ -49,7 +49,7 @@ func locate(_ expert: Int, _ weights: [Weight], _ firstExperts: [Int]) -> (weigh
 }
 
 /// `tokens` choices of `topK` different experts each.
-func sampleExperts(_ bench: inout Workbench, tokens: Int, topK: Int, of count: Int) throws(GPUError) -> Tensor {
+public func sampleExperts(_ bench: inout Workbench, tokens: Int, topK: Int, of count: Int) throws(GPUError) -> Tensor {
     var ids: [UInt32] = []
     for _ in 0..<tokens { ids += (0..<UInt32(count)).shuffled(using: &bench.random).prefix(topK) }
     return try bench.tensor("experts", .u32, [tokens, topK], .words(ids))

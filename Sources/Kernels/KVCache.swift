@@ -150,7 +150,7 @@ public struct KVCacheAppend: Kernel {
 
 extension Workbench {
     /// RoPE's frequencies without scaling: 10000^(−2i/R).
-    mutating func frequencies(_ ropeWidth: Int) throws(GPUError) -> Tensor {
+    public mutating func frequencies(_ ropeWidth: Int) throws(GPUError) -> Tensor {
         let values = (0..<ropeWidth / 2).map { exponential(-Float(2 * $0) / Float(ropeWidth) * 9.210_340_4) }
         return try tensor("frequencies", [1, ropeWidth / 2], .floats(values))
     }

@@ -14,7 +14,11 @@ public enum SelfTest {
     /// - Parameter seed: the data's seed; a failure reproduces from it.
     public static func run(_ kernelCase: KernelCase, on device: Device, seed: UInt64 = 1) throws(GPUError) -> Outcome {
         var bench = Workbench(on: device, seed: seed)
-        let kernel = try kernelCase.make(&bench)
+        return try check(try kernelCase.make(&bench), label: kernelCase.label, on: device)
+    }
+
+    /// Runs a kernel whose operands are filled on the host, on the device and by its reference, and compares.
+    public static func check(_ kernel: any Kernel, label: String, on device: Device) throws(GPUError) -> Outcome {
         let name = type(of: kernel).name
         var transfer = Transfer(on: device)
         for storage in Set(kernel.operands.map(ObjectBox.init)) { try upload(storage.object, &transfer) }
@@ -33,10 +37,10 @@ public enum SelfTest {
             let (ratio, failure) = compare(output, found: found, tolerance: kernel.tolerance)
             worst = max(worst, ratio)
             if let failure {
-                return Outcome(kernel: name, label: kernelCase.label, worstRatio: worst, failure: failure)
+                return Outcome(kernel: name, label: label, worstRatio: worst, failure: failure)
             }
         }
-        return Outcome(kernel: name, label: kernelCase.label, worstRatio: worst, failure: nil)
+        return Outcome(kernel: name, label: label, worstRatio: worst, failure: nil)
     }
 
     /// Compares one output with its host side, all elements and all bytes around them.
@@ -104,7 +108,7 @@ public enum SelfTest {
         return (worst, failure)
     }
 
-    private static func upload(_ storage: Storage, _ transfer: inout Transfer) throws(GPUError) {
+    public static func upload(_ storage: Storage, _ transfer: inout Transfer) throws(GPUError) {
         do throws(TransferError<Never>) {
             try transfer.upload(to: storage.device!) { (offset, bytes) throws(Never) in
                 bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage.host![offset..<offset + bytes.count]))

@@ -14,12 +14,23 @@ public struct Workbench {
     static let poison: UInt32 = 0x7FC0_DEAD
     static let guardByteCount = 256
 
-    let device: Device?
+    public let device: Device?
     public var random: SeededRandom
+    /// Every tensor made here, in order.
+    public private(set) var tensors: [Tensor] = []
+    private var originals: [Tensor]?
 
     public init(on device: Device?, seed: UInt64) {
         self.device = device
         random = SeededRandom(seed: seed)
+    }
+
+    /// A bench on which the same case is made again in memory of its own: on the device alone, and not filled. What is in
+    /// each of `tensors` is for the caller to copy from the original's.
+    public init(again original: Workbench) {
+        device = original.device
+        random = original.random
+        originals = original.tensors
     }
 
     /// A tensor with guards before and after its elements.
@@ -33,11 +44,20 @@ public struct Workbench {
             if let device { try Allocation(on: device, byteCount: byteCount, kind: .device, label: label).view } else {
                 nil
             }
+        if let originals {
+            precondition(
+                originals[tensors.count].shape == shape && originals[tensors.count].type == type,
+                "\(label): \(shape) made again, \(originals[tensors.count].shape) before")
+            let storage = Storage(label: label, byteCount: byteCount, device: view, onHost: false)
+            tensors.append(Tensor(storage, type, shape, pitch: pitch, byteOffset: Self.guardByteCount))
+            return tensors[tensors.count - 1]
+        }
         let storage = Storage(label: label, byteCount: byteCount, device: view, onHost: true)
         let words = storage.host!.bindMemory(to: UInt32.self)
         for index in words.indices { words[index] = Self.poison }
         let tensor = Tensor(storage, type, shape, pitch: pitch, byteOffset: Self.guardByteCount)
         write(fill, to: tensor)
+        tensors.append(tensor)
         return tensor
     }
 
@@ -54,13 +74,23 @@ public struct Workbench {
     ) throws(GPUError) -> Weight {
         let gain = 1 / Float(columns).squareRoot()
         let codes = try tensor(label, type, [matrixCount * rows, columns], .poison, pitch: Tensor.weightPitch(columns))
+        if originals == nil { fillWeight(codes, gain: gain) }
+        guard type == .fp8E4M3 else { return Weight(codes: codes, scales: nil, matrixCount: matrixCount) }
+        let shape = [matrixCount * BlockScaling.blockCount(rows), BlockScaling.blockCount(columns)]
+        let values = (0..<shape[0] * shape[1]).map { _ in Float(0.5 + random.nextUnit()) * gain / 120 }
+        let scales = try tensor(label + " scales", .f32, shape, .floats(values), pitch: shape[1])
+        return Weight(codes: codes, scales: scales, matrixCount: matrixCount)
+    }
+
+    private mutating func fillWeight(_ codes: Tensor, gain: Float) {
+        let columns = codes.columns
         let bytes = UnsafeMutableRawBufferPointer(
             rebasing: codes.storage.host![codes.byteOffset..<codes.byteOffset + codes.byteCount])
         bytes.initializeMemory(as: UInt8.self, repeating: 0)
         for row in 0..<codes.rows {
             for column in 0..<columns {
                 let index = row * codes.pitch + column
-                switch type {
+                switch codes.type {
                 case .f32: bytes.storeBytes(of: random.nextNormal() * gain, toByteOffset: index * 4, as: Float.self)
                 case .bf16:
                     bytes.storeBytes(
@@ -74,11 +104,6 @@ public struct Workbench {
                 }
             }
         }
-        guard type == .fp8E4M3 else { return Weight(codes: codes, scales: nil, matrixCount: matrixCount) }
-        let shape = [matrixCount * BlockScaling.blockCount(rows), BlockScaling.blockCount(columns)]
-        let values = (0..<shape[0] * shape[1]).map { _ in Float(0.5 + random.nextUnit()) * gain / 120 }
-        let scales = try tensor(label + " scales", .f32, shape, .floats(values), pitch: shape[1])
-        return Weight(codes: codes, scales: scales, matrixCount: matrixCount)
     }
 
     private mutating func write(_ fill: Fill, to tensor: Tensor) {

@@ -175,14 +175,14 @@ public final class Executor {
 
     /// Starts a step's recording.
     public func begin() throws(ModelError) {
-        timeline?.begin()
         try gpu { () throws(GPUError) in try commands?.begin() }
+        timeline?.begin(&commands!)
     }
 
     /// Runs what was recorded and waits for it.
     public func finish() throws(ModelError) {
         try gpu { () throws(GPUError) in
-            timeline?.enter("submit")
+            timeline?.submit(&commands!)
             try commands?.submit()
             timeline?.enter("wait")
             try commands?.wait()

@@ -23,11 +23,16 @@ public struct LoadOptions: Sendable {
     public var kvFormat: CacheFormat
     /// Run every kernel on the CPU too and stop where the two part.
     public var check: Bool
+    /// Have the driver keep what it tells of compiled code; slower to compile.
+    public var captureStatistics: Bool
 
-    public init(contextTokens: Int? = nil, kvFormat: CacheFormat = .f32, check: Bool = false) {
+    public init(
+        contextTokens: Int? = nil, kvFormat: CacheFormat = .f32, check: Bool = false, captureStatistics: Bool = false
+    ) {
         self.contextTokens = contextTokens
         self.kvFormat = kvFormat
         self.check = check
+        self.captureStatistics = captureStatistics
     }
 }
 

@@ -22,7 +22,9 @@ public enum ModelLoader {
         }
         var device: Device?
         if case .vulkan(let name) = choice {
-            do throws(GPUError) { device = try Device.open(name) } catch { throw .failed(error.description) }
+            do throws(GPUError) { device = try Device.open(name, captureStatistics: options.captureStatistics) } catch {
+                throw .failed(error.description)
+            }
         }
         if let device { try checkCache(config, context, options.kvFormat, device.profile) }
         var notes = checkpoint.notes

@@ -36,6 +36,9 @@ public final class StepTimeline {
     public struct Submission: Sendable {
         public internal(set) var uses: [Use] = []
         public internal(set) var host: [Span] = []
+        /// When the device took the submission up, and when it was done with it.
+        public internal(set) var start = 0.0
+        public internal(set) var end = 0.0
         /// Whether every command had its marks.
         public internal(set) var isComplete = true
     }
@@ -65,7 +68,8 @@ public final class StepTimeline {
         enter("prepare")
     }
 
-    func begin() {
+    func begin(_ commands: inout Commands) {
+        _ = commands.timestamp(.start)
         if current.host.last?.name != "prepare" { current = Submission() }
         enter("record")
     }
@@ -73,6 +77,11 @@ public final class StepTimeline {
     func enter(_ name: String) {
         Self.end(&current.host)
         current.host.append(Span(name: name, start: Self.now(), end: .infinity))
+    }
+
+    func submit(_ commands: inout Commands) {
+        _ = commands.timestamp(.end)
+        enter("submit")
     }
 
     func add(
@@ -93,6 +102,7 @@ public final class StepTimeline {
                 Dispatch(shader: $0.name, constants: $0.constants, start: times[$0.start], end: times[$0.end])
             }
         }
+        (current.start, current.end) = (times.first ?? 0, times.last ?? 0)
         enter("read")
         submissions.append(current)
     }

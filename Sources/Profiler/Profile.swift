@@ -117,6 +117,8 @@ extension Profile {
         public var phase: String
         public var tokenCount: Int
         public var start, end: Double
+        /// From when the device took the step up to when it was done.
+        public var deviceStart, deviceEnd: Double
         public var dispatches: [Dispatch]
         /// What the host did, in order: "prepare", "record", "submit", "wait", "read".
         public var host: [Span]

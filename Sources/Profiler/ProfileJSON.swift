@@ -169,7 +169,7 @@ extension Profile.Step {
     fileprivate var json: JSONValue {
         [
             "phase": JSONValue(phase), "tokens": JSONValue(tokenCount), "start_ns": number(start),
-            "end_ns": number(end),
+            "end_ns": number(end), "device_start_ns": number(deviceStart), "device_end_ns": number(deviceEnd),
             "dispatches": .array(
                 dispatches.map {
                     [
@@ -187,7 +187,9 @@ extension Profile.Step {
     fileprivate init(_ field: JSONField, rowCount: Int) throws(JSONError) {
         self.init(
             phase: try field["phase"].string(), tokenCount: try field["tokens"].int(),
-            start: try field["start_ns"].double(), end: try field["end_ns"].double(), dispatches: [], host: [])
+            start: try field["start_ns"].double(), end: try field["end_ns"].double(),
+            deviceStart: try field["device_start_ns"].double(), deviceEnd: try field["device_end_ns"].double(),
+            dispatches: [], host: [])
         for item in try field["dispatches"].array() {
             let row = try item["row"].int()
             guard (0..<rowCount).contains(row) else { throw try item["row"].error(expected: "0 to \(rowCount - 1)") }

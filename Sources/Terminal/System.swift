@@ -57,7 +57,14 @@ public struct Output: Sendable {
     /// Writes the whole text, waiting where the reader is slow.
     public func write(_ text: String) throws(TerminalError) {
         var text = text
-        let code = text.withUTF8 { writeAll($0) }
+        try check(text.withUTF8 { writeAll($0) })
+    }
+
+    public func write(_ bytes: [UInt8]) throws(TerminalError) {
+        try check(bytes.withUnsafeBufferPointer { writeAll($0) })
+    }
+
+    private func check(_ code: Int32) throws(TerminalError) {
         switch code {
         case 0: return
         // A terminal that hung up answers EIO.

@@ -80,7 +80,7 @@ extension Profile {
             profile.steps.append(
                 Step(
                     phase: step == 0 ? "prefill" : "decode", tokenCount: step == 0 ? 512 : 1, start: start - 40_000,
-                    end: clock + 15_000, dispatches: dispatches,
+                    end: clock + 15_000, deviceStart: start, deviceEnd: clock, dispatches: dispatches,
                     host: [
                         Span(name: "record", start: start - 40_000, end: start - 12_000),
                         Span(name: "submit", start: start - 12_000, end: start - 3000),

@@ -48,7 +48,7 @@ extension Profile {
             profile.steps.append(
                 Step(
                     phase: step == 0 ? "prefill" : "decode", tokenCount: step == 0 ? 512 : 1, start: start - 8000,
-                    end: clock + 5000, dispatches: dispatches,
+                    end: clock + 5000, deviceStart: start + 500, deviceEnd: clock + 100, dispatches: dispatches,
                     host: [
                         Span(name: "record", start: start - 8000, end: start - 3000),
                         Span(name: "submit", start: start - 3000, end: start - 1000),

@@ -21,8 +21,10 @@ struct OpenedModel {
 extension ModelOptions {
     /// Loads the model, showing how far it is where stderr is a terminal. Ctrl-C stops the loading.
     ///
-    /// - Parameter needsText: a checkpoint without a tokenizer is then an error, before anything is loaded.
-    func open(needsText: Bool) throws -> OpenedModel {
+    /// - Parameters:
+    ///   - needsText: a checkpoint without a tokenizer is then an error, before anything is loaded.
+    ///   - captureStatistics: has the driver keep what it tells of compiled code.
+    func open(needsText: Bool, captureStatistics: Bool = false) throws -> OpenedModel {
         let start = ContinuousClock.now
         let choice = DeviceChoice(device)
         if case .vulkan = choice, case .none(let reason) = try VulkanDevices.look() {
@@ -41,7 +43,8 @@ extension ModelOptions {
         do {
             loaded = try ModelLoader.load(
                 source: source.checkpoint, device: choice,
-                options: LoadOptions(contextTokens: context, kvFormat: kvCache, check: check)
+                options: LoadOptions(
+                    contextTokens: context, kvFormat: kvCache, check: check, captureStatistics: captureStatistics)
             ) { progress in
                 bar.show(progress)
                 return !Interrupt.isRequested

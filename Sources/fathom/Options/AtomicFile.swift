@@ -4,7 +4,9 @@ import Terminal
 /// Replaces a file's content so that at every moment, also after a failure or a power cut, either the old or the new is there.
 enum AtomicFile {
     /// Writes beside the file and renames; a symbolic link stays one, and the file keeps its permissions.
-    static func write(_ text: String, to path: String) throws(CommandError) {
+    static func write(_ text: String, to path: String) throws(CommandError) { try write(Array(text.utf8), to: path) }
+
+    static func write(_ bytes: [UInt8], to path: String) throws(CommandError) {
         let target = resolved(path)
         var status = stat()
         let exists = stat(target, &status) == 0
@@ -19,7 +21,7 @@ enum AtomicFile {
         guard descriptor >= 0 else { throw failure(path, "create a file beside it", exists) }
         let temporary = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         do throws(CommandError) {
-            try fill(descriptor, text, mode: exists ? status.st_mode & 0o7777 : 0o666 & ~currentMask(), path, exists)
+            try fill(descriptor, bytes, mode: exists ? status.st_mode & 0o7777 : 0o666 & ~currentMask(), path, exists)
         } catch {
             unlink(temporary)
             throw error
@@ -34,10 +36,10 @@ enum AtomicFile {
 
     /// Writes, stores and closes the temporary file.
     private static func fill(
-        _ descriptor: Int32, _ text: String, mode: mode_t, _ path: String, _ exists: Bool
+        _ descriptor: Int32, _ bytes: [UInt8], mode: mode_t, _ path: String, _ exists: Bool
     ) throws(CommandError) {
         var problem: CommandError?
-        do throws(TerminalError) { try Output(descriptor: descriptor).write(text) } catch {
+        do throws(TerminalError) { try Output(descriptor: descriptor).write(bytes) } catch {
             if case .system(_, _, let code) = error { problem = failure(path, "write", exists, code) }
             problem = problem ?? CommandError("\(path): \(error)")
         }

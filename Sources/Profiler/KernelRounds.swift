@@ -1,0 +1,196 @@
+import GPU
+import Kernels
+import Model
+import Numerics
+
+/// One kernel at one shape: its copies in memory, and what its rounds took so far.
+final class KernelRounds {
+    /// Samples of a round, at most: each on a copy of the operands of its own.
+    private static let mostCopies = 24
+    /// What a pair of marks should at least span, so that the clock's steps and the marks themselves do not count.
+    private static let leastSpan = 20_000.0
+    /// A reference takes seconds beyond this; more tokens would check the same code again.
+    private static let mostCheckedFlops = 3_000_000_000
+
+    private let device: Device
+    private let copies: [any Kernel]
+    private let benches: [Workbench]
+    private let evicting: LimitCopy?
+    private let yardstick: LimitFMA
+    private let emptyPair: Double
+    private var commands: Commands
+    /// Uses between two marks, and pairs of marks in a round.
+    private var usesOfPair = 1
+    private var pairsOfRound = 1
+    /// The next round's first copy: each goes on where the last one ended.
+    private var place = 0
+    private var start = 0.0
+    private(set) var row: Profile.Row
+    let byteCount: Int
+
+    init(
+        _ shaped: ShapedCase, device: Device, coldByteCount: Int, isPlanted: Bool, emptyPair: Double
+    ) throws(ProfilerError) {
+        self.device = device
+        self.emptyPair = emptyPair
+        let check = try Self.check(shaped, on: device)
+        let (copies, benches) = try onDevice { () throws(GPUError) in
+            try Self.copies(of: shaped, device, coldByteCount)
+        }
+        let byteCount = benches[0].byteCount * copies.count
+        (self.copies, self.benches, self.byteCount) = (copies, benches, byteCount)
+        // What the copies do not push out of the caches by themselves, a copy of other memory does.
+        (evicting, yardstick) = try onDevice { () throws(GPUError) in
+            var evicting: LimitCopy?
+            var bench = Workbench(on: device, seed: 1)
+            if byteCount < coldByteCount {
+                let words = coldByteCount / 2 / 16 * 4
+                evicting = LimitCopy(
+                    x: try bench.unfilled("evict from", words: words), y: try bench.unfilled("evict to", words: words))
+            }
+            let threads = device.profile.kind == .software ? 1 << 10 : 1 << 18
+            let yardstick = LimitFMA(y: try bench.output("yardstick", .f32, [1, threads]), rounds: 1024, isHalf: false)
+            return (evicting, yardstick)
+        }
+        commands = try onDevice { () throws(GPUError) in
+            try Commands(on: device, timestampCapacity: 2 * Self.mostCopies + 4)
+        }
+        if isPlanted { commands.repeatedShare = 0.1 }
+        let cost = copies[0].cost
+        let summary = copies[0].summary
+        row = Profile.Row(
+            kernel: shaped.kernel, variant: "",
+            shape: summary.hasPrefix(shaped.name) ? "\(shaped.phase) \(summary)" : "\(shaped.label): \(summary)",
+            dispatchCount: 0,
+            byteCount: cost.byteCount, flopCount: cost.flopCount, samples: [], roundSizes: [], yardsticks: [],
+            check: check)
+    }
+
+    /// The same kernel with so few tokens that the reference takes seconds at most.
+    private static func check(_ shaped: ShapedCase, on device: Device) throws(ProfilerError) -> String {
+        var tokens = shaped.tokenCount
+        var counting = Workbench(on: nil, seed: 1)
+        // Flops are proportional to tokens nearly everywhere; one token always is enough.
+        let flops = try onDevice { () throws(GPUError) in try shaped.make(&counting, 1).cost.flopCount }
+        if flops * tokens > mostCheckedFlops { tokens = max(1, min(tokens, mostCheckedFlops / max(flops, 1))) }
+        var bench = Workbench(on: device, seed: 1)
+        let outcome = try onDevice { () throws(GPUError) in
+            try SelfTest.check(try shaped.make(&bench, tokens), label: shaped.label, on: device)
+        }
+        if let failure = outcome.failure {
+            throw .wrongResult(kernel: shaped.kernel, shape: shaped.label, failure: failure)
+        }
+        return tokens == shaped.tokenCount ? "ok" : "ok with \(tokens) tokens"
+    }
+
+    /// The kernel on copies of its operands that fill `coldByteCount` together, or as many as a round takes.
+    private static func copies(
+        of shaped: ShapedCase, _ device: Device, _ coldByteCount: Int
+    ) throws(GPUError) -> ([any Kernel], [Workbench]) {
+        var original = Workbench(on: device, seed: 1)
+        let first = try shaped.make(&original, shaped.tokenCount)
+        try original.upload()
+        let count = max(2, min(mostCopies, (coldByteCount + original.byteCount - 1) / original.byteCount))
+        var kernels: [any Kernel] = []
+        var benches: [Workbench] = []
+        for _ in 0..<count {
+            var bench = Workbench(again: original)
+            kernels.append(try shaped.make(&bench, shaped.tokenCount))
+            try bench.copyContents(of: original)
+            benches.append(bench)
+        }
+        _ = first
+        return (kernels, benches)
+    }
+
+    // MARK: Rounds
+
+    /// Has the pipelines made and finds how many uses a pair of marks must span, and how many pairs a round has time for.
+    func warmUp(_ options: KernelProfiler.Options) throws(GPUError) {
+        commands.marksCommands = true
+        try commands.begin()
+        try copies[0].encode(into: &commands)
+        try commands.submit()
+        try commands.wait()
+        let marked = commands.marked
+        row.dispatchCount = marked.count
+        row.variant = variantText(marked)
+        row.code = compiledCode(of: marked, on: device)
+        commands.marksCommands = false
+        pairsOfRound = 2
+        let time = max(median(try pairs().samples), 1)
+        usesOfPair = max(1, min(copies.count / 2, Int((Self.leastSpan / time).rounded(.up))))
+        let room = options.seconds * 1e9 / Double(options.leastRounds) / (time * Double(usesOfPair))
+        pairsOfRound = max(2, min(copies.count / usesOfPair, Int(min(room, 1e6))))
+    }
+
+    func next() throws(GPUError) {
+        if start == 0 { start = StepTimeline.now() }
+        let (samples, yardstick) = try pairs()
+        row.samples += samples
+        row.roundSizes.append(samples.count)
+        row.yardsticks.append(yardstick)
+    }
+
+    func isDone(_ options: KernelProfiler.Options) -> Bool {
+        let rounds = row.roundSizes.count
+        // Six are the least that give an interval; a kernel that takes seconds does not get even these.
+        if row.total * 1e-9 > options.seconds * (rounds < 6 ? 4 : 1) { return true }
+        if rounds < options.leastRounds { return false }
+        if rounds >= options.mostRounds || (StepTimeline.now() - start) * 1e-9 > options.seconds * 8 { return true }
+        return (medianUncertainty(row.roundMedians) ?? 1) <= KernelProfiler.wantedUncertainty
+    }
+
+    /// One round: what a use took, for each pair of marks, and the mean of the yardstick before and after.
+    private func pairs() throws(GPUError) -> (samples: [Double], yardstick: Double) {
+        try commands.begin()
+        try evicting?.encode(into: &commands)
+        try pair { (commands) throws(GPUError) in try yardstick.encode(into: &commands) }
+        for _ in 0..<pairsOfRound {
+            try pair { (commands) throws(GPUError) in
+                for use in 0..<usesOfPair {
+                    if use > 0 { commands.separate() }
+                    try copies[place].encode(into: &commands)
+                    place = (place + 1) % copies.count
+                }
+            }
+        }
+        try pair { (commands) throws(GPUError) in try yardstick.encode(into: &commands) }
+        try commands.submit()
+        try commands.wait()
+        let times = try commands.timestamps()
+        let spans = stride(from: 0, to: times.count - 1, by: 2).map { max(times[$0 + 1] - times[$0] - emptyPair, 0) }
+        return (
+            spans.dropFirst().dropLast().map { $0 / Double(usesOfPair) }, (spans[0] + spans[spans.count - 1]) / 2
+        )
+    }
+
+    private func pair(_ encode: (inout Commands) throws(GPUError) -> Void) throws(GPUError) {
+        commands.separate()
+        _ = commands.timestamp(.start)
+        try encode(&commands)
+        _ = commands.timestamp(.end)
+    }
+}
+
+extension Workbench {
+    var byteCount: Int { tensors.reduce(0) { $0 + $1.storage.byteCount } }
+
+    /// Brings what the host filled to the device.
+    func upload() throws(GPUError) {
+        var transfer = Transfer(on: device!)
+        for tensor in tensors { try SelfTest.upload(tensor.storage, &transfer) }
+        try transfer.finish()
+    }
+
+    /// Copies another bench's tensors into these, one by one, on the device.
+    func copyContents(of original: Workbench) throws(GPUError) {
+        var commands = try Commands(on: device!)
+        try commands.begin()
+        for (source, target) in zip(original.tensors, tensors) {
+            commands.copy(from: source.storage.device!, to: target.storage.device!)
+        }
+        try commands.submit()
+        try commands.wait()
+    }
+}

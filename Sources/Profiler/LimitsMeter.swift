@@ -1,0 +1,102 @@
+import GPU
+import Kernels
+import Numerics
+
+/// Measures what a device can do at most: in the same run as the kernels, since clocks and neighbours change.
+struct LimitsMeter {
+    let device: Device
+    /// Buffers that no cache holds.
+    let copyByteCount: Int
+
+    func measure() throws(GPUError) -> (limits: Profile.Limits, notes: [String]) {
+        var bench = Workbench(on: device, seed: 1)
+        let empty = try fastest(repeats: 50, { _ throws(GPUError) in })
+        let launch = try LimitFMA(y: bench.output("y", .f32, [1, 64]), rounds: 0, isHalf: false)
+        let launchTime = max(
+            0, try fastest(repeats: 50, { commands throws(GPUError) in try launch.encode(into: &commands) }) - empty)
+
+        let words = copyByteCount / 4 / 4 * 4
+        let copy = LimitCopy(x: try bench.unfilled("x", words: words), y: try bench.unfilled("y", words: words))
+        let copyTime = try fastest(repeats: 8) { commands throws(GPUError) in try copy.encode(into: &commands) }
+
+        var notes: [String] = []
+        var half: Double?
+        if device.profile.hasFloat16 {
+            half = try arithmeticRate(&bench, empty, isHalf: true)
+        } else {
+            notes.append("FP16 rate: not available, the device computes in FP32 alone")
+        }
+        var matrix: Double?
+        if let shape = LimitMatrix.shape(of: device.profile) {
+            matrix = try matrixRate(&bench, empty, shape)
+        } else {
+            notes.append("matrix units: not available, the device lists no shape with FP16 inputs and FP32 sums")
+        }
+        let limits = Profile.Limits(
+            copyBytesPerSecond: Double(copy.cost.byteCount) / (copyTime - empty) * 1e9,
+            fp32FlopsPerSecond: try arithmeticRate(&bench, empty, isHalf: false), fp16FlopsPerSecond: half,
+            matrixFlopsPerSecond: matrix, launchNanoseconds: launchTime, emptyPairNanoseconds: empty)
+        return (limits, notes)
+    }
+
+    /// Enough threads for any device, and rounds until a dispatch lasts so long that starting it does not count.
+    private func arithmeticRate(_ bench: inout Workbench, _ empty: Double, isHalf: Bool) throws(GPUError) -> Double {
+        let threads = device.profile.kind == .software ? 1 << 12 : 1 << 18
+        let y = try bench.output("y", .f32, [1, threads])
+        return try rate(empty) { rounds in LimitFMA(y: y, rounds: rounds, isHalf: isHalf) }
+    }
+
+    private func matrixRate(
+        _ bench: inout Workbench, _ empty: Double, _ shape: DeviceProfile.MatrixShape
+    ) throws(GPUError) -> Double {
+        let groups = device.profile.kind == .software ? 64 : 8192
+        let y = try bench.tensor("y", .f32, [groups, shape.m * shape.n], .poison, pitch: shape.m * shape.n)
+        let size = device.profile.subgroupSize
+        let outcome = try SelfTest.check(
+            LimitMatrix(y: y, rounds: 3, shape: shape, subgroupSize: size), label: "limit_matrix", on: device)
+        if let failure = outcome.failure {
+            throw GPUError(call: "limit_matrix", result: .notSupported, object: failure)
+        }
+        return try rate(empty) { rounds in LimitMatrix(y: y, rounds: rounds, shape: shape, subgroupSize: size) }
+    }
+
+    private func rate(_ empty: Double, _ make: (_ rounds: Int) -> any Kernel) throws(GPUError) -> Double {
+        var rounds = 64
+        while true {
+            let kernel = make(rounds)
+            let time =
+                try fastest(repeats: 3) { commands throws(GPUError) in try kernel.encode(into: &commands) } - empty
+            if time > 5e6 || rounds >= 1 << 20 {
+                let best = try fastest(repeats: 8) { commands throws(GPUError) in try kernel.encode(into: &commands) }
+                return Double(kernel.cost.flopCount) / (best - empty) * 1e9
+            }
+            rounds *= 2
+        }
+    }
+
+    /// The least time of some pairs of marks around a piece of work, each behind a barrier; one before, not counted.
+    private func fastest(
+        repeats: Int, _ encode: (inout Commands) throws(GPUError) -> Void
+    ) throws(GPUError) -> Double {
+        var commands = try Commands(on: device, timestampCapacity: 2 * repeats + 2)
+        try commands.begin()
+        for _ in 0...repeats {
+            commands.separate()
+            _ = commands.timestamp(.start)
+            try encode(&commands)
+            _ = commands.timestamp(.end)
+        }
+        try commands.submit()
+        try commands.wait()
+        let times = try commands.timestamps()
+        return (1...repeats).map { times[2 * $0 + 1] - times[2 * $0] }.min()!
+    }
+}
+
+extension Workbench {
+    /// Words on the device alone, whatever they are.
+    func unfilled(_ label: String, words: Int) throws(GPUError) -> Tensor {
+        let view = try Allocation(on: device!, byteCount: words * 4, kind: .device, label: label).view
+        return Tensor(Storage(label: label, byteCount: words * 4, device: view, onHost: false), .u32, [words])
+    }
+}
