@@ -8,13 +8,26 @@ public enum TimeMark: Sendable {
     case end
 }
 
-/// A dispatch, copy or fill and its marks' places in `Commands.timestamps()`.
+/// Which of a recording's commands are put between marks: those whose number n has n mod `every` = `first`.
+public struct Marking: Sendable {
+    public var every: Int
+    public var first: Int
+    public init(every: Int = 1, first: Int = 0) {
+        self.every = every
+        self.first = first
+    }
+}
+
+/// A dispatch, copy or fill of a recording that is marked.
 public struct MarkedCommand: Sendable {
     /// The shader's name, "copy" or "fill".
     public let name: String
     /// The shader's specialisation constants, in the order of `ShaderModule.constants`.
     public let constants: [UInt32]
-    public let start, end: Int
+    /// Whether it waited for what came before.
+    public let hasBarrier: Bool
+    /// Places in `Commands.timestamps()`: the end of what came before, its own start and end; nil if it has no marks.
+    public let marks: (before: Int, start: Int, end: Int)?
 }
 
 /// A recording of dispatches and copies, with the barriers that their reads and writes ask for.
@@ -32,11 +45,13 @@ public struct Commands: ~Copyable {
     private let timestampCapacity: Int
     private var timestampCount = 0
     public private(set) var dispatchCount = 0
-    /// Whether every command is put between two marks in time, for the profiler.
-    public var marksCommands = false
+    /// Which commands are put between marks in time, for the profiler; nil for none.
+    public var marking: Marking?
+    /// The mark after the last command, if it had one.
+    private var lastMark: Int?
     /// For tests of profiles: this part of each dispatch's workgroups runs again after it.
     public var repeatedShare = 0.0
-    /// The recording's marked commands, in order.
+    /// All commands of a recording that is marked, in order.
     public private(set) var marked: [MarkedCommand] = []
 
     public init(on device: Device, timestampCapacity: Int = 0) throws(GPUError) {
@@ -59,6 +74,7 @@ public struct Commands: ~Copyable {
     public mutating func begin() throws(GPUError) {
         try wait()
         hazards = HazardTracker()
+        lastMark = nil
         retained.removeAll(keepingCapacity: true)
         timestampCount = 0
         dispatchCount = 0
@@ -97,9 +113,8 @@ public struct Commands: ~Copyable {
                     buffer: view.allocation.raw.buffer, offset: UInt64(view.offset), byteCount: UInt64(view.byteCount)))
             retain(view.allocation)
         }
-        order(zip(views, module.bindings).map { ($0, $1.access) })
         let words = shader.pushConstantWords
-        let start = openMark()
+        let mark = openMark(zip(views, module.bindings).map { ($0, $1.access) })
         let code = withUnsafePointer(to: pipeline.raw) {
             fv_dispatch(
                 handle, $0, ranges, UInt32(ranges.count), words, UInt32(words.count * 4), UInt32(groups.0),
@@ -107,7 +122,7 @@ public struct Commands: ~Copyable {
         }
         try check(code, "vkAllocateDescriptorSets", "kernel \(module.name)")
         if repeatedShare > 0 { try repeatPart(of: groups, pipeline, ranges, words) }
-        closeMark(start, module.name, shader.constantWords.map(\.bits))
+        closeMark(mark, module.name, shader.constantWords.map(\.bits))
         dispatchCount += 1
     }
 
@@ -131,25 +146,23 @@ public struct Commands: ~Copyable {
         precondition(
             source.byteCount == destination.byteCount, "copy of \(source.byteCount) bytes into \(destination.byteCount)"
         )
-        order([(source, .read), (destination, .write)])
         retain(source.allocation)
         retain(destination.allocation)
-        let start = openMark()
+        let mark = openMark([(source, .read), (destination, .write)])
         fv_copy(
             handle, source.allocation.raw.buffer, UInt64(source.offset), destination.allocation.raw.buffer,
             UInt64(destination.offset), UInt64(source.byteCount))
-        closeMark(start, "copy")
+        closeMark(mark, "copy")
     }
 
     /// Fills whole 32-bit words.
     public mutating func fill(_ view: BufferView, word: UInt32) {
         precondition(
             view.byteCount % 4 == 0 && view.offset % 4 == 0, "fill of \(view.byteCount) bytes at \(view.offset)")
-        order([(view, .write)])
         retain(view.allocation)
-        let start = openMark()
+        let mark = openMark([(view, .write)])
         fv_fill(handle, view.allocation.raw.buffer, UInt64(view.offset), UInt64(view.byteCount), word)
-        closeMark(start, "fill")
+        closeMark(mark, "fill")
     }
 
     /// Has everything before end before anything after begins, whatever either touches.
@@ -167,14 +180,25 @@ public struct Commands: ~Copyable {
         return timestampCount
     }
 
-    /// The mark before a command, if marks are wanted and there is room for both.
-    private mutating func openMark() -> Int? {
-        marksCommands && timestampCount + 2 <= timestampCapacity ? timestamp(.start) : nil
+    /// Puts the barrier before a command that its accesses ask for, between two marks if the command is to be marked.
+    private mutating func openMark(_ accesses: [(BufferView, Access)]) -> (hasBarrier: Bool, before: Int, start: Int?) {
+        guard let marking, marked.count % marking.every == marking.first, timestampCount + 3 <= timestampCapacity else {
+            return (order(accesses), 0, nil)
+        }
+        let before = lastMark ?? timestamp(.end)!
+        let hasBarrier = order(accesses)
+        return (hasBarrier, before, timestamp(.start))
     }
 
-    private mutating func closeMark(_ start: Int?, _ name: String, _ constants: [UInt32] = []) {
-        guard let start, let end = timestamp(.end) else { return }
-        marked.append(MarkedCommand(name: name, constants: constants, start: start, end: end))
+    private mutating func closeMark(
+        _ mark: (hasBarrier: Bool, before: Int, start: Int?), _ name: String, _ constants: [UInt32] = []
+    ) {
+        guard marking != nil else { return }
+        lastMark = mark.start == nil ? nil : timestamp(.end)
+        marked.append(
+            MarkedCommand(
+                name: name, constants: constants, hasBarrier: mark.hasBarrier,
+                marks: lastMark.map { (mark.before, mark.start!, $0) }))
     }
 
     /// Ends the recording and queues it. What it wrote is visible to the host after `wait`.
@@ -205,7 +229,10 @@ public struct Commands: ~Copyable {
 
     private mutating func retain(_ allocation: Allocation) { retained[ObjectIdentifier(allocation)] = allocation }
 
-    private mutating func order(_ accesses: [(BufferView, Access)]) {
-        if hazards.needsBarrier(before: accesses) { fv_barrier(handle) }
+    /// Whether a barrier was needed.
+    private mutating func order(_ accesses: [(BufferView, Access)]) -> Bool {
+        let needsBarrier = hazards.needsBarrier(before: accesses)
+        if needsBarrier { fv_barrier(handle) }
+        return needsBarrier
     }
 }

@@ -54,7 +54,6 @@ public final class Executor {
         try gpu { () throws(GPUError) in
             commands = try Commands(on: device, timestampCapacity: timeline == nil ? 0 : StepTimeline.markCapacity)
         }
-        commands!.marksCommands = timeline != nil
         self.timeline = timeline
     }
 

@@ -5,7 +5,7 @@ import Kernels
 /// What a model's steps did and when: each use of a kernel with its dispatches on the device's clock, and the host's part
 /// on its own (CLOCK_MONOTONIC). Nanoseconds.
 public final class StepTimeline {
-    /// Two marks a dispatch: enough for a hundred layers of eighty.
+    /// Three marks a dispatch: enough for a hundred layers of fifty.
     static let markCapacity = 16_384
 
     /// One use of a kernel.
@@ -21,8 +21,10 @@ public final class StepTimeline {
     public struct Dispatch: Sendable {
         public let shader: String
         public let constants: [UInt32]
-        /// On the device's clock.
-        public let start, end: Double
+        /// Whether it waited for what came before.
+        public let hasBarrier: Bool
+        /// On the device's clock: when what came before had ended, when this began and ended; nil if it was not marked.
+        public let times: (before: Double, start: Double, end: Double)?
     }
 
     /// What the host did in a step: "prepare", "record", "submit", "wait", "read".
@@ -39,10 +41,10 @@ public final class StepTimeline {
         /// When the device took the submission up, and when it was done with it.
         public internal(set) var start = 0.0
         public internal(set) var end = 0.0
-        /// Whether every command had its marks.
-        public internal(set) var isComplete = true
     }
 
+    /// Which dispatches are marked from the next submission on.
+    public var marking = Marking()
     public private(set) var submissions: [Submission] = []
     private var current = Submission()
 
@@ -69,6 +71,7 @@ public final class StepTimeline {
     }
 
     func begin(_ commands: inout Commands) {
+        commands.marking = marking
         _ = commands.timestamp(.start)
         if current.host.last?.name != "prepare" { current = Submission() }
         enter("record")
@@ -87,7 +90,6 @@ public final class StepTimeline {
     func add(
         _ kernel: String, _ summary: String, _ cost: Cost, _ place: String, _ operation: String, _ range: Range<Int>
     ) {
-        if range.isEmpty { current.isComplete = false }
         current.uses.append(
             Use(
                 kernel: kernel, summary: summary, cost: cost, place: place, operation: operation, dispatches: [],
@@ -98,8 +100,10 @@ public final class StepTimeline {
     func finish(_ commands: inout Commands) throws(GPUError) {
         let (marked, times) = (commands.marked, try commands.timestamps())
         for index in current.uses.indices {
-            current.uses[index].dispatches = marked[current.uses[index].range].map {
-                Dispatch(shader: $0.name, constants: $0.constants, start: times[$0.start], end: times[$0.end])
+            current.uses[index].dispatches = marked[current.uses[index].range].map { command in
+                Dispatch(
+                    shader: command.name, constants: command.constants, hasBarrier: command.hasBarrier,
+                    times: command.marks.map { (times[$0.before], times[$0.start], times[$0.end]) })
             }
         }
         (current.start, current.end) = (times.first ?? 0, times.last ?? 0)

@@ -4,8 +4,9 @@ extension Profile.Row {
     /// What a use cannot be faster than, by the measured limits.
     public enum Bound: String, Sendable { case memory, arithmetic, launch }
 
-    public var total: Double { samples.reduce(0, +) }
-    public var mean: Double { samples.isEmpty ? 0 : total / Double(samples.count) }
+    /// Of all uses, those without samples as long as the mean of the others.
+    public var total: Double { mean * Double(useCount ?? samples.count) }
+    public var mean: Double { samples.isEmpty ? 0 : samples.reduce(0, +) / Double(samples.count) }
     public var p50: Double { percentile(samples, 0.5) }
     public var p99: Double { percentile(samples, 0.99) }
     public var least: Double { samples.min() ?? 0 }

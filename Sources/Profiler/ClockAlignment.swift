@@ -30,10 +30,7 @@ struct ClockAlignment {
             return result
         }
         let bounds = submissions.compactMap { submission -> Double? in
-            guard let waited = submission.host.first(where: { $0.name == "wait" })?.end,
-                let end = submission.uses.last?.dispatches.last?.end
-            else { return nil }
-            return waited - end
+            submission.host.first { $0.name == "wait" }.map { $0.end - submission.end }
         }
         result.offset = bounds.min() ?? 0
         return result

@@ -3,83 +3,104 @@ import Kernels
 import Model
 import Numerics
 
-/// Turns recorded submissions into a profile's rows and steps.
+/// Turns a recording into a profile's rows and steps, without what the marks added.
 struct Collector {
     let device: Device
     let alignment: ClockAlignment
-    let limits: Profile.Limits
+    let marks: MarkCosts
+    private(set) var rows: [Profile.Row] = []
+    private(set) var steps: [Profile.Step] = []
+    /// All rows' times and gaps over the device's time for the same steps without marks.
+    private(set) var attributed = 0.0
+    private var places: [Key: Int] = [:]
+    private var gaps: [[Double]] = []
 
     private struct Key: Hashable { var kernel, variant, shape: String }
 
-    func collect(_ recorded: [RunProfiler.Recorded], into profile: inout Profile) {
-        guard let origin = recorded.first?.submission.host.first?.start else { return }
-        var rows: [Key: Int] = [:]
-        var gaps: [[Double]] = []
-        for item in recorded {
-            let submission = item.submission
-            var step = Profile.Step(
-                phase: item.phase.rawValue, tokenCount: item.tokenCount,
-                start: (submission.host.first?.start ?? origin) - origin,
-                end: (submission.host.last?.end ?? origin) - origin,
-                deviceStart: alignment.host(submission.start) - origin,
-                deviceEnd: alignment.host(submission.end) - origin, dispatches: [],
-                host: submission.host.map {
-                    Profile.Span(name: $0.name, start: $0.start - origin, end: $0.end - origin)
-                }
-            )
-            var previous: Double?
-            for use in submission.uses {
-                guard let first = use.dispatches.first else { continue }
-                let key = Key(
-                    kernel: use.kernel, variant: variantText(shader: first.shader, constants: first.constants),
-                    shape: "\(item.phase.rawValue) \(use.summary)")
-                let row = rows[key] ?? profile.rows.count
-                if row == profile.rows.count {
-                    rows[key] = row
-                    gaps.append([])
-                    profile.rows.append(
-                        Profile.Row(
-                            kernel: key.kernel, variant: key.variant, shape: key.shape,
-                            dispatchCount: use.dispatches.count, byteCount: use.cost.byteCount,
-                            flopCount: use.cost.flopCount, samples: [], roundSizes: [], yardsticks: [],
-                            code: compiledCode(shader: first.shader, constants: first.constants, on: device)))
-                }
-                var time = 0.0
-                for dispatch in use.dispatches {
-                    // A dispatch that began while the one before still ran has the time from that one's end.
-                    let start = max(dispatch.start, previous ?? dispatch.start)
-                    if let previous { gaps[row].append(start - previous) }
-                    let end = max(dispatch.end, start)
-                    time += max(0, end - start - limits.emptyPairNanoseconds)
-                    previous = end
-                    step.dispatches.append(
-                        Profile.Dispatch(
-                            layer: use.place, operation: use.operation, row: row, start: alignment.host(start) - origin,
-                            end: alignment.host(end) - origin))
-                }
-                profile.rows[row].samples.append(time)
-            }
-            profile.steps.append(step)
+    init(device: Device, alignment: ClockAlignment, marks: MarkCosts) {
+        self.device = device
+        self.alignment = alignment
+        self.marks = marks
+    }
+
+    mutating func collect(_ recording: RunProfiler.Recording) {
+        for item in recording.sampled {
+            for use in item.submission.uses where !use.dispatches.isEmpty { sample(use, item.phase) }
         }
-        for row in profile.rows.indices {
-            profile.rows[row].roundSizes = [profile.rows[row].samples.count]
-            profile.rows[row].gap = gaps[row].isEmpty ? nil : gaps[row].reduce(0, +) / Double(gaps[row].count)
+        for row in rows.indices {
+            rows[row].roundSizes = rows[row].samples.isEmpty ? [] : [rows[row].samples.count]
+            rows[row].gap = gaps[row].isEmpty ? nil : gaps[row].reduce(0, +) / Double(gaps[row].count)
+        }
+        let whole = recording.unmarked.reduce(0.0) { $0 + $1.submission.end - $1.submission.start }
+        let found = rows.reduce(0.0) { sum, row in
+            sum + row.total + (row.gap ?? 0) * Double((row.useCount ?? 0) * row.dispatchCount)
+        }
+        attributed = whole > 0 ? found / whole : 0
+        guard let origin = recording.shown.first?.submission.host.first?.start else { return }
+        for item in recording.shown { show(item, origin) }
+    }
+
+    /// Counts a use, and takes its time if all its dispatches are marked.
+    private mutating func sample(_ use: StepTimeline.Use, _ phase: StepPhase) {
+        let row = row(of: use, phase)
+        rows[row].useCount = (rows[row].useCount ?? 0) + 1
+        for dispatch in use.dispatches {
+            if let gap = gap(dispatch) { gaps[row].append(gap) }
+        }
+        let times = use.dispatches.compactMap(time)
+        // Of a use with several dispatches mostly one alone is marked, and the others are as long.
+        if !times.isEmpty {
+            rows[row].samples.append(times.reduce(0, +) / Double(times.count) * Double(use.dispatches.count))
         }
     }
-}
 
-extension Profile {
-    /// Of the steps' device time, what lies in dispatches or in the gaps before them.
-    var attributedShare: Double {
-        var (attributed, whole) = (0.0, 0.0)
-        for step in steps {
-            whole += step.deviceEnd - step.deviceStart
-            guard var last = step.dispatches.first?.start else { continue }
-            for dispatch in step.dispatches {
-                attributed += max(0, dispatch.end - max(last, dispatch.start)) + max(0, dispatch.start - last)
-                last = max(last, dispatch.end)
+    private mutating func row(of use: StepTimeline.Use, _ phase: StepPhase) -> Int {
+        let first = use.dispatches[0]
+        let key = Key(
+            kernel: use.kernel, variant: variantText(shader: first.shader, constants: first.constants),
+            shape: "\(phase.rawValue) \(use.summary)")
+        if let known = places[key] { return known }
+        places[key] = rows.count
+        gaps.append([])
+        rows.append(
+            Profile.Row(
+                kernel: key.kernel, variant: key.variant, shape: key.shape, dispatchCount: use.dispatches.count,
+                byteCount: use.cost.byteCount, flopCount: use.cost.flopCount, samples: [], roundSizes: [],
+                yardsticks: [], code: compiledCode(shader: first.shader, constants: first.constants, on: device)))
+        return rows.count - 1
+    }
+
+    /// Without the marks' part; a dispatch that began while the one before still ran has the time from that one's end.
+    private func time(_ dispatch: StepTimeline.Dispatch) -> Double? {
+        dispatch.times.map { max(0, $0.end - max($0.start, $0.before) - marks.dispatch) }
+    }
+
+    private func gap(_ dispatch: StepTimeline.Dispatch) -> Double? {
+        dispatch.times.map {
+            max(0, $0.start - $0.before - (dispatch.hasBarrier ? marks.barrierGap : marks.plainGap))
+        }
+    }
+
+    /// A step as it was with all marks; each dispatch ends earlier by what its marks added.
+    private mutating func show(_ item: RunProfiler.Recorded, _ origin: Double) {
+        let submission = item.submission
+        var step = Profile.Step(
+            phase: item.phase.rawValue, tokenCount: item.tokenCount,
+            start: (submission.host.first?.start ?? origin) - origin,
+            end: (submission.host.last?.end ?? origin) - origin,
+            deviceStart: alignment.host(submission.start) - origin, deviceEnd: alignment.host(submission.end) - origin,
+            dispatches: [],
+            host: submission.host.map { Profile.Span(name: $0.name, start: $0.start - origin, end: $0.end - origin) })
+        for use in submission.uses where !use.dispatches.isEmpty {
+            let row = row(of: use, item.phase)
+            for dispatch in use.dispatches {
+                guard let times = dispatch.times, let time = time(dispatch) else { continue }
+                let start = alignment.host(max(times.start, times.before)) - origin
+                step.dispatches.append(
+                    Profile.Dispatch(
+                        layer: use.place, operation: use.operation, row: row, start: start, end: start + time))
             }
         }
-        return whole > 0 ? min(attributed / whole, 1) : 1
+        steps.append(step)
     }
 }

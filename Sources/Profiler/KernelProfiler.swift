@@ -44,7 +44,7 @@ public struct KernelProfiler {
     public func run(header: Profile.Header) throws(ProfilerError) -> Profile {
         // Each of two buffers twice the cache: together four times.
         let meter = LimitsMeter(device: device, copyByteCount: 2 * cacheByteCount)
-        let (limits, notes) = try onDevice { () throws(GPUError) in try meter.measure() }
+        let (limits, _, notes) = try onDevice { () throws(GPUError) in try meter.measure() }
         var profile = Profile(mode: .kernels, header: header, limits: limits, rows: [])
         profile.notes = notes
         let cases = shapes.cases().filter { options.names.isEmpty || options.names.contains($0.kernel) }
@@ -79,7 +79,7 @@ public struct KernelProfiler {
         do throws(ProfilerError) {
             return try KernelRounds(
                 shaped, device: device, coldByteCount: 4 * cacheByteCount,
-                isPlanted: options.planted.contains(shaped.kernel), emptyPair: limits.emptyPairNanoseconds)
+                isPlanted: options.planted.contains(shaped.kernel), markTime: limits.markNanoseconds)
         } catch {
             guard case .device(let fault) = error, [.outOfDeviceMemory, .outOfHostMemory].contains(fault.result) else {
                 throw error

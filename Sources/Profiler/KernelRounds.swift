@@ -17,7 +17,7 @@ final class KernelRounds {
     private let benches: [Workbench]
     private let evicting: LimitCopy?
     private let yardstick: LimitFMA
-    private let emptyPair: Double
+    private let markTime: Double
     private var commands: Commands
     /// Uses between two marks, and pairs of marks in a round.
     private var usesOfPair = 1
@@ -29,10 +29,10 @@ final class KernelRounds {
     let byteCount: Int
 
     init(
-        _ shaped: ShapedCase, device: Device, coldByteCount: Int, isPlanted: Bool, emptyPair: Double
+        _ shaped: ShapedCase, device: Device, coldByteCount: Int, isPlanted: Bool, markTime: Double
     ) throws(ProfilerError) {
         self.device = device
-        self.emptyPair = emptyPair
+        self.markTime = markTime
         let check = try Self.check(shaped, on: device)
         let (copies, benches) = try onDevice { () throws(GPUError) in
             try Self.copies(of: shaped, device, coldByteCount)
@@ -107,7 +107,7 @@ final class KernelRounds {
 
     /// Has the pipelines made and finds how many uses a pair of marks must span, and how many pairs a round has time for.
     func warmUp(_ options: KernelProfiler.Options) throws(GPUError) {
-        commands.marksCommands = true
+        commands.marking = Marking()
         try commands.begin()
         try copies[0].encode(into: &commands)
         try commands.submit()
@@ -116,7 +116,7 @@ final class KernelRounds {
         row.dispatchCount = marked.count
         row.variant = variantText(marked)
         row.code = compiledCode(of: marked, on: device)
-        commands.marksCommands = false
+        commands.marking = nil
         pairsOfRound = 2
         let time = max(median(try pairs().samples), 1)
         usesOfPair = max(1, min(copies.count / 2, Int((Self.leastSpan / time).rounded(.up))))
@@ -159,7 +159,7 @@ final class KernelRounds {
         try commands.submit()
         try commands.wait()
         let times = try commands.timestamps()
-        let spans = stride(from: 0, to: times.count - 1, by: 2).map { max(times[$0 + 1] - times[$0] - emptyPair, 0) }
+        let spans = stride(from: 0, to: times.count - 1, by: 2).map { max(times[$0 + 1] - times[$0] - markTime, 0) }
         return (
             spans.dropFirst().dropLast().map { $0 / Double(usesOfPair) }, (spans[0] + spans[spans.count - 1]) / 2
         )

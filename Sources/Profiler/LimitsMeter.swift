@@ -8,13 +8,10 @@ struct LimitsMeter {
     /// Buffers that no cache holds.
     let copyByteCount: Int
 
-    func measure() throws(GPUError) -> (limits: Profile.Limits, notes: [String]) {
+    func measure() throws(GPUError) -> (limits: Profile.Limits, marks: MarkCosts, notes: [String]) {
         var bench = Workbench(on: device, seed: 1)
+        let marks = try MarkCosts(measuredOn: device)
         let empty = try fastest(repeats: 50, { _ throws(GPUError) in })
-        let launch = try LimitFMA(y: bench.output("y", .f32, [1, 64]), rounds: 0, isHalf: false)
-        let launchTime = max(
-            0, try fastest(repeats: 50, { commands throws(GPUError) in try launch.encode(into: &commands) }) - empty)
-
         let words = copyByteCount / 4 / 4 * 4
         let copy = LimitCopy(x: try bench.unfilled("x", words: words), y: try bench.unfilled("y", words: words))
         let copyTime = try fastest(repeats: 8) { commands throws(GPUError) in try copy.encode(into: &commands) }
@@ -35,8 +32,8 @@ struct LimitsMeter {
         let limits = Profile.Limits(
             copyBytesPerSecond: Double(copy.cost.byteCount) / (copyTime - empty) * 1e9,
             fp32FlopsPerSecond: try arithmeticRate(&bench, empty, isHalf: false), fp16FlopsPerSecond: half,
-            matrixFlopsPerSecond: matrix, launchNanoseconds: launchTime, emptyPairNanoseconds: empty)
-        return (limits, notes)
+            matrixFlopsPerSecond: matrix, launchNanoseconds: marks.launch, markNanoseconds: marks.dispatch)
+        return (limits, marks, notes)
     }
 
     /// Enough threads for any device, and rounds until a dispatch lasts so long that starting it does not count.

@@ -67,10 +67,10 @@ extension Profile {
         public var fp32FlopsPerSecond: Double
         public var fp16FlopsPerSecond: Double?
         public var matrixFlopsPerSecond: Double?
-        /// One dispatch of nothing behind a barrier.
+        /// One of many dispatches of nothing, each behind a barrier.
         public var launchNanoseconds: Double
-        /// Two marks with nothing between them: taken off every sample.
-        public var emptyPairNanoseconds: Double
+        /// What a pair of marks adds to a dispatch between them: taken off every sample.
+        public var markNanoseconds: Double
     }
 
     /// All uses of one kernel variant at one shape.
@@ -86,7 +86,9 @@ extension Profile {
         /// Of one use.
         public var byteCount: Int
         public var flopCount: Int
-        /// One use each, the empty pair taken off.
+        /// Uses in the time that was profiled, where the samples are only some of them; nil: all.
+        public var useCount: Int?
+        /// One use each, what the marks add taken off.
         public var samples: [Double]
         /// Samples of one round were taken one after another, rounds at different times: the number in each round.
         public var roundSizes: [Int]
@@ -140,9 +142,11 @@ extension Profile {
     }
 
     public struct Overhead: Sendable, Equatable {
+        /// Of how many dispatches one was marked in a decode step, so that the marks do not slow it.
+        public var markedEvery: Int
         /// Median of a decode step's time, host and device, with marks and without.
         public var markedStep, plainStep: Double
-        /// Of the steps' device time, what belongs to a dispatch or to the gap before it.
+        /// The dispatches' times and the gaps before them, together, as a part of the device's time for steps without marks.
         public var attributed: Double
         /// How far host and device times may be apart; nil where they were aligned by submission and completion alone.
         public var clockDeviation: Double?

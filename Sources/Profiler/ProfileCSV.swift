@@ -6,7 +6,7 @@ extension Profile {
     /// | mode | "kernels" or "run" |
     /// | kernel, variant, shape | as in the table |
     /// | samples | uses measured |
-    /// | dispatches | of all samples |
+    /// | dispatches | of all uses |
     /// | total_ns, mean_ns, min_ns, p50_ns, p99_ns | of one use, but the total |
     /// | bytes, flops | of one use |
     /// | bytes_per_second, flops_per_second | at the median |

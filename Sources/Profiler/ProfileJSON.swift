@@ -17,7 +17,8 @@ extension Profile {
                 JSONMember(
                     "overhead",
                     [
-                        "marked_step_ns": number(overhead.markedStep), "plain_step_ns": number(overhead.plainStep),
+                        "marked_every": JSONValue(overhead.markedEvery), "marked_step_ns": number(overhead.markedStep),
+                        "plain_step_ns": number(overhead.plainStep),
                         "attributed": number(overhead.attributed),
                         "clock_deviation_ns": optional(overhead.clockDeviation),
                     ]))
@@ -47,6 +48,7 @@ extension Profile {
         }
         if let field = try document["overhead"].present {
             overhead = Overhead(
+                markedEvery: try field["marked_every"].int(),
                 markedStep: try field["marked_step_ns"].double(), plainStep: try field["plain_step_ns"].double(),
                 attributed: try field["attributed"].double(),
                 clockDeviation: try field["clock_deviation_ns"].present?.double())
@@ -108,7 +110,7 @@ extension Profile.Limits {
             "copy_bytes_per_second": number(copyBytesPerSecond), "fp32_flops_per_second": number(fp32FlopsPerSecond),
             "fp16_flops_per_second": optional(fp16FlopsPerSecond),
             "matrix_flops_per_second": optional(matrixFlopsPerSecond), "launch_ns": number(launchNanoseconds),
-            "empty_pair_ns": number(emptyPairNanoseconds),
+            "mark_ns": number(markNanoseconds),
         ]
     }
 
@@ -119,7 +121,7 @@ extension Profile.Limits {
             fp16FlopsPerSecond: try field["fp16_flops_per_second"].present?.double(),
             matrixFlopsPerSecond: try field["matrix_flops_per_second"].present?.double(),
             launchNanoseconds: try field["launch_ns"].double(),
-            emptyPairNanoseconds: try field["empty_pair_ns"].double())
+            markNanoseconds: try field["mark_ns"].double())
     }
 }
 
@@ -128,6 +130,7 @@ extension Profile.Row {
         [
             "kernel": JSONValue(kernel), "variant": JSONValue(variant), "shape": JSONValue(shape),
             "dispatches": JSONValue(dispatchCount), "bytes": JSONValue(byteCount), "flops": JSONValue(flopCount),
+            "uses": optional(useCount),
             "samples_ns": .array(samples.map(number)), "round_sizes": .array(roundSizes.map { JSONValue($0) }),
             "yardsticks_ns": .array(yardsticks.map(number)), "gap_ns": optional(gap), "check": optional(check),
             "code": code.map {
@@ -153,7 +156,8 @@ extension Profile.Row {
         self.init(
             kernel: try field["kernel"].string(), variant: try field["variant"].string(),
             shape: try field["shape"].string(), dispatchCount: try field["dispatches"].int(),
-            byteCount: try field["bytes"].int(), flopCount: try field["flops"].int(), samples: samples,
+            byteCount: try field["bytes"].int(), flopCount: try field["flops"].int(),
+            useCount: try field["uses"].present?.int(), samples: samples,
             roundSizes: sizes, yardsticks: yardsticks, gap: try field["gap_ns"].present?.double(),
             check: try field["check"].present?.string(),
             code: try code.map { (code) throws(JSONError) in

@@ -73,7 +73,7 @@ struct ProfilePage {
 
     /// The numbers that one asks for first: limits, then steps.
     private var tiles: String {
-        var tiles = profile.limits.texts.filter { $0.label != "empty pair" }
+        var tiles = profile.limits.texts.filter { $0.label != "marks" }
             .map { (name: $0.label == "launch" ? "a launch" : "\($0.label) limit", value: $0.text) }
         for phase in tree.phases {
             let steps = profile.steps.filter { $0.phase == phase }
@@ -97,7 +97,7 @@ struct ProfilePage {
         var rows = profile.headerFields.filter { !["shaders", "model", "date", "limits"].contains($0.label) }
             .map { "<dt>\(escaped($0.label))</dt><dd>\(escaped($0.words.joined(separator: " ")))</dd>" }
         let marks =
-            "an empty pair of marks, \(timeText(profile.limits.emptyPairNanoseconds)), is taken off every sample"
+            "what marks add to a dispatch, \(timeText(profile.limits.markNanoseconds)), is taken off every sample"
         let measuring = [marks] + (profile.overhead.map { [$0.words.joined(separator: " ")] } ?? [])
         rows.append("<dt>measuring</dt><dd>\(escaped(measuring.joined(separator: "; ")))</dd>")
         if !profile.header.shaders.isEmpty {

@@ -105,7 +105,7 @@ extension Profile.Limits {
             ("FP32", RateUnit.text(fp32FlopsPerSecond, RateUnit.flops) ?? missingText),
             ("FP16", RateUnit.text(fp16FlopsPerSecond, RateUnit.flops) ?? "not available"),
             ("matrix units", RateUnit.text(matrixFlopsPerSecond, RateUnit.flops) ?? "not available"),
-            ("launch", timeText(launchNanoseconds)), ("empty pair", timeText(emptyPairNanoseconds)),
+            ("launch", timeText(launchNanoseconds)), ("marks", timeText(markNanoseconds)),
         ]
     }
 }

@@ -3,10 +3,11 @@ import Kernels
 import Model
 import Numerics
 
-/// Times a model's real steps: every dispatch between two marks, the host beside it.
+/// Times a model's real steps: dispatches between marks, the host beside it.
 ///
-/// A prompt is read, then tokens are decoded greedily, each step once with marks and once without, in turns: what the
-/// marks cost is measured and not guessed.
+/// Marks cost time, on some devices more than a small dispatch. So a step has so few of them that it is slower by a
+/// fiftieth at most, each step others, and every step also runs without: what the marks cost is measured and printed.
+/// A prefill and a decode step with all marks, in which nothing but their order counts, are kept for the pictures.
 public struct RunProfiler {
     public let promptTokenCount: Int
     public let generatedTokenCount: Int
@@ -32,20 +33,22 @@ public struct RunProfiler {
     public func run(header: Profile.Header) throws(ProfilerError) -> Profile {
         let cache = defaultCacheByteCount(of: device.profile)
         let meter = LimitsMeter(device: device, copyByteCount: 2 * cache)
-        let (limits, notes) = try onDevice { () throws(GPUError) in try meter.measure() }
+        let (limits, marks, notes) = try onDevice { () throws(GPUError) in try meter.measure() }
         var profile = Profile(mode: .run, header: header, limits: limits, rows: [])
         profile.notes = notes
 
         let clocks = ClockAlignment(device)
         let recording = try record()
-        let alignment = clocks.finished(recording.submissions.map(\.submission), device)
-        Collector(device: device, alignment: alignment, limits: limits).collect(recording.submissions, into: &profile)
+        let alignment = clocks.finished(recording.shown.map(\.submission), device)
+        let inSteps = recording.shown.last.map { marks.matching($0.submission, added: recording.addedByMarks) } ?? marks
+        profile.limits.markNanoseconds = inSteps.dispatch
+        var collector = Collector(device: device, alignment: alignment, marks: inSteps)
+        collector.collect(recording)
+        (profile.rows, profile.steps) = (collector.rows, collector.steps)
         profile.overhead = Profile.Overhead(
-            markedStep: median(recording.marked), plainStep: median(recording.plain),
-            attributed: profile.attributedShare, clockDeviation: alignment.deviation)
-        if !recording.submissions.allSatisfy(\.submission.isComplete) {
-            profile.notes.append("some commands have no times: the steps have more dispatches than there are marks")
-        }
+            markedEvery: recording.markedEvery, markedStep: median(recording.marked),
+            plainStep: median(recording.plain),
+            attributed: collector.attributed, clockDeviation: alignment.deviation)
         if alignment.deviation == nil {
             profile.notes.append("the device's clock cannot be read beside the host's: aligned by the steps' ends")
         }
@@ -59,52 +62,107 @@ public struct RunProfiler {
         var submission: StepTimeline.Submission
     }
 
-    private struct Recording {
-        var submissions: [Recorded] = []
+    struct Recording {
+        /// Steps in which every dispatch is marked: for the pictures.
+        var shown: [Recorded] = []
+        /// Steps with few marks each, and the same steps without.
+        var sampled: [Recorded] = []
+        var unmarked: [Recorded] = []
+        var markedEvery = 1
+        /// What marks on all its dispatches add to the device's time for a decode step.
+        var addedByMarks = 0.0
         /// How long decode steps took, with marks and without.
         var marked: [Double] = []
         var plain: [Double] = []
     }
+
+    /// The part of a step that its marks may add.
+    private static let allowedOverhead = 0.02
 
     private func record() throws(ProfilerError) -> Recording {
         var random = SeededRandom(seed: 1)
         let prompt = (0..<promptTokenCount).map { _ in Int32.random(in: 0..<Int32(model.vocabularySize), using: &random)
         }
         var recording = Recording()
-        // Compiles the pipelines: a prompt and a token, not counted.
-        let rehearsal = try onModel { () throws(ModelError) in try model.makeSequence() }
-        _ = try step(.prefill, rehearsal, prompt)
-        _ = try step(.decode, rehearsal, [0])
-        model.release(rehearsal)
-
         let timeline = StepTimeline()
         let sequence = try onModel { () throws(ModelError) in try model.makeSequence() }
         defer { model.release(sequence) }
+        // Compiles the pipelines, not counted.
+        _ = try step(.prefill, sequence, prompt)
+        _ = try step(.decode, sequence, [0])
         try record(into: timeline)
-        var next = try step(.prefill, sequence, prompt)
-        // A long prompt takes several submissions, of as many tokens as a step takes at once.
-        let parts = timeline.take()
-        for (index, part) in parts.enumerated() {
-            let count = promptTokenCount / parts.count + (index < promptTokenCount % parts.count ? 1 : 0)
-            recording.submissions.append(Recorded(phase: .prefill, tokenCount: count, submission: part))
+        defer { try? model.record(into: nil) }
+
+        func run(_ phase: StepPhase, _ tokens: [Int32], _ marking: Marking) throws(ProfilerError) -> (
+            next: Int32, time: Double, parts: [Recorded]
+        ) {
+            timeline.marking = marking
+            let start = StepTimeline.now()
+            let next = try step(phase, sequence, tokens)
+            let time = StepTimeline.now() - start
+            let parts = timeline.take()
+            return (
+                next, time,
+                parts.enumerated().map { index, part in
+                    // A long prompt takes several submissions, of as many tokens as a step takes at once.
+                    let count = tokens.count / parts.count + (index < tokens.count % parts.count ? 1 : 0)
+                    return Recorded(phase: phase, tokenCount: count, submission: part)
+                }
+            )
         }
-        for index in 0..<generatedTokenCount {
+        /// One step over again: with all marks and without, some times; what the marks add, as a part of the step.
+        func overhead(_ phase: StepPhase, _ tokens: [Int32], times: Int) throws(ProfilerError) -> Double {
             let length = model.tokenCount(of: sequence)
+            var (marked, plain): ([Double], [Double]) = ([], [])
+            func deviceTime(_ parts: [Recorded]) -> Double {
+                parts.reduce(0) { $0 + $1.submission.end - $1.submission.start }
+            }
+            for _ in 0..<times {
+                model.truncate(sequence, to: length)
+                plain.append(deviceTime(try run(phase, tokens, .none).parts))
+                model.truncate(sequence, to: length)
+                let all = try run(phase, tokens, Marking())
+                marked.append(deviceTime(all.parts))
+                if marked.count == times { recording.shown += all.parts }
+            }
+            recording.addedByMarks = median(marked) - median(plain)
+            return max(0, median(marked) / median(plain) - 1)
+        }
+
+        model.truncate(sequence, to: 0)
+        let prefillEvery = every(try overhead(.prefill, prompt, times: 1), most: 8)
+        for first in 0..<prefillEvery {
+            for isMarked in [true, false] {
+                model.truncate(sequence, to: 0)
+                let parts = try run(.prefill, prompt, isMarked ? Marking(every: prefillEvery, first: first) : .none)
+                    .parts
+                if isMarked { recording.sampled += parts } else { recording.unmarked += parts }
+            }
+        }
+        model.truncate(sequence, to: 0)
+        var next = try step(.prefill, sequence, prompt)
+        _ = timeline.take()
+        recording.markedEvery = every(try overhead(.decode, [next], times: 15), most: generatedTokenCount)
+        for index in 0..<generatedTokenCount {
+            let length = promptTokenCount + index
             let token = next
+            let marking = Marking(every: recording.markedEvery, first: index % recording.markedEvery)
             // First with marks in even steps, last in odd ones: neither always finds the caches warm.
             for isMarked in index.isMultiple(of: 2) ? [true, false] : [false, true] {
-                try record(into: isMarked ? timeline : nil)
                 model.truncate(sequence, to: length)
-                let start = StepTimeline.now()
-                next = try step(.decode, sequence, [token])
-                let time = StepTimeline.now() - start
-                if isMarked { recording.marked.append(time) } else { recording.plain.append(time) }
+                let found = try run(.decode, [token], isMarked ? marking : .none)
+                next = found.next
+                if isMarked { recording.marked.append(found.time) } else { recording.plain.append(found.time) }
+                if isMarked { recording.sampled += found.parts } else { recording.unmarked += found.parts }
             }
-            recording.submissions += timeline.take().map { Recorded(phase: .decode, tokenCount: 1, submission: $0) }
             if !onProgress(index + 1, generatedTokenCount) { throw .interrupted }
         }
-        try record(into: nil)
         return recording
+    }
+
+    /// Of how many dispatches one may be marked.
+    private func every(_ overhead: Double, most: Int) -> Int {
+        max(1, min(Int((overhead / Self.allowedOverhead).rounded(.up)), most))
     }
 
     private func record(into timeline: StepTimeline?) throws(ProfilerError) {
@@ -117,6 +175,11 @@ public struct RunProfiler {
         let results = try onModel { () throws(ModelError) in try model.step(phase, [item]) }
         return results[0].best ?? 0
     }
+}
+
+extension Marking {
+    /// No command at all.
+    fileprivate static var none: Marking { Marking(every: .max, first: .max) }
 }
 
 private func onModel<R>(_ body: () throws(ModelError) -> R) throws(ProfilerError) -> R {

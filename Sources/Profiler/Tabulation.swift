@@ -90,7 +90,7 @@ struct Tabulation {
     /// A cell's number; nil for texts, without samples and where the driver does not tell.
     private func number(_ column: Column, _ row: Row) -> Double? {
         switch column {
-        case .dispatches: return Double(row.dispatchCount) * Double(row.samples.count)
+        case .dispatches: return Double(row.dispatchCount) * Double(row.useCount ?? row.samples.count)
         case .gap: return row.gap
         case .registers: return row.code?.registers.map(Double.init)
         case .spills: return row.code?.spills.map(Double.init)

@@ -93,7 +93,7 @@ extension Profile {
             profile.rows[row].roundSizes = [profile.rows[row].samples.count]
         }
         profile.overhead = Overhead(
-            markedStep: 4_120_000, plainStep: 4_080_000, attributed: 0.9971, clockDeviation: nil)
+            markedEvery: 16, markedStep: 4_120_000, plainStep: 4_080_000, attributed: 0.9971, clockDeviation: nil)
         profile.notes = base.notes + ["clocks: the device's clock is not readable; 3 of 20 steps ran at another clock"]
         return profile
     }

@@ -63,7 +63,8 @@ extension Profile {
             step.host.append(Span(name: nasty, start: start, end: end))
             profile.steps.append(step)
         }
-        profile.overhead = Overhead(markedStep: .nan, plainStep: 0, attributed: .infinity, clockDeviation: -1)
+        profile.overhead = Overhead(
+            markedEvery: 8, markedStep: .nan, plainStep: 0, attributed: .infinity, clockDeviation: -1)
         return profile
     }
 
@@ -73,7 +74,7 @@ extension Profile {
         profile.limits = Limits(
             copyBytesPerSecond: value, fp32FlopsPerSecond: value, fp16FlopsPerSecond: value,
             matrixFlopsPerSecond: value,
-            launchNanoseconds: value, emptyPairNanoseconds: value)
+            launchNanoseconds: value, markNanoseconds: value)
         return profile
     }
 }

@@ -27,7 +27,7 @@ struct ProfileTableTests {
             driver     example 1.2.3, Vulkan 1.3.289
             clocks     device 1800 MHz
             limits     copy 400 GB/s, FP32 20.0 TFLOP/s, FP16 not available, matrix units not available, launch 2.00 µs,
-                       empty pair 150 ns
+                       marks 150 ns
             model      sample
             commit     abcdef0
             command    fathom profile run

@@ -12,7 +12,7 @@ extension Profile {
             commit: "abcdef0", commandLine: ["fathom", "profile", "run"], date: "2026-11-21T08:00:00Z", model: "sample")
         let limits = Limits(
             copyBytesPerSecond: 4e11, fp32FlopsPerSecond: 2e13, fp16FlopsPerSecond: nil, matrixFlopsPerSecond: nil,
-            launchNanoseconds: 2000, emptyPairNanoseconds: 150)
+            launchNanoseconds: 2000, markNanoseconds: 150)
         var profile = Profile(
             mode: .run, header: header, limits: limits,
             rows: [
@@ -58,7 +58,8 @@ extension Profile {
             clock += 20_000
         }
         for row in profile.rows.indices { profile.rows[row].roundSizes = [profile.rows[row].samples.count] }
-        profile.overhead = Overhead(markedStep: 101_000, plainStep: 100_000, attributed: 0.998, clockDeviation: 40)
+        profile.overhead = Overhead(
+            markedEvery: 8, markedStep: 101_000, plainStep: 100_000, attributed: 0.998, clockDeviation: 40)
         profile.notes = ["fp16 and matrix rates: not available on this device"]
         return profile
     }
