@@ -72,7 +72,9 @@ let package = Package(
             name: "ModelTests",
             dependencies: ["Checkpoint", "FixtureSupport", "GPU", "Kernels", "Model", "Numerics", "VulkanFaults"]),
         .testTarget(name: "GenerationTests", dependencies: ["Generation", "Model", "Numerics", "Text"]),
-        .testTarget(name: "ProfilerTests", dependencies: ["JSON", "Model", "Numerics", "Profiler"]),
+        .testTarget(
+            name: "ProfilerTests",
+            dependencies: ["Checkpoint", "GPU", "JSON", "Kernels", "Model", "Numerics", "Profiler"]),
         // A pseudo-terminal, and a screen that shows what was written to it.
         .target(name: "TerminalSupport", dependencies: ["Terminal"], path: "Tests/TerminalSupport"),
         .testTarget(name: "TerminalTests", dependencies: ["Terminal", "TerminalSupport"]),

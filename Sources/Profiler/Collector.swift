@@ -81,26 +81,29 @@ struct Collector {
         }
     }
 
-    /// A step as it was with all marks; each dispatch ends earlier by what its marks added.
+    /// A step with all marks, drawn together on the device by what they added.
     private mutating func show(_ item: RunProfiler.Recorded, _ origin: Double) {
         let submission = item.submission
         var step = Profile.Step(
             phase: item.phase.rawValue, tokenCount: item.tokenCount,
             start: (submission.host.first?.start ?? origin) - origin,
             end: (submission.host.last?.end ?? origin) - origin,
-            deviceStart: alignment.host(submission.start) - origin, deviceEnd: alignment.host(submission.end) - origin,
+            deviceStart: alignment.host(submission.start) - origin, deviceEnd: 0,
             dispatches: [],
             host: submission.host.map { Profile.Span(name: $0.name, start: $0.start - origin, end: $0.end - origin) })
+        var clock = step.deviceStart
         for use in submission.uses where !use.dispatches.isEmpty {
             let row = row(of: use, item.phase)
             for dispatch in use.dispatches {
-                guard let times = dispatch.times, let time = time(dispatch) else { continue }
-                let start = alignment.host(max(times.start, times.before)) - origin
+                guard let gap = gap(dispatch), let time = time(dispatch) else { continue }
                 step.dispatches.append(
                     Profile.Dispatch(
-                        layer: use.place, operation: use.operation, row: row, start: start, end: start + time))
+                        layer: use.place, operation: use.operation, row: row, start: clock + gap,
+                        end: clock + gap + time))
+                clock += gap + time
             }
         }
+        step.deviceEnd = clock
         steps.append(step)
     }
 }

@@ -1,0 +1,84 @@
+import Foundation
+import JSON
+import Testing
+
+/// `fathom profile` as a user runs it.
+@Suite(.serialized) struct ProfileTests {
+    @Test func aModelsStepsAreTimed() throws {
+        let folder = try TemporaryFolder()
+        let files = ["json", "csv", "html", "svg", "trace.gz"].map { "\(folder.path)/out.\($0)" }
+        let result = try Program.run([
+            "profile", "run", "--prompt", "70", "--generate", "12", "--json", files[0], "--csv", files[1], "--html",
+            files[2], "--svg", files[3], "--trace", files[4],
+        ])
+        #expect(result.status == 0, "\(result)")
+        #expect(result.lines.allSatisfy { $0.count <= 120 }, "\(result.output)")
+        for text in ["mla_decode", "next limit:", "of device time attributed", "layers 1–5"] {
+            #expect(result.output.contains(text), "\(text) in\n\(result.output)")
+        }
+        let json = try JSONField(parsing: Array(Data(contentsOf: URL(fileURLWithPath: files[0]))), name: files[0])
+        let steps = try json["steps"].array()
+        #expect(try Set(steps.map { try $0["phase"].string() }) == ["prefill", "decode"])
+        let decode = try #require(try steps.last { try $0["phase"].string() == "decode" })
+        // In order, one after another: six layers, each with attention and experts or the dense network.
+        let dispatches = try decode["dispatches"].array()
+        let starts = try dispatches.map { try $0["start_ns"].double() }
+        #expect(starts == starts.sorted() && dispatches.count > 100)
+        let places = try dispatches.map { "\(try $0["layer"].string()), \(try $0["operation"].string())" }
+        #expect(places.first == "the embedding, embedding" && places.last == "the head, head")
+        #expect(Set(places).isSuperset(of: ["layer 0, feed-forward", "layer 5, attention", "layer 5, experts"]))
+        // All that the device did is found again, give or take a noisy machine.
+        let attributed = try json["overhead"]["attributed"].double()
+        #expect((0.7...1.5).contains(attributed), "\(attributed)")
+        let html = try String(contentsOfFile: files[2], encoding: .utf8)
+        #expect(html.hasPrefix("<!DOCTYPE html>") || html.hasPrefix("<!doctype html>"))
+        #expect(try Data(contentsOf: URL(fileURLWithPath: files[4])).prefix(2) == Data([0x1F, 0x8B]))
+    }
+
+    @Test func aProfileIsComparedWithItself() throws {
+        let folder = try TemporaryFolder()
+        let file = "\(folder.path)/a.json"
+        let made = try Program.run([
+            "profile", "kernels", "swiglu", "--shapes", "small", "--prompt", "4", "--seconds", "0.05", "--cache", "1",
+            "--json", file,
+        ])
+        #expect(made.status == 0 && made.output.contains("swiglu"), "\(made)")
+        let same = try Program.run(["profile", "compare", file, file])
+        #expect([0, 3].contains(same.status) && !same.output.contains("slower\n"), "\(same)")
+        let json = try Program.run(["profile", "compare", "--json", file, file])
+        #expect(try JSONField(parsing: Array(json.output.utf8), name: "stdout")["rows"].array().count == 2)
+    }
+
+    @Test(arguments: [
+        (["profile", "kernels", "nothing"], 64, "nothing: expected a kernel: embedding"),
+        (
+            ["profile", "kernels", "--shapes", "v9"], 1,
+            "--shapes v9: expected v3, v2-lite, moonlight, small or the path"
+        ),
+        (["profile", "kernels", "--shapes", "/nowhere/config.json"], 1, "/nowhere/config.json"),
+        (["profile", "kernels", "--prompt", "0"], 64, "--prompt: expected 1 to 65536, found 0"),
+        (["profile", "kernels", "--prompt", "2000"], 64, "--prompt: expected at most --context (1024), found 2000"),
+        (["profile", "kernels", "--seconds", "-1"], 64, "--seconds: expected more than 0"),
+        (
+            ["profile", "kernels", "--json", "/nowhere/a.json"], 1,
+            "/nowhere/a.json: expected a folder that can be written"
+        ),
+        (["profile", "kernels", "--sort", "size"], 64, "expected one of kernel, variant"),
+        (["profile", "run", "--device", "cpu"], 64, "--device cpu: expected a Vulkan device"),
+        (["profile", "run", "--generate", "0"], 64, "--generate: expected 1 to"),
+        (["profile", "run", "--prompt", "90", "--context", "95"], 1, "expected at most 95 tokens together, found 154"),
+        (["profile", "compare", "/nowhere/a.json", "/nowhere/b.json"], 1, "/nowhere/a.json"),
+    ])
+    func whatIsWrongIsNamed(arguments: [String], status: Int, message: String) throws {
+        let result = try Program.run(arguments)
+        #expect(result.status == Int32(status) && result.errors.contains(message), "\(result)")
+        #expect(result.output.isEmpty)
+    }
+
+    @Test func whatIsNoProfileIsNamed() throws {
+        let folder = try TemporaryFolder()
+        let file = try folder.write("a.json", "{\"format\": \"something else\"}")
+        let result = try Program.run(["profile", "compare", file, file])
+        #expect(result.status == 1 && result.errors.contains("a.json: format: expected fathom-profile"), "\(result)")
+    }
+}
