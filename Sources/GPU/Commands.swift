@@ -104,10 +104,13 @@ public struct Commands: ~Copyable {
                 view.offset % limits.storageBufferAlignment == 0,
                 "\(module.name): \(binding.name) starts at \(view.offset), not a multiple of \(limits.storageBufferAlignment)"
             )
-            precondition(
-                view.byteCount <= limits.maxStorageBufferRange,
-                "\(module.name): \(binding.name) binds \(view.byteCount) bytes, the device takes \(limits.maxStorageBufferRange)"
-            )
+            guard view.byteCount <= limits.maxStorageBufferRange else {
+                throw GPUError(
+                    call: "vkUpdateDescriptorSets", result: .notSupported,
+                    object:
+                        "kernel \(module.name): \(binding.name) of \(view.byteCount) bytes where the device binds \(limits.maxStorageBufferRange)"
+                )
+            }
             ranges.append(
                 fv_range(
                     buffer: view.allocation.raw.buffer, offset: UInt64(view.offset), byteCount: UInt64(view.byteCount)))

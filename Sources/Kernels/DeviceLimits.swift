@@ -9,6 +9,8 @@ public struct LimitCopy: Kernel {
     public static let name = "limit_copy"
     let x: Tensor
     let y: Tensor
+    /// Bytes of one binding, for tests; nil: as the device says.
+    var bindingLimit: Int?
 
     public init(x: Tensor, y: Tensor) {
         precondition(x.shape == y.shape && x.rows % 4 == 0 && x.columns == 1, "limit_copy: \(x.shape) to \(y.shape)")
@@ -19,11 +21,17 @@ public struct LimitCopy: Kernel {
     public var outputs: [Tensor] { [y] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        let chunks = x.rows / 4
-        let shader = LimitCopyShader(
-            params: .init(chunkCount: UInt32(chunks)), bindings: .init(x: x.view, y: y.view))
-        // Some chunks a thread keep several loads in flight, and enough threads keep every unit busy.
-        try commands.dispatch(shader, groups: (max(1, min(ceilDivide(chunks, 256), 16384)), 1, 1))
+        // In pieces that a device binds, each from a multiple of 256 bytes on.
+        let piece = (bindingLimit ?? commands.device.profile.maxStorageBufferRange) / 256 * 64
+        for first in stride(from: 0, to: x.rows, by: piece) {
+            let rows = first..<min(first + piece, x.rows)
+            let chunks = rows.count / 4
+            let shader = LimitCopyShader(
+                params: .init(chunkCount: UInt32(chunks)),
+                bindings: .init(x: x.rows(rows).view, y: y.rows(rows).view))
+            // Some chunks a thread keep several loads in flight, and enough threads keep every unit busy.
+            try commands.dispatch(shader, groups: (max(1, min(ceilDivide(chunks, 256), 16384)), 1, 1))
+        }
     }
 
     public func reference() { for i in 0..<x.rows { y.words[i] = x.words[i] } }
@@ -32,11 +40,13 @@ public struct LimitCopy: Kernel {
     public var tolerance: Tolerance { Tolerance(0, because: "a copy") }
 
     public static var cases: [KernelCase] {
-        [4, 4096, 100_012].map { count in
-            KernelCase("\(count) words") { bench throws(GPUError) in
+        [(4, nil), (4096, nil), (100_012, nil), (100_012, 65_536)].map { count, limit in
+            KernelCase("\(count) words\(limit.map { ", bound by \($0) bytes" } ?? "")") { bench throws(GPUError) in
                 let words = (0..<count).map { _ in UInt32(truncatingIfNeeded: bench.random.next()) }
-                return LimitCopy(
+                var kernel = LimitCopy(
                     x: try bench.tensor("x", .u32, [count], .words(words)), y: try bench.output("y", .u32, [count]))
+                kernel.bindingLimit = limit
+                return kernel
             }
         }
     }

@@ -28,7 +28,7 @@ public struct ExpertBank: Sendable {
     public var columns: Int { parts[0].weight.columns }
 
     /// A bank of random experts in two parts (one, where there is one expert).
-    public static func sample(
+    static func sample(
         _ bench: inout Workbench, _ label: String, experts: Int, rows: Int, columns: Int, _ type: ElementType
     ) throws(GPUError) -> ExpertBank {
         let first = max(1, experts / 3)

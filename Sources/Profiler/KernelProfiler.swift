@@ -81,10 +81,10 @@ public struct KernelProfiler {
                 shaped, device: device, coldByteCount: 4 * cacheByteCount,
                 isPlanted: options.planted.contains(shaped.kernel), markTime: limits.markNanoseconds)
         } catch {
-            guard case .device(let fault) = error, [.outOfDeviceMemory, .outOfHostMemory].contains(fault.result) else {
-                throw error
-            }
-            notes.append("\(shaped.kernel), \(shaped.label): left out, the device's memory does not hold it")
+            guard case .device(let fault) = error,
+                [.outOfDeviceMemory, .outOfHostMemory, .notSupported].contains(fault.result)
+            else { throw error }
+            notes.append("\(shaped.kernel), \(shaped.label): left out: \(fault.description)")
             return nil
         }
     }

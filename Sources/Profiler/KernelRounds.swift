@@ -33,9 +33,11 @@ final class KernelRounds {
     ) throws(ProfilerError) {
         self.device = device
         self.markTime = markTime
-        let check = try Self.check(shaped, on: device)
+        var original = Workbench(on: device, seed: 1)
+        let kernel = try onDevice { () throws(GPUError) in try shaped.make(&original, shaped.tokenCount) }
+        let check = try Self.check(shaped, kernel, original)
         let (copies, benches) = try onDevice { () throws(GPUError) in
-            try Self.copies(of: shaped, device, coldByteCount)
+            try Self.copies(of: shaped, original, coldByteCount)
         }
         let byteCount = benches[0].byteCount * copies.count
         (self.copies, self.benches, self.byteCount) = (copies, benches, byteCount)
@@ -66,16 +68,23 @@ final class KernelRounds {
             check: check)
     }
 
-    /// The same kernel with so few tokens that the reference takes seconds at most.
-    private static func check(_ shaped: ShapedCase, on device: Device) throws(ProfilerError) -> String {
-        var tokens = shaped.tokenCount
-        var counting = Workbench(on: nil, seed: 1)
+    /// Compares with the reference: this use of the kernel, or one with so few tokens that the reference takes seconds.
+    /// The original's operands are on the device then.
+    private static func check(
+        _ shaped: ShapedCase, _ kernel: any Kernel, _ original: Workbench
+    ) throws(ProfilerError) -> String {
+        let flops = kernel.cost.flopCount
         // Flops are proportional to tokens nearly everywhere; one token always is enough.
-        let flops = try onDevice { () throws(GPUError) in try shaped.make(&counting, 1).cost.flopCount }
-        if flops * tokens > mostCheckedFlops { tokens = max(1, min(tokens, mostCheckedFlops / max(flops, 1))) }
-        var bench = Workbench(on: device, seed: 1)
+        let tokens =
+            flops <= mostCheckedFlops
+            ? shaped.tokenCount : max(1, shaped.tokenCount * (mostCheckedFlops >> 20) / (flops >> 20))
         let outcome = try onDevice { () throws(GPUError) in
-            try SelfTest.check(try shaped.make(&bench, tokens), label: shaped.label, on: device)
+            if tokens == shaped.tokenCount {
+                return try SelfTest.check(kernel, label: shaped.label, on: original.device!)
+            }
+            var bench = Workbench(on: original.device, seed: 1)
+            try original.upload()
+            return try SelfTest.check(try shaped.make(&bench, tokens), label: shaped.label, on: original.device!)
         }
         if let failure = outcome.failure {
             throw .wrongResult(kernel: shaped.kernel, shape: shaped.label, failure: failure)
@@ -85,11 +94,8 @@ final class KernelRounds {
 
     /// The kernel on copies of its operands that fill `coldByteCount` together, or as many as a round takes.
     private static func copies(
-        of shaped: ShapedCase, _ device: Device, _ coldByteCount: Int
+        of shaped: ShapedCase, _ original: Workbench, _ coldByteCount: Int
     ) throws(GPUError) -> ([any Kernel], [Workbench]) {
-        var original = Workbench(on: device, seed: 1)
-        let first = try shaped.make(&original, shaped.tokenCount)
-        try original.upload()
         let count = max(2, min(mostCopies, (coldByteCount + original.byteCount - 1) / original.byteCount))
         var kernels: [any Kernel] = []
         var benches: [Workbench] = []
@@ -99,7 +105,6 @@ final class KernelRounds {
             try bench.copyContents(of: original)
             benches.append(bench)
         }
-        _ = first
         return (kernels, benches)
     }
 

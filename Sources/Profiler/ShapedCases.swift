@@ -240,7 +240,16 @@ extension ModelShapes {
         @Sendable func sample(
             _ bench: inout Workbench, _ name: String, _ rows: Int, _ columns: Int
         ) throws(GPUError) -> ExpertBank {
-            try .sample(&bench, name, experts: bank, rows: rows, columns: columns, type)
+            // In parts that a device binds, as the model has them.
+            let most = bench.device.map { $0.profile.maxStorageBufferRange } ?? .max
+            let partCount = max(1, min(bank, most / (rows * columns * type.byteCount)))
+            var parts: [(firstExpert: Int, weight: Weight)] = []
+            for first in stride(from: 0, to: bank, by: partCount) {
+                let count = min(partCount, bank - first)
+                parts.append(
+                    (first, try bench.weight(name, rows: rows, columns: columns, type, matrixCount: count)))
+            }
+            return ExpertBank(parts: parts)
         }
         if phase == .decode {
             return [

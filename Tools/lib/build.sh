@@ -2,12 +2,14 @@
 # Builds with SwiftPM, quietly, and only when something changed. Needs common.sh.
 
 # Everything that goes into the program or its tests.
-build_inputs=(Package.swift Package.resolved Sources Shaders Tests Tools/{ShaderCompiler,ShaderPlugin,BuildInfoPlugin})
+build_inputs=(Package.swift Sources Shaders Tests Tools/{ShaderCompiler,ShaderPlugin,BuildInfoPlugin})
 
 # True if no input is newer than the last good build; a folder's own time tells of files that were removed.
 is_built() {
     local scratch=$1 input inputs=()
     [[ -x $scratch/release/fathom && -e $scratch/built ]] || return 1
+    # SwiftPM writes this file again as it builds: only its content tells of a change.
+    cmp -s "$root/Package.resolved" "$scratch/resolved" || return 1
     for input in "${build_inputs[@]}"; do
         [[ ! -e $root/$input ]] || inputs+=("$root/$input")
     done
@@ -38,6 +40,7 @@ build() {
         cat "$scratch/build.log" >&2
         die 1 "The build failed."
     }
+    cp "$root/Package.resolved" "$scratch/resolved"
     mv "$scratch/started" "$scratch/built"
 }
 
