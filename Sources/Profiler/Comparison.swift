@@ -13,7 +13,8 @@ extension Profile {
 
         /// Without rows and steps.
         public let before, after: Profile
-        /// The change from which on a row is slower or faster: 0.05 is 5% slower, or as much faster.
+        /// The change from which on a row is slower or faster: 0.05 is 5% slower, or as much faster. More for a row of
+        /// which launching takes a larger part: that differs between runs of one build.
         public let smallestEffect: Double
         /// What both profiles measured, in the later one's order.
         public let rows: [Row]
@@ -33,6 +34,8 @@ extension Profile {
             public var nanosecondsBefore, nanosecondsAfter: Double
             /// The independent observations.
             public var roundsBefore, roundsAfter: Int
+            /// The smallest change that counts here.
+            public var smallestEffect: Double
             /// Nil where a round took no more time than the empty pair.
             public var change: Change?
             public var verdict: Verdict
@@ -60,7 +63,8 @@ extension Profile {
             let pairs = Self.pairs(before.rows, after.rows)
             rows = pairs.compactMap { pair in
                 guard let old = pair.before, let new = pair.after else { return nil }
-                return Row(old, before.mode, new, after.mode, smallestEffect: smallestEffect)
+                let launch = max(before.limits.launchNanoseconds, after.limits.launchNanoseconds)
+                return Row(old, before.mode, new, after.mode, smallestEffect: smallestEffect, launch: launch)
             }
             removed = pairs.compactMap { $0.after == nil ? $0.before : nil }
             added = pairs.compactMap { $0.before == nil ? $0.after : nil }
@@ -139,8 +143,11 @@ extension Profile.Comparison {
 extension Profile.Comparison.Row {
     fileprivate init(
         _ before: Profile.Row, _ oldMode: Profile.Mode, _ after: Profile.Row, _ newMode: Profile.Mode,
-        smallestEffect: Double
+        smallestEffect: Double, launch: Double
     ) {
+        // Launching was seen to take half as long again, or half, from one run to the next.
+        let launching = 2 * launch * Double(after.dispatchCount) / min(before.p50, after.p50)
+        let effect = launching.isFinite ? max(smallestEffect, launching) : smallestEffect
         let inYardsticks = !before.yardsticks.isEmpty && !after.yardsticks.isEmpty
         let old = before.observations(oldMode, inYardsticks: inYardsticks)
         let new = after.observations(newMode, inYardsticks: inYardsticks)
@@ -148,8 +155,8 @@ extension Profile.Comparison.Row {
         self.init(
             kernel: after.kernel, shape: after.shape, variantBefore: before.variant, variantAfter: after.variant,
             nanosecondsBefore: before.p50, nanosecondsAfter: after.p50, roundsBefore: old.count,
-            roundsAfter: new.count, change: change,
-            verdict: change?.verdict(smallestEffect: smallestEffect) ?? .tooNoisy)
+            roundsAfter: new.count, smallestEffect: effect, change: change,
+            verdict: change?.verdict(smallestEffect: effect) ?? .tooNoisy)
     }
 }
 

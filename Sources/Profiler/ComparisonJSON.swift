@@ -13,7 +13,7 @@ extension Profile.Comparison {
             "machine_ratio": machineRatio.map { JSONValue($0) } ?? .null,
             "changed_shaders": .array(changedShaders.map { JSONValue($0) }),
             "warnings": .array(warnings.map { JSONValue($0) }),
-            "rows": .array(rows.map { $0.json(smallestEffect) }),
+            "rows": .array(rows.map(\.json)),
             "removed": .array(removed.map(\.name)), "added": .array(added.map(\.name)),
             "counts": .object(Verdict.allCases.map { JSONMember($0.rawValue, JSONValue(count($0))) }),
             "expected_false_alarms": JSONValue(expectedFalseAlarms), "exit_code": JSONValue(exitCode),
@@ -36,7 +36,7 @@ extension Profile.Comparison {
             add(
                 [row.kernel, row.shape, row.variantBefore, row.variantAfter],
                 ["\(row.nanosecondsBefore)", "\(row.nanosecondsAfter)", "\(row.roundsBefore)", "\(row.roundsAfter)"]
-                    + factors.map { $0.map { "\($0)" } } + ["\(smallestEffect)"], row.verdict.rawValue)
+                    + factors.map { $0.map { "\($0)" } } + ["\(row.smallestEffect)"], row.verdict.rawValue)
         }
         for row in removed { add([row.kernel, row.shape, row.variant, ""], ["\(row.p50)", nil] + nothing, "removed") }
         for row in added { add([row.kernel, row.shape, "", row.variant], [nil, "\(row.p50)"] + nothing, "added") }
@@ -45,7 +45,7 @@ extension Profile.Comparison {
 }
 
 extension Profile.Comparison.Row {
-    fileprivate func json(_ smallestEffect: Double) -> JSONValue {
+    fileprivate var json: JSONValue {
         func number(_ value: Double?) -> JSONValue { value.map { JSONValue($0) } ?? .null }
         return [
             "kernel": JSONValue(kernel), "shape": JSONValue(shape), "variant_before": JSONValue(variantBefore),

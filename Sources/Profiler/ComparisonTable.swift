@@ -5,7 +5,7 @@ extension Profile.Comparison {
     public var table: String {
         var lines = heading
         lines.append("")
-        lines.append(line("", "before", "after", "change", "95% confidence", "p", "verdict"))
+        lines.append(line("", "before", "after", "change", "95% confidence", "p", "counts", "verdict"))
         var last = ""
         for row in rows {
             let title = Self.title(row.kernel, row.variantBefore, row.variantAfter)
@@ -16,7 +16,8 @@ extension Profile.Comparison {
                 line(
                     row.shape, timeText(row.nanosecondsBefore), timeText(row.nanosecondsAfter),
                     change.map { percent($0.ratio) } ?? "-", change?.interval.map(percent) ?? "-",
-                    change.map { $0.p < 0.001 ? "<0.001" : fixed($0.p, 3) } ?? "-", row.verdict.rawValue))
+                    change.map { $0.p < 0.001 ? "<0.001" : fixed($0.p, 3) } ?? "-",
+                    "\(fixed(min(row.smallestEffect, 9.99) * 100, 0))%", row.verdict.rawValue))
         }
         for (name, only) in [("only before", removed), ("only after", added)] where !only.isEmpty {
             lines.append("\(name):")
@@ -40,7 +41,7 @@ extension Profile.Comparison {
     private var rule: String {
         let effect = "\(fixed(smallestEffect * 100, 1))%"
         return
-            "A change counts from \(effect) with p < \(Self.significance) and an interval that leaves out half of it; "
+            "A change counts from \(effect) (more where launching takes a larger part) with p < \(Self.significance) and an interval that leaves out half of it; "
             + "same: the interval leaves out every change of \(effect)."
     }
 
@@ -78,12 +79,12 @@ extension Profile.Comparison {
 /// A shape and six columns to its right.
 private func line(
     _ shape: String, _ before: String, _ after: String, _ change: String, _ interval: String, _ p: String,
-    _ verdict: String
+    _ effect: String, _ verdict: String
 ) -> String {
-    let columns = [(before, 9), (after, 9), (change, 8), (interval, 18), (p, 6)]
+    let columns = [(before, 9), (after, 9), (change, 8), (interval, 18), (p, 6), (effect, 6)]
     let numbers = columns.map { "  " + spaces($1 - $0.count) + $0 }.joined()
-    let name = shortened(shape, to: 45)
-    return "  \(name)\(spaces(45 - name.count))\(numbers)  \(verdict)"
+    let name = shortened(shape, to: 38)
+    return "  \(name)\(spaces(38 - name.count))\(numbers)  \(verdict)"
 }
 
 private func spaces(_ count: Int) -> String { String(repeating: " ", count: max(0, count)) }

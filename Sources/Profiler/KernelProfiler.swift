@@ -14,7 +14,7 @@ public struct KernelProfiler {
         public var names: [String] = []
         /// The most time that a kernel's rounds may take together.
         public var seconds = 2.0
-        public var leastRounds = 12
+        public var leastRounds = 24
         public var mostRounds = 60
         /// The last-level cache; nil: as the system says, or 128 MiB for hardware, which is more than most have.
         public var cacheByteCount: Int?
@@ -79,7 +79,7 @@ public struct KernelProfiler {
         do throws(ProfilerError) {
             return try KernelRounds(
                 shaped, device: device, coldByteCount: 4 * cacheByteCount,
-                isPlanted: options.planted.contains(shaped.kernel), markTime: limits.markNanoseconds)
+                isPlanted: options.planted.contains(shaped.kernel), limits: limits)
         } catch {
             guard case .device(let fault) = error,
                 [.outOfDeviceMemory, .outOfHostMemory, .notSupported].contains(fault.result)

@@ -5,10 +5,13 @@ import Numerics
 
 /// One kernel at one shape: its copies in memory, and what its rounds took so far.
 final class KernelRounds {
-    /// Samples of a round, at most: each on a copy of the operands of its own.
-    private static let mostCopies = 24
-    /// What a pair of marks should at least span, so that the clock's steps and the marks themselves do not count.
+    /// Copies of the operands, at most, and pairs of marks in a round.
+    private static let mostCopies = 128
+    private static let mostPairs = 24
+    /// What a pair of marks should at least span, and that by how often what marks add, so that neither the clock's steps
+    /// nor the marks themselves count.
     private static let leastSpan = 20_000.0
+    private static let leastMarks = 60.0
     /// A reference takes seconds beyond this; more tokens would check the same code again.
     private static let mostCheckedFlops = 3_000_000_000
 
@@ -16,8 +19,9 @@ final class KernelRounds {
     private let copies: [any Kernel]
     private let benches: [Workbench]
     private let evicting: LimitCopy?
+    private let limits: Profile.Limits
     private let yardstick: LimitFMA
-    private let markTime: Double
+    private let repeatedShare: Double
     private var commands: Commands
     /// Uses between two marks, and pairs of marks in a round.
     private var usesOfPair = 1
@@ -29,10 +33,10 @@ final class KernelRounds {
     let byteCount: Int
 
     init(
-        _ shaped: ShapedCase, device: Device, coldByteCount: Int, isPlanted: Bool, markTime: Double
+        _ shaped: ShapedCase, device: Device, coldByteCount: Int, isPlanted: Bool, limits: Profile.Limits
     ) throws(ProfilerError) {
         self.device = device
-        self.markTime = markTime
+        self.limits = limits
         var original = Workbench(on: device, seed: 1)
         let kernel = try onDevice { () throws(GPUError) in try shaped.make(&original, shaped.tokenCount) }
         let check = try Self.check(shaped, kernel, original)
@@ -51,13 +55,14 @@ final class KernelRounds {
                     x: try bench.unfilled("evict from", words: words), y: try bench.unfilled("evict to", words: words))
             }
             let threads = device.profile.kind == .software ? 1 << 10 : 1 << 18
-            let yardstick = LimitFMA(y: try bench.output("yardstick", .f32, [1, threads]), rounds: 1024, isHalf: false)
+            // Milliseconds: a shorter one is as uncertain as what is held against it.
+            let yardstick = LimitFMA(y: try bench.output("yardstick", .f32, [1, threads]), rounds: 8192, isHalf: false)
             return (evicting, yardstick)
         }
         commands = try onDevice { () throws(GPUError) in
-            try Commands(on: device, timestampCapacity: 2 * Self.mostCopies + 4)
+            try Commands(on: device, timestampCapacity: 2 * Self.mostPairs + 4)
         }
-        if isPlanted { commands.repeatedShare = 0.1 }
+        repeatedShare = isPlanted ? 0.1 : 0
         let cost = copies[0].cost
         let summary = copies[0].summary
         row = Profile.Row(
@@ -123,10 +128,11 @@ final class KernelRounds {
         row.code = compiledCode(of: marked, on: device)
         commands.marking = nil
         pairsOfRound = 2
-        let time = max(median(try pairs().samples), 1)
-        usesOfPair = max(1, min(copies.count / 2, Int((Self.leastSpan / time).rounded(.up))))
+        let time = max(median(try pairs().samples), 100)
+        let span = max(Self.leastSpan, Self.leastMarks * limits.markNanoseconds)
+        usesOfPair = max(1, min(copies.count / 2, Int((span / time).rounded(.up))))
         let room = options.seconds * 1e9 / Double(options.leastRounds) / (time * Double(usesOfPair))
-        pairsOfRound = max(2, min(copies.count / usesOfPair, Int(min(room, 1e6))))
+        pairsOfRound = max(2, min(copies.count / usesOfPair, Self.mostPairs, Int(min(room, 1e6))))
     }
 
     func next() throws(GPUError) {
@@ -151,6 +157,8 @@ final class KernelRounds {
         try commands.begin()
         try evicting?.encode(into: &commands)
         try pair { (commands) throws(GPUError) in try yardstick.encode(into: &commands) }
+        // The kernel's work alone is planted on, not what it is held against.
+        commands.repeatedShare = repeatedShare
         for _ in 0..<pairsOfRound {
             try pair { (commands) throws(GPUError) in
                 for use in 0..<usesOfPair {
@@ -160,11 +168,14 @@ final class KernelRounds {
                 }
             }
         }
+        commands.repeatedShare = 0
         try pair { (commands) throws(GPUError) in try yardstick.encode(into: &commands) }
         try commands.submit()
         try commands.wait()
         let times = try commands.timestamps()
-        let spans = stride(from: 0, to: times.count - 1, by: 2).map { max(times[$0 + 1] - times[$0] - markTime, 0) }
+        let spans = stride(from: 0, to: times.count - 1, by: 2).map {
+            max(times[$0 + 1] - times[$0] - limits.markNanoseconds, 0)
+        }
         return (
             spans.dropFirst().dropLast().map { $0 / Double(usesOfPair) }, (spans[0] + spans[spans.count - 1]) / 2
         )
