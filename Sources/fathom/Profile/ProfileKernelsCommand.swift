@@ -85,16 +85,9 @@ struct ProfileKernelsCommand: ParsableCommand {
             line.show("\(done) of \(total) kernels timed on \(device.profile.name)")
             return !Interrupt.isRequested
         }
-        var profile: Profile
-        do throws(ProfilerError) {
-            profile = try profiler.run(header: header(of: device, model: shapes.name))
-        } catch {
-            line.clear()
-            if case .interrupted = error { throw ExitCode.interrupted }
-            throw error
+        let profile = try line.profile(on: device) { () throws(ProfilerError) in
+            try profiler.run(header: header(of: device, model: shapes.name))
         }
-        line.clear()
-        profile.noteShaders(of: device)
         try outputs.write(profile)
     }
 

@@ -58,16 +58,9 @@ struct ProfileRunCommand: ParsableCommand {
             line.show("\(done) of \(total) tokens decoded on \(device.profile.name)")
             return !Interrupt.isRequested
         }
-        var profile: Profile
-        do throws(ProfilerError) {
-            profile = try profiler.run(header: header(of: device, model: opened.name))
-        } catch {
-            line.clear()
-            if case .interrupted = error { throw ExitCode.interrupted }
-            throw error
+        let profile = try line.profile(on: device) { () throws(ProfilerError) in
+            try profiler.run(header: header(of: device, model: opened.name))
         }
-        line.clear()
-        profile.noteShaders(of: device)
         if let trace {
             let bytes = profile.chromeTrace()
             try AtomicFile.write(trace.hasSuffix(".gz") ? gzipped(bytes) : bytes, to: trace)

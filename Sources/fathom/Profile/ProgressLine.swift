@@ -1,3 +1,6 @@
+import ArgumentParser
+import GPU
+import Profiler
 import Terminal
 
 /// A line on stderr that says how far something is, where that is a terminal.
@@ -21,7 +24,20 @@ final class ProgressLine {
         do throws(TerminalError) { try line?.show(text) } catch { line = nil }
     }
 
-    func clear() {
+    /// Runs a profiler and takes the line away.
+    func profile(on device: Device, _ run: () throws(ProfilerError) -> Profile) throws -> Profile {
+        defer { clear() }
+        do throws(ProfilerError) {
+            var profile = try run()
+            profile.noteShaders(of: device)
+            return profile
+        } catch {
+            if case .interrupted = error { throw ExitCode.interrupted }
+            throw error
+        }
+    }
+
+    private func clear() {
         do throws(TerminalError) { try line?.hide() } catch { line = nil }
     }
 }

@@ -1,0 +1,93 @@
+import GPU
+import Kernels
+import Model
+import Numerics
+
+extension ModelShapes {
+    /// Decode: one query over the whole context. Prefill: the context's last tokens.
+    func attention(_ phase: StepPhase) -> [Case] {
+        let (shape, type) = (shape, type)
+        let keys = max(contextLength, phase == .decode ? 1 : prefillTokenCount)
+        let scale = 1 / Float(config.qkHeadDim).squareRoot()
+        let epsilon = config.rmsNormEps
+        @Sendable func positions(_ tokens: Int) -> [Int] { Array(keys - tokens..<keys) }
+        @Sendable func ids(_ bench: inout Workbench, _ tokens: Int) throws(GPUError) -> Tensor {
+            try bench.tensor("positions", .u32, [tokens], .words(positions(tokens).map { UInt32($0) }))
+        }
+        @Sendable func cache(_ bench: inout Workbench, _ tokens: Int) throws(GPUError) -> CacheView {
+            try .sample(&bench, shape, positions: positions(tokens), type: .f32, filled: true)
+        }
+        @Sendable func kvB(_ bench: inout Workbench) throws(GPUError) -> Weight {
+            try bench.weight(
+                "kv_b_proj", rows: shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim), columns: shape.kvLoraRank,
+                type)
+        }
+        @Sendable func query(_ bench: inout Workbench, _ tokens: Int) throws(GPUError) -> Tensor {
+            try bench.tensor("query", .f32, [tokens, shape.heads * shape.entryWidth])
+        }
+        let append: Case = (
+            KVCacheAppend.name, "kv_cache_append",
+            { bench, tokens throws(GPUError) in
+                KVCacheAppend(
+                    shape: shape, kv: try bench.tensor("kv", .f32, [tokens, shape.entryWidth]),
+                    weight: try bench.tensor("weight", .f32, [1, shape.kvLoraRank]),
+                    frequencies: try bench.frequencies(shape.qkRopeHeadDim), cache: try cache(&bench, tokens),
+                    epsilon: epsilon, ropeFactor: 1)
+            }
+        )
+        let absorb: Case = (
+            MLAQuery.name, "mla_query",
+            { bench, tokens throws(GPUError) in
+                MLAQuery(
+                    shape: shape, q: try bench.tensor("q", .f32, [tokens, shape.queryWidth]), kvB: try kvB(&bench),
+                    frequencies: try bench.frequencies(shape.qkRopeHeadDim), positions: try ids(&bench, tokens),
+                    query: try bench.output("query", .f32, [tokens, shape.heads * shape.entryWidth]), ropeFactor: 1)
+            }
+        )
+        let value: Case = (
+            MLAValue.name, "mla_value",
+            { bench, tokens throws(GPUError) in
+                MLAValue(
+                    shape: shape, latent: try bench.tensor("latent", .f32, [tokens, shape.heads * shape.kvLoraRank]),
+                    kvB: try kvB(&bench), y: try bench.output("y", .f32, [tokens, shape.heads * shape.vHeadDim]))
+            }
+        )
+        if phase == .prefill {
+            let attend: Case = (
+                MLAPrefill.name, "mla_prefill, \(keys) keys",
+                { bench, tokens throws(GPUError) in
+                    MLAPrefill(
+                        shape: shape, query: try query(&bench, tokens), cache: try cache(&bench, tokens),
+                        latent: try bench.output("latent", .f32, [tokens, shape.heads * shape.kvLoraRank]),
+                        scale: scale)
+                }
+            )
+            return [append, absorb, attend, value]
+        }
+        let splits = MLADecode.splitCount(forKeys: keys)
+        let width = shape.heads * splits * (shape.kvLoraRank + 2)
+        let attend: Case = (
+            MLADecode.name, "mla_decode, \(keys) keys",
+            { bench, tokens throws(GPUError) in
+                MLADecode(
+                    shape: shape, query: try query(&bench, tokens), cache: try cache(&bench, tokens),
+                    partials: try bench.output("partials", .f32, [tokens, width]), splitCount: splits, scale: scale)
+            }
+        )
+        let combine: Case = (
+            MLACombine.name, "mla_combine, \(keys) keys",
+            { bench, tokens throws(GPUError) in
+                // The last value of a split is a sum of exponentials, whose largest is 1.
+                let values = (0..<tokens * width).map { index in
+                    index % (shape.kvLoraRank + 2) == shape.kvLoraRank + 1 ? 2 : bench.random.nextNormal()
+                }
+                return MLACombine(
+                    shape: shape, partials: try bench.tensor("partials", .f32, [tokens, width], .floats(values)),
+                    positions: try ids(&bench, tokens),
+                    latent: try bench.output("latent", .f32, [tokens, shape.heads * shape.kvLoraRank]),
+                    splitCount: splits)
+            }
+        )
+        return [append, absorb, attend, combine, value]
+    }
+}
