@@ -19,7 +19,7 @@ extension Profile {
         var profile = empty(.kernels)
         profile.rows = [
             Row(
-                kernel: "linear", variant: "gemv, format 3", shape: "decode q, 1 × 2048 to 3072", dispatchCount: 1,
+                kernel: "linear", variant: "gemv 3", shape: "decode q, 1 × 2048 to 3072", dispatchCount: 1,
                 byteCount: 8_000_000, flopCount: 16_000_000, samples: [39000, 40000, 40000, 41000], roundSizes: [2, 2],
                 yardsticks: [1000, 1000], gap: nil, check: "ok on 3072 values")
         ]

@@ -61,7 +61,7 @@ struct ProfileCSVTests {
         let records = try Self.records(Profile.oneRow().csv)
         let fields = Dictionary(uniqueKeysWithValues: zip(records[0], records[1]))
         let expected = [
-            "mode": "kernels", "variant": "gemv, format 3", "samples": "4", "dispatches": "4", "total_ns": "160000",
+            "mode": "kernels", "variant": "gemv 3", "samples": "4", "dispatches": "4", "total_ns": "160000",
             "p50_ns": "40000", "min_ns": "39000", "bytes": "8000000", "bytes_per_second": "200000000000",
             "share_of_time": "1", "share_of_limit": "0.5", "bound_by": "memory", "gap_ns": "", "registers": "",
             "check": "ok on 3072 values", "shader_hash": "0123456789abcdef", "commit": "abcdef0",

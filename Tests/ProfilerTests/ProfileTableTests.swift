@@ -34,10 +34,10 @@ struct ProfileTableTests {
             date       2026-11-21T08:00:00Z
             shaders    gemv 01234567, rms_norm 00000000
 
-            kernel  variant         shape
+            kernel  variant  shape
              dispatches    total  of all     mean      min      p50      p99     GB/s  GFLOP/s  of limit    bound by       gap
             \(String(repeating: "─", count: 120))
-            linear  gemv, format 3  decode q, 1 × 2048 to 3072
+            linear  gemv 3   decode q, 1 × 2048 to 3072
                       4   160 µs  100.0%  40.0 µs  39.0 µs  40.0 µs  41.0 µs      200      400     50.0%      memory         -
             registers, spills: not available on this device
 

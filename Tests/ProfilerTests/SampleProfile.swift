@@ -20,12 +20,12 @@ extension Profile {
                     kernel: "rms_norm", variant: "rms_norm", shape: "decode 1 × 2048", dispatchCount: 1,
                     byteCount: 24576, flopCount: 10240, samples: [], roundSizes: [], yardsticks: [], gap: 900),
                 Row(
-                    kernel: "linear", variant: "gemv, format 3", shape: "decode q, 1 × 2048 to 3072, fp8E4M3",
+                    kernel: "linear", variant: "gemv 3", shape: "decode q, 1 × 2048 to 3072, fp8E4M3",
                     dispatchCount: 1, byteCount: 6_291_456, flopCount: 12_582_912, samples: [], roundSizes: [],
                     yardsticks: [], gap: 1100,
                     code: CompiledCode(registers: 48, spills: 0, sharedByteCount: 1024, subgroupSize: 32)),
                 Row(
-                    kernel: "linear", variant: "gemm, format 3", shape: "prefill q, 512 × 2048 to 3072, fp8E4M3",
+                    kernel: "linear", variant: "gemm 3", shape: "prefill q, 512 × 2048 to 3072, fp8E4M3",
                     dispatchCount: 1, byteCount: 16_777_216, flopCount: 6_442_450_944, samples: [], roundSizes: [],
                     yardsticks: [], gap: 1500),
             ])

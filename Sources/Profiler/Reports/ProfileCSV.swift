@@ -15,7 +15,8 @@ extension Profile {
     /// | gap_ns | mean time before it |
     /// | registers, spills, shared_bytes, subgroup_size | of the compiled code |
     /// | check | how the result was compared with the reference |
-    /// | device, driver, vulkan, model, commit, shader_hash, date, command_line | of the whole profile |
+    /// | device, driver, vulkan, model, commit, date, command_line, clocks, limit_… | of the whole profile |
+    /// | shader_hash | of the variant's SPIR-V |
     ///
     /// What is not available is an empty field.
     public var csv: String {
@@ -31,27 +32,35 @@ extension Profile {
             let bound: String
             if case .text(let text) = tabulation.key(.bound, row) { bound = text } else { bound = "" }
             // A variant opens with its shader's name.
-            let shader = header.shaders.first { $0.name == row.variant.prefix { $0 != "," } }
-            let fields =
-                [mode.rawValue, row.kernel, row.variant, row.shape, "\(row.samples.count)", number(.dispatches)]
-                + [number(.total), number(.mean), number(.least), number(.p50), number(.p99)]
-                + ["\(row.byteCount)", "\(row.flopCount)", number(.bytes), number(.flops)]
-                + [number(.share), number(.limit), bound, number(.gap)]
-                + [number(.registers), number(.spills), number(.shared), number(.subgroup), row.check ?? ""]
-                + [header.device, header.driver, header.vulkan, header.model, header.commit ?? "", shader?.hash ?? ""]
-                + [header.date, header.commandLine.joined(separator: " ")]
+            let shader = header.shaders.first { $0.name == row.variant.prefix { $0 != "," && $0 != " " } }
+            var fields = [mode.rawValue, row.kernel, row.variant, row.shape, "\(row.samples.count)"]
+            fields += [.dispatches, .total, .mean, .least, .p50, .p99].map(number)
+            fields += ["\(row.byteCount)", "\(row.flopCount)"]
+            fields += [.bytes, .flops, .share, .limit].map(number)
+            fields += [bound]
+            fields += [.gap, .registers, .spills, .shared, .subgroup].map(number)
+            fields += [row.check ?? ""] + whole(shader?.hash ?? "")
             lines.append(fields.map(Self.quoted).joined(separator: ","))
         }
         return lines.map { $0 + "\r\n" }.joined()
     }
 
+    /// The fields that are the profile's own, a row's shader among them.
+    private func whole(_ shaderHash: String) -> [String] {
+        var fields = [header.device, header.driver, header.vulkan, header.model, header.commit ?? "", shaderHash]
+        fields += [header.date, header.commandLine.joined(separator: " "), header.clocks.joined(separator: "; ")]
+        for limit in [limits.copyBytesPerSecond, limits.fp32FlopsPerSecond, limits.launchNanoseconds] {
+            fields.append(limit.isFinite ? "\(limit)" : "")
+        }
+        return fields
+    }
+
     private static let csvColumns = [
         "mode", "kernel", "variant", "shape", "samples", "dispatches", "total_ns", "mean_ns", "min_ns", "p50_ns",
         "p99_ns", "bytes", "flops", "bytes_per_second", "flops_per_second", "share_of_time", "share_of_limit",
-        "bound_by",
-        "gap_ns", "registers", "spills", "shared_bytes", "subgroup_size", "check", "device", "driver", "vulkan",
-        "model",
-        "commit", "shader_hash", "date", "command_line",
+        "bound_by", "gap_ns", "registers", "spills", "shared_bytes", "subgroup_size", "check", "device", "driver",
+        "vulkan", "model", "commit", "shader_hash", "date", "command_line", "clocks", "limit_copy_bytes_per_second",
+        "limit_fp32_flops_per_second", "limit_launch_ns",
     ]
 
     private static func quoted(_ field: String) -> String {
