@@ -64,6 +64,8 @@ import Testing
             "/nowhere/a.json: expected a folder that can be written"
         ),
         (["profile", "kernels", "--sort", "size"], 64, "expected one of kernel, variant"),
+        (["profile", "kernels", "--device", "cpu"], 64, "--device cpu: expected a Vulkan device"),
+        (["profile", "kernels", "--device", "7"], 1, "--device 7: expected one of"),
         (["profile", "run", "--device", "cpu"], 64, "--device cpu: expected a Vulkan device"),
         (["profile", "run", "--generate", "0"], 64, "--generate: expected 1 to"),
         (["profile", "run", "--prompt", "90", "--context", "95"], 1, "expected at most 95 tokens together, found 154"),

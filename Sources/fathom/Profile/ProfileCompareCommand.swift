@@ -10,7 +10,7 @@ struct ProfileCompareCommand: ParsableCommand {
         abstract: "Compares two profiles kernel by kernel: faster, slower, same or too noisy.",
         discussion: """
             A change counts if the Mann-Whitney test on the rounds' medians finds it (p < 0.005), it is at least the smallest \
-            effect, and its interval excludes half of that. Times are in units of the yardstick that ran beside each round, so that \
+            effect (or two launches, where that is more: launching differs between runs), and its interval excludes half of that. Times are in units of the yardstick that ran beside each round, so that \
             a machine that is slower as a whole does not count.
 
             Exit codes: 0 nothing is slower; 2 something is; 3 nothing is, but kernels are too noisy to tell or are missing.

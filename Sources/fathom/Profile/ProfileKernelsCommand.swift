@@ -3,6 +3,7 @@ import Checkpoint
 import GPU
 import Glibc
 import Kernels
+import Model
 import Profiler
 import Terminal
 
@@ -54,6 +55,9 @@ struct ProfileKernelsCommand: ParsableCommand {
         for name in names + planted where !known.contains(name) {
             throw ValidationError("\(name): expected a kernel: \(known.joined(separator: ", "))")
         }
+        if case .cpu = DeviceChoice(device) {
+            throw ValidationError("--device cpu: expected a Vulkan device, whose kernels are timed")
+        }
         for (flag, value) in [("--prompt", prompt), ("--context", context)] where !(1...65536).contains(value) {
             throw ValidationError("\(flag): expected 1 to 65536, found \(value)")
         }
@@ -73,6 +77,7 @@ struct ProfileKernelsCommand: ParsableCommand {
         var shapes = try namedShapes()
         shapes.prefillTokenCount = prompt
         shapes.contextLength = context
+        if case .none(let reason) = try VulkanDevices.look() { throw CommandError(reason) }
         let device = try Device.open(device, captureStatistics: true)
         var options = KernelProfiler.Options()
         options.names = names

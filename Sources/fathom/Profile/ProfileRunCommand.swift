@@ -8,9 +8,10 @@ struct ProfileRunCommand: ParsableCommand {
         commandName: "run",
         abstract: "Times a model's real steps, dispatch by dispatch.",
         discussion: """
-            Reads a prompt of random tokens (the same in every run) and decodes greedily, every dispatch between two times of the \
-            device; each decode step also runs without them, so that the table's overhead is measured. The tree says which layers \
-            and operations the time went to, the trace what the host did meanwhile.
+            Reads a prompt of random tokens (the same in every run) and decodes greedily. Each step has some of its dispatches \
+            between marks in time, others every time and so few that they slow it by 2% at most; it also runs without, so that \
+            the overhead that the table names is measured. The tree says which layers and operations the time went to, the trace \
+            what the host did meanwhile.
             """)
 
     @OptionGroup(title: "Model") var modelOptions: ModelOptions
