@@ -16,6 +16,7 @@ struct ComparisonTests {
     private func profile(_ rows: [Profile.Row], _ mode: Profile.Mode = .kernels) -> Profile {
         var profile = Profile.sample()
         (profile.mode, profile.rows, profile.steps) = (mode, rows, [])
+        profile.limits.launchNanoseconds = 10
         return profile
     }
 
@@ -44,6 +45,32 @@ struct ComparisonTests {
         // 2% counts where it is asked for.
         let fine = try Profile.Comparison(before: before, after: after, smallestEffect: 0.02)
         #expect(fine.rows[4].verdict == .slower)
+    }
+
+    /// Others that use the machine do not slow every kernel alike: what would be a change is none.
+    @Test func anUnsteadyMachineHidesChanges() throws {
+        let before = profile([row("a", medians: steady)])
+        let slower = steady.map { $0 * 1.3 }
+        func verdict(_ yardsticks: [Double]) throws -> Profile.Comparison.Verdict {
+            try Profile.Comparison(before: before, after: profile([row("a", medians: slower, yardsticks: yardsticks)]))
+                .rows[0].verdict
+        }
+        #expect(try verdict(steady.map { _ in 1000 }) == .slower)
+        #expect(try verdict(steady.map { _ in 1090 }) == .slower)
+        #expect(try verdict(steady.map { _ in 700 }) == .tooNoisy)
+        #expect(try verdict(steady.indices.map { $0.isMultiple(of: 2) ? 900 : 1100 }) == .tooNoisy)
+    }
+
+    /// A kernel of a few launches has to change by more than launching does.
+    @Test func launchingIsNoChange() throws {
+        var (before, after) = (
+            profile([row("a", medians: steady)]), profile([row("a", medians: steady.map { $0 * 1.3 })])
+        )
+        #expect(try Profile.Comparison(before: before, after: after).rows[0].verdict == .slower)
+        before.limits.launchNanoseconds = 1000
+        after.limits.launchNanoseconds = 500
+        let comparison = try Profile.Comparison(before: before, after: after)
+        #expect(comparison.rows[0].verdict == .same && abs(comparison.rows[0].smallestEffect - 0.4) < 0.01)
     }
 
     /// A machine at half its speed in some rounds, or altogether.

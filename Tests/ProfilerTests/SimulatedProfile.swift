@@ -15,8 +15,8 @@ struct SimulatedMachine {
     /// The correlation of that with the next round's.
     var persistence = 0.0
     /// Of what kernel and yardstick share, from one round to the next and for a whole run.
-    var drift = 0.05
-    var runNoise = 0.1
+    var drift = 0.03
+    var runNoise = 0.02
     /// The share of samples that something else interrupts: they take 2 to 10 times as long.
     var interrupted = 0.02
 
@@ -38,6 +38,7 @@ struct SimulatedMachine {
         profile.mode = .kernels
         profile.steps = []
         profile.overhead = nil
+        profile.limits.launchNanoseconds = 10
         let run = runNoise * Double(random.nextNormal())
         profile.rows = (0..<rows).map { index in
             var row = Profile.Row.named("kernel \(index)")

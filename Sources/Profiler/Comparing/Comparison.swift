@@ -152,11 +152,26 @@ extension Profile.Comparison.Row {
         let old = before.observations(oldMode, inYardsticks: inYardsticks)
         let new = after.observations(newMode, inYardsticks: inYardsticks)
         let change = Profile.Comparison.Change(from: old, to: new)
+        var verdict = change?.verdict(smallestEffect: effect) ?? .tooNoisy
+        if verdict != .same, inYardsticks, !Self.isSteady(before.yardsticks, after.yardsticks) { verdict = .tooNoisy }
         self.init(
             kernel: after.kernel, shape: after.shape, variantBefore: before.variant, variantAfter: after.variant,
             nanosecondsBefore: before.p50, nanosecondsAfter: after.p50, roundsBefore: old.count,
             roundsAfter: new.count, smallestEffect: effect, change: change,
-            verdict: change?.verdict(smallestEffect: effect) ?? .tooNoisy)
+            verdict: verdict)
+    }
+
+    /// Whether the machine was the same and at rest: where others used it, they did not slow every kernel alike.
+    ///
+    /// Within a profile the yardsticks' spread (a standard deviation by the median of the absolute deviations) is a tenth
+    /// at most, and their medians differ by a quarter at most. On a software device at rest the spread was a fiftieth, beside a compiler a
+    /// fifth, and with that one row in twenty was called changed that was not.
+    private static func isSteady(_ before: [Double], _ after: [Double]) -> Bool {
+        let medians = [median(before), median(after)]
+        let spreads = zip([before, after], medians).map { values, middle in
+            1.4826 * median(values.map { abs($0 - middle) }) / middle
+        }
+        return spreads.allSatisfy { $0 <= 0.1 } && (0.8...1.25).contains(medians[1] / medians[0])
     }
 }
 

@@ -45,8 +45,9 @@ extension Profile.Comparison {
         /// tenth slower is found in 95 of 100 where rounds' medians vary by at most 2.5% (8 rounds), 4% (12), 5% (20)
         /// or 6% (30), standard deviations in yardsticks; "same" takes half of that noise. What all rounds of one run
         /// share and its yardsticks do not feel, such as where buffers came to lie, looks like a change: let it vary
-        /// between runs of one build by at most a quarter of the smallest effect. Tools/profile-calibrate counts what
-        /// becomes of real pairs.
+        /// between runs of one build by at most a quarter of the smallest effect. A row's own smallest effect and a
+        /// machine that is not at rest are `Comparison.Row`'s matter. Tools/profile-calibrate counts what becomes of real
+        /// pairs.
         func verdict(smallestEffect: Double) -> Verdict {
             guard let interval else { return .tooNoisy }
             let least = 1 + smallestEffect
