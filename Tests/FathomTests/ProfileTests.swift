@@ -27,6 +27,10 @@ import Testing
         let places = try dispatches.map { "\(try $0["layer"].string()), \(try $0["operation"].string())" }
         #expect(places.first == "the embedding, embedding" && places.last == "the head, head")
         #expect(Set(places).isSuperset(of: ["layer 0, feed-forward", "layer 5, attention", "layer 5, experts"]))
+        // Every dispatch of the twelve decoded tokens is counted in a row, and none twice.
+        let counted = try json["rows"].array().filter { try $0["shape"].string().hasPrefix("decode ") }
+            .reduce(0) { try $0 + $1["uses"].int() * $1["dispatches"].int() }
+        #expect(counted == 12 * dispatches.count)
         // All that the device did is found again, give or take a noisy machine.
         let attributed = try json["overhead"]["attributed"].double()
         #expect((0.7...1.5).contains(attributed), "\(attributed)")

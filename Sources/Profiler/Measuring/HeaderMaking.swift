@@ -63,7 +63,7 @@ private func readClocks() -> [String] {
 }
 
 /// The first 64 KiB of a file; empty if it cannot be read.
-private func firstBytes(_ path: String) -> String {
+func firstBytes(_ path: String) -> String {
     guard let file = fopen(path, "r") else { return "" }
     defer { fclose(file) }
     var bytes = [UInt8](repeating: 0, count: 1 << 16)

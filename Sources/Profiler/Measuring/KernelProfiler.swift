@@ -1,5 +1,4 @@
 import GPU
-import Glibc
 import Kernels
 import Numerics
 
@@ -119,11 +118,7 @@ func defaultCacheByteCount(of profile: DeviceProfile) -> Int {
 private func hostCacheByteCount() -> Int? {
     var largest: Int?
     for index in 0..<8 {
-        guard let file = fopen("/sys/devices/system/cpu/cpu0/cache/index\(index)/size", "r") else { continue }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 32)
-        guard fgets(&line, 32, file) != nil else { continue }
-        let text = String(decoding: line.prefix { $0 > 32 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let text = firstBytes("/sys/devices/system/cpu/cpu0/cache/index\(index)/size").prefix { $0 != "\n" }
         guard text.hasSuffix("K"), let kilobytes = Int(text.dropLast()) else { continue }
         largest = max(largest ?? 0, kilobytes << 10)
     }
