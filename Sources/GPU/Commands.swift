@@ -30,6 +30,12 @@ public struct MarkedCommand: Sendable {
     public let marks: (before: Int, start: Int, end: Int)?
 }
 
+/// A pipeline that a dispatch needs: what `Device.pipeline(for:constants:)` takes.
+public struct NeededPipeline: Sendable {
+    public let module: ShaderModule
+    public let constants: [(id: UInt32, bits: UInt32)]
+}
+
 /// A recording of dispatches and copies, with the barriers that their reads and writes ask for.
 ///
 /// What a dispatch reads and writes is known from its shader's `readonly` and `writeonly` qualifiers. A barrier is put
@@ -53,6 +59,12 @@ public struct Commands: ~Copyable {
     public var repeatedShare = 0.0
     /// All commands of a recording that is marked, in order.
     public private(set) var marked: [MarkedCommand] = []
+    /// Nothing is recorded: a dispatch has its limits checked and its pipeline added to `neededPipelines`. The caller
+    /// makes those, in whatever order and on however many threads.
+    public var listsPipelinesOnly = false
+    /// The pipelines of the dispatches since `begin` while `listsPipelinesOnly`, each once, in order of first need.
+    public private(set) var neededPipelines: [NeededPipeline] = []
+    private var listed: Set<PipelineKey> = []
 
     public init(on device: Device, timestampCapacity: Int = 0) throws(GPUError) {
         var made: OpaquePointer?
@@ -79,6 +91,8 @@ public struct Commands: ~Copyable {
         timestampCount = 0
         dispatchCount = 0
         marked.removeAll(keepingCapacity: true)
+        neededPipelines.removeAll(keepingCapacity: true)
+        listed.removeAll(keepingCapacity: true)
         try check(fv_begin(handle), "vkBeginCommandBuffer", device.profile.name)
     }
 
@@ -96,7 +110,6 @@ public struct Commands: ~Copyable {
                 object: "kernel \(module.name): \(groups) workgroups where the device takes \(limits.maxWorkgroupCount)"
             )
         }
-        let pipeline = try device.pipeline(for: module, constants: shader.constantWords)
         var ranges: [fv_range] = []
         ranges.reserveCapacity(views.count)
         for (view, binding) in zip(views, module.bindings) {
@@ -114,8 +127,10 @@ public struct Commands: ~Copyable {
             ranges.append(
                 fv_range(
                     buffer: view.allocation.raw.buffer, offset: UInt64(view.offset), byteCount: UInt64(view.byteCount)))
-            retain(view.allocation)
+            if !listsPipelinesOnly { retain(view.allocation) }
         }
+        if listsPipelinesOnly { return list(module, shader.constantWords) }
+        let pipeline = try device.pipeline(for: module, constants: shader.constantWords)
         let words = shader.pushConstantWords
         let mark = openMark(zip(views, module.bindings).map { ($0, $1.access) })
         let code = withUnsafePointer(to: pipeline.raw) {
@@ -127,6 +142,12 @@ public struct Commands: ~Copyable {
         if repeatedShare > 0 { try repeatPart(of: groups, pipeline, ranges, words) }
         closeMark(mark, module.name, shader.constantWords.map(\.bits))
         dispatchCount += 1
+    }
+
+    private mutating func list(_ module: ShaderModule, _ constants: [(id: UInt32, bits: UInt32)]) {
+        let key = PipelineKey(name: module.name, hash: module.hash, constants: constants.map(\.bits))
+        guard listed.insert(key).inserted else { return }
+        neededPipelines.append(NeededPipeline(module: module, constants: constants))
     }
 
     private mutating func repeatPart(
@@ -149,6 +170,7 @@ public struct Commands: ~Copyable {
         precondition(
             source.byteCount == destination.byteCount, "copy of \(source.byteCount) bytes into \(destination.byteCount)"
         )
+        if listsPipelinesOnly { return }
         retain(source.allocation)
         retain(destination.allocation)
         let mark = openMark([(source, .read), (destination, .write)])
@@ -162,6 +184,7 @@ public struct Commands: ~Copyable {
     public mutating func fill(_ view: BufferView, word: UInt32) {
         precondition(
             view.byteCount % 4 == 0 && view.offset % 4 == 0, "fill of \(view.byteCount) bytes at \(view.offset)")
+        if listsPipelinesOnly { return }
         retain(view.allocation)
         let mark = openMark([(view, .write)])
         fv_fill(handle, view.allocation.raw.buffer, UInt64(view.offset), UInt64(view.byteCount), word)
@@ -170,6 +193,7 @@ public struct Commands: ~Copyable {
 
     /// Has everything before end before anything after begins, whatever either touches.
     public mutating func separate() {
+        if listsPipelinesOnly { return }
         fv_barrier(handle)
         hazards = HazardTracker()
     }
@@ -177,7 +201,7 @@ public struct Commands: ~Copyable {
     /// Marks a point in time; the index is the mark's place in `timestamps()`. Nil where the capacity is used up or the
     /// device has no timestamps.
     public mutating func timestamp(_ mark: TimeMark = .end) -> Int? {
-        guard timestampCount < timestampCapacity else { return nil }
+        guard timestampCount < timestampCapacity, !listsPipelinesOnly else { return nil }
         fv_timestamp(handle, mark == .start ? FV_MARK_START : FV_MARK_END, UInt32(timestampCount))
         defer { timestampCount += 1 }
         return timestampCount

@@ -63,3 +63,27 @@ struct SelfTestTests {
         #expect(failure?.contains("outside its elements") == true)
     }
 }
+
+/// What a recording needs, without recording it.
+struct NeededPipelineTests {
+    @Test func eachPipelineIsListedOnceAndNothingIsMadeOrRecorded() throws {
+        let device = try Device.open()
+        var bench = Workbench(on: device, seed: 1)
+        let kernel = try RMSNorm.cases[0].make(&bench)
+        var commands = try Commands(on: device)
+        commands.listsPipelinesOnly = true
+        for _ in 0..<2 {
+            try commands.begin()
+            try kernel.encode(into: &commands)
+            try kernel.encode(into: &commands)
+            #expect(commands.neededPipelines.map(\.module.name) == ["rms_norm"])
+        }
+        #expect(commands.dispatchCount == 0 && device.knownPipelines.isEmpty)
+
+        commands.listsPipelinesOnly = false
+        try commands.begin()
+        try kernel.encode(into: &commands)
+        #expect(commands.neededPipelines.isEmpty && commands.dispatchCount == 1)
+        #expect(device.knownPipelines.map(\.module) == ["rms_norm"])
+    }
+}

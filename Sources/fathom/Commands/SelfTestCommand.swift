@@ -77,15 +77,19 @@ struct SelfTestCommand: ParsableCommand {
         ]).serialized() + "\n"
     }
 
-    /// Makes each case's pipelines by recording it; each variant is reported once.
+    /// Makes the pipelines of every case, each variant once, and reports what the driver tells of their code.
     private func report(statisticsOf kernels: [any Kernel.Type], on device: Device) throws {
         var commands = try Commands(on: device)
+        commands.listsPipelinesOnly = true
+        try commands.begin()
         for kernel in kernels {
             var bench = Workbench(on: device, seed: seed)
             for kernelCase in kernel.cases(on: device.profile) {
-                try commands.begin()
                 try kernelCase.make(&bench).encode(into: &commands)
             }
+        }
+        for needed in commands.neededPipelines {
+            _ = try device.pipeline(for: needed.module, constants: needed.constants)
         }
         for (module, constants, pipeline) in device.knownPipelines {
             let variant = constants.map(String.init).joined(separator: ",")
