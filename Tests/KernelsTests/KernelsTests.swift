@@ -69,7 +69,7 @@ struct NeededPipelineTests {
     @Test func eachPipelineIsListedOnceAndNothingIsMadeOrRecorded() throws {
         let device = try Device.open()
         var bench = Workbench(on: device, seed: 1)
-        let kernel = try RMSNorm.cases[0].make(&bench)
+        let kernel = try RMSNorm.cases(on: device.profile)[0].make(&bench)
         var commands = try Commands(on: device)
         commands.listsPipelinesOnly = true
         for _ in 0..<2 {
