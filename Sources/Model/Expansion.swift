@@ -12,13 +12,14 @@ struct Expansion {
 }
 
 /// When attention over expanded keys and values is cheaper than over the latents, and in which slices of heads it goes.
-struct ExpansionRule {
+public struct ExpansionRule {
     /// Most bytes of the expanded keys and values of one slice.
     static let sliceByteCount = 64 << 20
     let shape: MLAShape
+    public init(shape: MLAShape) { self.shape = shape }
 
     /// Heads that are expanded at once for so many keys; nil if not even the fewest fit.
-    func slice(keyCount: Int) -> Int? {
+    public func slice(keyCount: Int) -> Int? {
         let width = shape.qkNopeHeadDim + shape.vHeadDim
         let most = min(shape.heads, Self.sliceByteCount / (4 * width * keyCount))
         // A slice begins at a whole number of 16 weight rows.
@@ -34,6 +35,17 @@ struct ExpansionRule {
         let once = shape.kvLoraRank * (shape.qkNopeHeadDim + shape.vHeadDim)
         let expanded = keys * once + scores * (shape.qkNopeHeadDim + shape.qkRopeHeadDim + shape.vHeadDim)
         return expanded < count * once + scores * (2 * shape.kvLoraRank + shape.qkRopeHeadDim)
+    }
+
+    /// The last start, up to a limit, at which so many tokens are expanded: those before are, those after are not.
+    func lastStart(upTo limit: Int, count: Int) -> Int? {
+        guard expands(start: 0, count: count) else { return nil }
+        var (last, never) = (0, limit + 1)
+        while never - last > 1 {
+            let middle = last + (never - last) / 2
+            if expands(start: middle, count: count) { last = middle } else { never = middle }
+        }
+        return last
     }
 }
 
@@ -71,6 +83,8 @@ extension Transformer {
         guard let slice = expansionRule.slice(keyCount: keyCount) else {
             preconditionFailure("\(keyCount) keys were to be expanded")
         }
+        // Fewer heads at a time for more keys: the same memory for all of these.
+        if slice < shape.heads { _ = try tensor("expanded keys", [1, ExpansionRule.sliceByteCount / 4]) }
         for first in stride(from: 0, to: shape.heads, by: slice) {
             let heads = first..<min(first + slice, shape.heads)
             let kv = try tensor("expanded keys", [keyCount, heads.count * width])

@@ -96,8 +96,7 @@ extension Transformer {
         let full = min(Self.stepTokenCount, contextLength)
         try rehearse(.prefill, tokenCount: full, keyCount: contextLength, outputCount: 1)
         // The most keys that a step expands: its tokens' own, or those of the longest sequence that gains by it.
-        let starts = stride(from: 0, through: contextLength - full, by: 1)
-        if let start = starts.reversed().first(where: { expansionRule.expands(start: $0, count: full) }) {
+        if let start = expansionRule.lastStart(upTo: contextLength - full, count: full) {
             try rehearse(.prefill, tokenCount: full, keyCount: start + full, outputCount: 1, expands: true)
         }
         let splits = MLAAbsorbed.splitCount(forKeys: contextLength)
