@@ -1,3 +1,6 @@
+import GPU
+import Shaders
+
 /// Every kernel: what the self-test, the compile gate and the profiler walk.
 public enum Catalogue {
     public static let kernels: [any Kernel.Type] = [
@@ -10,4 +13,9 @@ public enum Catalogue {
     public static let yardsticks: [any Kernel.Type] = [LimitCopy.self, LimitFMA.self]
 
     public static var tested: [any Kernel.Type] { kernels + yardsticks }
+
+    /// Where this user's compiled pipelines of these kernels are kept between runs; nil without a home.
+    public static var pipelineCache: PipelineCache? {
+        PipelineCache.standardFolder().map { PipelineCache(folder: $0, shaders: AllShaders.hash) }
+    }
 }
