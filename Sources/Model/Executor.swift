@@ -34,10 +34,16 @@ public final class Executor {
         do throws(GPUError) { commands = try Commands(on: device) } catch { throw .failed(error.description) }
     }
 
-    private init() {
-        device = nil
+    private init(listingFor device: Device?) throws(ModelError) {
+        self.device = device
         runsReference = false
         onlyCounts = true
+        guard let device else { return }
+        try gpu { () throws(GPUError) in
+            commands = try Commands(on: device)
+            commands!.listsPipelinesOnly = true
+            try commands!.begin()
+        }
     }
 
     /// What runs from now on.
@@ -58,15 +64,25 @@ public final class Executor {
     }
 
     /// For plans: see `onlyCounts`.
-    public static func counting() -> Executor { Executor() }
+    public static func counting() throws(ModelError) -> Executor { try Executor(listingFor: nil) }
+
+    /// Counts as well, and lists the pipelines of what it is given to run, as `device` would run it.
+    static func listing(for device: Device) throws(ModelError) -> Executor { try Executor(listingFor: device) }
+
+    /// What a listing executor has found so far, in order of first need.
+    var neededPipelines: [NeededPipeline] { commands?.neededPipelines ?? [] }
 
     // MARK: Memory
 
     public func makeStorage(_ label: String, byteCount: Int) throws(ModelError) -> Storage {
         let rounded = (max(byteCount, 4) + 15) / 16 * 16
         let view: BufferView? =
-            if device == nil { nil } else {
+            if let device, onlyCounts {
+                Allocation(unbackedOn: device, byteCount: rounded, label: label).view
+            } else if device != nil {
                 try gpu { () throws(GPUError) in try arena!.allocate(byteCount: rounded, label: label) }
+            } else {
+                nil
             }
         self.byteCount += (rounded + Arena.alignment - 1) / Arena.alignment * Arena.alignment
         let storage = Storage(label: label, byteCount: rounded, device: view, onHost: runsReference)

@@ -47,7 +47,7 @@ struct MemoryPlan: Equatable {
 struct MemoryPlanner {
     let config: ModelConfig
     let kvFormat: LoadOptions.CacheFormat
-    private let executor = Executor.counting()
+    private let executor: Executor
     private let weights: ModelWeights
     private let weightByteCount: Int
     /// What loading reads of the checkpoint.
@@ -56,6 +56,7 @@ struct MemoryPlanner {
     init(_ checkpoint: Checkpoint, kvFormat: LoadOptions.CacheFormat, predicts: Bool) throws(ModelError) {
         config = checkpoint.config
         self.kvFormat = kvFormat
+        executor = try Executor.counting()
         var loader = WeightLoader(checkpoint: checkpoint, executor: executor)
         weights = try loader.model(config, predicts: predicts)
         weightByteCount = executor.byteCount
@@ -104,7 +105,11 @@ extension Transformer {
         try rehearse(.decode, tokenCount: full, keyCount: min(short, contextLength), outputCount: full)
     }
 
-    private func rehearse(_ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int) throws(ModelError) {
+    /// One step of that many tokens. Returns its logits.
+    @discardableResult
+    func rehearse(
+        _ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int
+    ) throws(ModelError) -> Tensor? {
         let batch = Batch(
             phase: phase, tokens: try tensor("tokens", [tokenCount], words: true),
             positions: try tensor("positions", [tokenCount], words: true),
@@ -112,6 +117,6 @@ extension Transformer {
             pageTable: try tensor("page table", [tokenCount, PagedCache.pageCount(forTokens: keyCount)], words: true),
             firstPosition: 0, keyCount: max(keyCount, 1), keyTotal: tokenCount * keyCount,
             outputRows: Array(0..<outputCount))
-        _ = try forward(batch)
+        return try forward(batch)
     }
 }

@@ -22,13 +22,21 @@ public enum ModelLoader {
         }
         var device: Device?
         if case .vulkan(let name) = choice {
-            do throws(GPUError) { device = try Device.open(name, captureStatistics: options.captureStatistics) } catch {
+            do throws(GPUError) {
+                device = try Device.open(
+                    name, captureStatistics: options.captureStatistics, pipelineCache: options.pipelineCache)
+            } catch {
                 throw .failed(error.description)
             }
         }
         if let device { try checkCache(config, context, options.kvFormat, device.profile) }
         var notes = checkpoint.notes
         let (predicts, byteCount) = try fits(checkpoint, context, options, on: device, notes: &notes)
+        if let device {
+            // While the weights come.
+            device.preparePipelines(
+                try Transformer.neededPipelines(checkpoint, options, contextLength: context, on: device))
+        }
         let executor = try Executor(device: device, check: options.check)
         var loader = WeightLoader(
             checkpoint: checkpoint, executor: executor, totalByteCount: byteCount, progress: progress)

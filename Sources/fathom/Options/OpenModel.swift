@@ -1,6 +1,7 @@
 import ArgumentParser
 import GPU
 import Generation
+import Kernels
 import Model
 import Terminal
 import Text
@@ -44,7 +45,8 @@ extension ModelOptions {
             loaded = try ModelLoader.load(
                 source: source.checkpoint, device: choice,
                 options: LoadOptions(
-                    contextTokens: context, kvFormat: kvCache, check: check, captureStatistics: captureStatistics)
+                    contextTokens: context, kvFormat: kvCache, check: check, captureStatistics: captureStatistics,
+                    pipelineCache: Catalogue.pipelineCache)
             ) { progress in
                 bar.show(progress)
                 return !Interrupt.isRequested
