@@ -9,8 +9,8 @@ public enum Catalogue {
         ExpertSort.self, GroupedLinear.self, ExpertSum.self, Argmax.self,
     ]
 
-    /// What measures a device's limits: tested and gated as kernels are, and used by no model.
-    public static let yardsticks: [any Kernel.Type] = [LimitCopy.self, LimitFMA.self]
+    /// What measures a device's limits and makes random weights: tested and gated as kernels are, and in no model's step.
+    public static let yardsticks: [any Kernel.Type] = [LimitCopy.self, LimitFMA.self, RandomFill.self]
 
     public static var tested: [any Kernel.Type] { kernels + yardsticks }
 
