@@ -14,6 +14,8 @@ public final class Executor {
     private var arena: Arena?
     private var transfer: Transfer?
     private var commands: Commands?
+    /// Of an executor that lists pipelines.
+    private var listing: Commands?
     /// What runs now, for error messages and profiles: "layer 3", and "attention" of it.
     public private(set) var place = ""
     private var operation = ""
@@ -40,9 +42,9 @@ public final class Executor {
         onlyCounts = true
         guard let device else { return }
         try gpu { () throws(GPUError) in
-            commands = try Commands(on: device)
-            commands!.listsPipelinesOnly = true
-            try commands!.begin()
+            listing = try Commands(on: device)
+            listing!.listsPipelinesOnly = true
+            try listing!.begin()
         }
     }
 
@@ -70,7 +72,7 @@ public final class Executor {
     static func listing(for device: Device) throws(ModelError) -> Executor { try Executor(listingFor: device) }
 
     /// What a listing executor has found so far, in order of first need.
-    var neededPipelines: [NeededPipeline] { commands?.neededPipelines ?? [] }
+    var neededPipelines: [NeededPipeline] { listing?.neededPipelines ?? [] }
 
     // MARK: Memory
 
@@ -206,6 +208,10 @@ public final class Executor {
     }
 
     public func run(_ kernel: some Kernel) throws(ModelError) {
+        if onlyCounts {
+            if listing != nil { try gpu { () throws(GPUError) in try kernel.encode(into: &listing!) } }
+            return
+        }
         if device != nil {
             try gpu { () throws(GPUError) in
                 let first = markedCount(&commands!)
@@ -220,8 +226,24 @@ public final class Executor {
         if device != nil { try compare(kernel) }
     }
 
+    /// Runs one kernel outside of any step, and waits for it.
+    func runAlone(_ kernel: some Kernel) throws(ModelError) {
+        if onlyCounts { return }
+        if let device {
+            try gpu { () throws(GPUError) in
+                var commands = try Commands(on: device)
+                try commands.begin()
+                try kernel.encode(into: &commands)
+                try commands.submit()
+                try commands.wait()
+            }
+        }
+        if runsReference { kernel.reference() }
+    }
+
     /// Zeroes a tensor, padding included.
     public func clear(_ tensor: Tensor) throws(ModelError) {
+        if onlyCounts { return }
         if device != nil {
             let first = markedCount(&commands!)
             commands!.fill(tensor.view, word: 0)

@@ -50,14 +50,14 @@ struct MemoryPlanner {
     private let executor: Executor
     private let weights: ModelWeights
     private let weightByteCount: Int
-    /// What loading reads of the checkpoint.
+    /// What loading reads of the source.
     let readByteCount: Int
 
-    init(_ checkpoint: Checkpoint, kvFormat: LoadOptions.CacheFormat, predicts: Bool) throws(ModelError) {
-        config = checkpoint.config
+    init(_ source: any WeightSource, kvFormat: LoadOptions.CacheFormat, predicts: Bool) throws(ModelError) {
+        config = source.config
         self.kvFormat = kvFormat
         executor = try Executor.counting()
-        var loader = WeightLoader(checkpoint: checkpoint, executor: executor)
+        var loader = WeightLoader(source: source, executor: executor)
         weights = try loader.model(config, predicts: predicts)
         weightByteCount = executor.byteCount
         readByteCount = loader.loadedByteCount

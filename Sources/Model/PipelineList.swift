@@ -1,4 +1,3 @@
-import Checkpoint
 import GPU
 import Kernels
 
@@ -6,12 +5,12 @@ extension Transformer {
     /// The pipelines that a conversation needs, the first prefill's first: found by the model's own wiring over an
     /// executor that lists, before there is any memory. What a step needs besides is made then.
     static func neededPipelines(
-        _ checkpoint: Checkpoint, _ options: LoadOptions, contextLength: Int, on device: Device
+        _ source: any WeightSource, _ options: LoadOptions, contextLength: Int, on device: Device
     ) throws(ModelError) -> [NeededPipeline] {
         let executor = try Executor.listing(for: device)
-        var loader = WeightLoader(checkpoint: checkpoint, executor: executor)
+        var loader = WeightLoader(source: source, executor: executor)
         let model = try Transformer(
-            config: checkpoint.config, notes: [], weights: try loader.model(checkpoint.config, predicts: false),
+            config: source.config, notes: [], weights: try loader.model(source.config, predicts: false),
             executor: executor, contextLength: contextLength, kvFormat: options.kvFormat)
         // A step that this device cannot do is an error of whoever asks for it.
         do throws(ModelError) { try model.rehearseConversation() } catch { return executor.neededPipelines }
