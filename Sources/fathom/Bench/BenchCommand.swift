@@ -13,11 +13,19 @@ struct BenchCommand: ParsableCommand {
         abstract: "Measures prefill and decode in tokens a second.",
         discussion: """
             Each repeat computes a prompt of random tokens (the same in every run) and then decodes greedily, end tokens ignored. \
-            One run before, not counted, makes the pipelines. Reported: median, least and most of the repeats; load time; the \
-            process's peak memory and the device's; device, driver and the commit that the program was built from.
+            One run before, not counted, makes the pipelines. Reported: median, least and most of the repeats; on a device the \
+            bytes and operations that a token takes by the kernels' own account, and the part that this is of the device's \
+            limits, measured in the same run; load time; the process's peak memory and the device's; device, driver and the \
+            commit that the program was built from.
+
+            --synthetic needs no files: a published model's shapes with random weights, made on the device.
+
+              fathom bench --synthetic moonlight --format fp8
+              fathom bench --synthetic v3-slice --layers 6 --experts 64 --format bf16
             """)
 
     @OptionGroup(title: "Model") var modelOptions: ModelOptions
+    @OptionGroup(title: "Synthetic model") var syntheticOptions: SyntheticOptions
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of the prompt.", valueName: "n"))
     var prompt = 512
@@ -38,22 +46,31 @@ struct BenchCommand: ParsableCommand {
         where !(1...most).contains(value) {
             throw ValidationError("\(flag): expected 1 to \(most), found \(value)")
         }
+        if modelOptions.model != nil, syntheticOptions.synthetic != nil {
+            throw ValidationError("expected --model or --synthetic, found both")
+        }
     }
 
     func run() throws {
         var modelOptions = modelOptions
         // Room for the run, if nothing else was asked for.
         modelOptions.context = modelOptions.context ?? prompt + generate + 1
-        let opened = try modelOptions.open(needsText: false)
+        let opened = try syntheticOptions.model().map(modelOptions.open) ?? modelOptions.open(needsText: false)
         let speeds = try measure(opened.model)
-        let report = try BenchReport(self, opened, speeds)
+        let work = try BenchWork.measure(opened.model, prompt: tokens(for: opened.model))
+        let report = try BenchReport(self, opened, speeds, work)
         try Output.standard.write(json ? report.json.serialized(pretty: true) + "\n" : report.text)
+    }
+
+    /// The prompt: random tokens, the same in every run.
+    private func tokens(for model: any LanguageModel) -> [Int32] {
+        var random = SeededRandom(seed: 1)
+        return (0..<prompt).map { _ in Int32.random(in: 0..<Int32(model.vocabularySize), using: &random) }
     }
 
     /// Tokens a second of each counted run.
     private func measure(_ model: any LanguageModel) throws -> [(prefill: Double, decode: Double)] {
-        var random = SeededRandom(seed: 1)
-        let tokens = (0..<prompt).map { _ in Int32.random(in: 0..<Int32(model.vocabularySize), using: &random) }
+        let tokens = tokens(for: model)
         let options = GenerationOptions(maxNewTokens: generate + 1)
         let session = try Session(model: model)
         var speeds: [(prefill: Double, decode: Double)] = []
@@ -77,81 +94,4 @@ struct BenchCommand: ParsableCommand {
         }
         return speeds
     }
-}
-
-/// What a bench found, for people and programs.
-private struct BenchReport {
-    private let command: BenchCommand
-    private let opened: OpenedModel
-    private let prefill: [Double]
-    private let decode: [Double]
-    private let processPeak = peakMemory()
-    /// Nil on the CPU.
-    private let driver: String?
-
-    init(_ command: BenchCommand, _ opened: OpenedModel, _ speeds: [(prefill: Double, decode: Double)]) throws {
-        self.command = command
-        self.opened = opened
-        prefill = speeds.map(\.prefill)
-        decode = speeds.map(\.decode)
-        let profile =
-            opened.model.peakDeviceByteCount == nil
-            ? nil : try Device.available().first { $0.name == opened.model.deviceName }
-        driver = profile.map { "\($0.driverName) \($0.driverInfo)".trimmed }
-    }
-
-    var text: String {
-        func row(_ name: String, _ value: String) -> String {
-            "\(name)\(String(repeating: " ", count: 10 - name.count))\(value)\n"
-        }
-        func speed(_ values: [Double]) -> String {
-            "\(fixed(median(values), 1)) tokens/s (\(fixed(values.min()!, 1)) to \(fixed(values.max()!, 1)))"
-        }
-        return row("model", opened.name)
-            + row("device", [opened.model.deviceName, driver].compactMap { $0 }.joined(separator: ", "))
-            + row("prefill", "\(speed(prefill)), \(command.prompt) tokens")
-            + row("decode", "\(speed(decode)), \(command.generate) tokens")
-            + row("load", "\(fixed(opened.loadSeconds, 2)) s")
-            + row(
-                "memory",
-                ([
-                    processPeak.map { "process \(byteText($0))" },
-                    opened.model.peakDeviceByteCount.map { "device \(byteText($0))" },
-                ]
-                .compactMap { $0 }).joined(separator: ", "))
-            + (BuildInfo.commit.map { row("commit", $0) } ?? "")
-    }
-
-    var json: JSONValue {
-        func speed(_ values: [Double], _ tokenCount: Int) -> JSONValue {
-            .object([
-                JSONMember("tokens", JSONValue(tokenCount)),
-                JSONMember("tokens_per_second", JSONValue(median(values))),
-                JSONMember("min", JSONValue(values.min()!)),
-                JSONMember("max", JSONValue(values.max()!)),
-                JSONMember("runs", .array(values.map { JSONValue($0) })),
-            ])
-        }
-        return .object([
-            JSONMember("model", JSONValue(opened.name)),
-            JSONMember("device", JSONValue(opened.model.deviceName)),
-            JSONMember("driver", driver.map { JSONValue($0) } ?? .null),
-            JSONMember("commit", BuildInfo.commit.map { JSONValue($0) } ?? .null),
-            JSONMember("prefill", speed(prefill, command.prompt)),
-            JSONMember("decode", speed(decode, command.generate)),
-            JSONMember("load_seconds", JSONValue(opened.loadSeconds)),
-            JSONMember("peak_process_bytes", processPeak.map { JSONValue($0) } ?? .null),
-            JSONMember("peak_device_bytes", opened.model.peakDeviceByteCount.map { JSONValue($0) } ?? .null),
-        ])
-    }
-}
-
-/// The most memory that the process had (VmHWM, in kB); nil where the system does not tell.
-private func peakMemory() -> Int? {
-    guard let status = try? Input.file("/proc/self/status") else { return nil }
-    for line in Input.lines(status) {
-        let words = String(decoding: line, as: UTF8.self).split { $0 == " " || $0 == "\t" }
-        if words.first == "VmHWM:", words.count == 3, let count = Int(words[1]) { return count * 1024 }
-    }
-    return nil
 }
