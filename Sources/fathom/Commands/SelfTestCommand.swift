@@ -50,7 +50,7 @@ struct SelfTestCommand: ParsableCommand {
         var passed = 0
         var failed = 0
         for kernel in kernels {
-            for kernelCase in kernel.cases {
+            for kernelCase in kernel.cases(on: device.profile) {
                 let outcome = try SelfTest.run(kernelCase, on: device, seed: seed)
                 if outcome.failure == nil { passed += 1 } else { failed += 1 }
                 try Output.standard.write(json ? line(outcome) : row(outcome))
@@ -84,7 +84,7 @@ struct SelfTestCommand: ParsableCommand {
         try commands.begin()
         for kernel in kernels {
             var bench = Workbench(on: device, seed: seed)
-            for kernelCase in kernel.cases {
+            for kernelCase in kernel.cases(on: device.profile) {
                 try kernelCase.make(&bench).encode(into: &commands)
             }
         }
