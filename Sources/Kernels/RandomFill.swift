@@ -83,7 +83,7 @@ public struct RandomFill: Kernel {
     public var cost: Cost { Cost(byteCount: y.byteCount, flopCount: 0) }
     public var tolerance: Tolerance { Tolerance(0, because: "integers, and one rounding that is the same everywhere") }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         let shapes: [(type: ElementType, rows: Int, columns: Int, limit: Int?)] = [
             (.fp8E4M3, 1, 7168, nil), (.fp8E4M3, 131, 197, nil), (.fp8E4M3, 100, 1408, 40_000),
             (.bf16, 1, 2048, nil), (.bf16, 37, 131, nil), (.bf16, 100, 576, 40_000),

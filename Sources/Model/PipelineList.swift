@@ -20,11 +20,24 @@ extension Transformer {
     private func rehearseConversation() throws(ModelError) {
         let most = min(Self.stepTokenCount, contextLength)
         // Variants go by rows: a whole step of a long prompt, the rest of one, a short one; then token after token.
-        let prefills = Set([most, min(64, most), min(16, most), 1]).sorted(by: >).map { (StepPhase.prefill, $0, most) }
-        let decodes = Set([most, contextLength]).sorted().map { (StepPhase.decode, 1, $0) }
-        for (phase, tokens, keys) in prefills + decodes {
-            guard let logits = try rehearse(phase, tokenCount: tokens, keyCount: keys, outputCount: 1) else { continue }
-            try executor.run(Argmax(logits: logits, result: try tensor("best tokens", [1, 2], words: true)))
+        for count in Set([most, min(64, most), min(16, most), 1]).sorted(by: >) {
+            // A conversation's first tokens, then those after others.
+            if expansionRule.expands(start: 0, count: count) {
+                try rehearseChoice(.prefill, tokenCount: count, keyCount: count, expands: true)
+            }
+            try rehearseChoice(.prefill, tokenCount: count, keyCount: most)
         }
+        for keys in Set([most, contextLength]).sorted() { try rehearseChoice(.decode, tokenCount: 1, keyCount: keys) }
+    }
+
+    /// One step and the choice of the next token.
+    private func rehearseChoice(
+        _ phase: StepPhase, tokenCount: Int, keyCount: Int, expands: Bool = false
+    ) throws(ModelError) {
+        guard
+            let logits = try rehearse(
+                phase, tokenCount: tokenCount, keyCount: keyCount, outputCount: 1, expands: expands)
+        else { return }
+        try executor.run(Argmax(logits: logits, result: try tensor("best tokens", [1, 2], words: true)))
     }
 }
