@@ -14,6 +14,8 @@ public final class Executor {
     private var arena: Arena?
     private var transfer: Transfer?
     private var commands: Commands?
+    /// Of an executor that lists pipelines.
+    private var listing: Commands?
     /// What runs now, for error messages and profiles: "layer 3", and "attention" of it.
     public private(set) var place = ""
     private var operation = ""
@@ -34,10 +36,16 @@ public final class Executor {
         do throws(GPUError) { commands = try Commands(on: device) } catch { throw .failed(error.description) }
     }
 
-    private init() {
-        device = nil
+    private init(listingFor device: Device?) throws(ModelError) {
+        self.device = device
         runsReference = false
         onlyCounts = true
+        guard let device else { return }
+        try gpu { () throws(GPUError) in
+            listing = try Commands(on: device)
+            listing!.listsPipelinesOnly = true
+            try listing!.begin()
+        }
     }
 
     /// What runs from now on.
@@ -58,15 +66,25 @@ public final class Executor {
     }
 
     /// For plans: see `onlyCounts`.
-    public static func counting() -> Executor { Executor() }
+    public static func counting() throws(ModelError) -> Executor { try Executor(listingFor: nil) }
+
+    /// Counts as well, and lists the pipelines of what it is given to run, as `device` would run it.
+    static func listing(for device: Device) throws(ModelError) -> Executor { try Executor(listingFor: device) }
+
+    /// What a listing executor has found so far, in order of first need.
+    var neededPipelines: [NeededPipeline] { listing?.neededPipelines ?? [] }
 
     // MARK: Memory
 
     public func makeStorage(_ label: String, byteCount: Int) throws(ModelError) -> Storage {
         let rounded = (max(byteCount, 4) + 15) / 16 * 16
         let view: BufferView? =
-            if device == nil { nil } else {
+            if let device, onlyCounts {
+                Allocation(unbackedOn: device, byteCount: rounded, label: label).view
+            } else if device != nil {
                 try gpu { () throws(GPUError) in try arena!.allocate(byteCount: rounded, label: label) }
+            } else {
+                nil
             }
         self.byteCount += (rounded + Arena.alignment - 1) / Arena.alignment * Arena.alignment
         let storage = Storage(label: label, byteCount: rounded, device: view, onHost: runsReference)
@@ -190,6 +208,10 @@ public final class Executor {
     }
 
     public func run(_ kernel: some Kernel) throws(ModelError) {
+        if onlyCounts {
+            if listing != nil { try gpu { () throws(GPUError) in try kernel.encode(into: &listing!) } }
+            return
+        }
         if device != nil {
             try gpu { () throws(GPUError) in
                 let first = markedCount(&commands!)
@@ -204,8 +226,24 @@ public final class Executor {
         if device != nil { try compare(kernel) }
     }
 
+    /// Runs one kernel outside of any step, and waits for it.
+    func runAlone(_ kernel: some Kernel) throws(ModelError) {
+        if onlyCounts { return }
+        if let device {
+            try gpu { () throws(GPUError) in
+                var commands = try Commands(on: device)
+                try commands.begin()
+                try kernel.encode(into: &commands)
+                try commands.submit()
+                try commands.wait()
+            }
+        }
+        if runsReference { kernel.reference() }
+    }
+
     /// Zeroes a tensor, padding included.
     public func clear(_ tensor: Tensor) throws(ModelError) {
+        if onlyCounts { return }
         if device != nil {
             let first = markedCount(&commands!)
             commands!.fill(tensor.view, word: 0)

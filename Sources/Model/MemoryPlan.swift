@@ -47,16 +47,17 @@ struct MemoryPlan: Equatable {
 struct MemoryPlanner {
     let config: ModelConfig
     let kvFormat: LoadOptions.CacheFormat
-    private let executor = Executor.counting()
+    private let executor: Executor
     private let weights: ModelWeights
     private let weightByteCount: Int
-    /// What loading reads of the checkpoint.
+    /// What loading reads of the source.
     let readByteCount: Int
 
-    init(_ checkpoint: Checkpoint, kvFormat: LoadOptions.CacheFormat, predicts: Bool) throws(ModelError) {
-        config = checkpoint.config
+    init(_ source: any WeightSource, kvFormat: LoadOptions.CacheFormat, predicts: Bool) throws(ModelError) {
+        config = source.config
         self.kvFormat = kvFormat
-        var loader = WeightLoader(checkpoint: checkpoint, executor: executor)
+        executor = try Executor.counting()
+        var loader = WeightLoader(source: source, executor: executor)
         weights = try loader.model(config, predicts: predicts)
         weightByteCount = executor.byteCount
         readByteCount = loader.loadedByteCount
@@ -108,9 +109,11 @@ extension Transformer {
         try rehearse(.decode, tokenCount: full, keyCount: min(short, contextLength), outputCount: full)
     }
 
-    private func rehearse(
+    /// One step of that many tokens, with the cache's keys and values expanded or not. Returns its logits.
+    @discardableResult
+    func rehearse(
         _ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int, expands: Bool = false
-    ) throws(ModelError) {
+    ) throws(ModelError) -> Tensor? {
         var batch = Batch(
             phase: phase, tokens: try tensor("tokens", [tokenCount], words: true),
             positions: try tensor("positions", [tokenCount], words: true),
@@ -123,6 +126,6 @@ extension Transformer {
                 firstToken: 0, tokenCount: tokenCount, position: keyCount - tokenCount, firstKey: 0)
             batch.expansion = try makeExpansion([run], keyRows: Array(repeating: 0, count: keyCount))
         }
-        _ = try forward(batch)
+        return try forward(batch)
     }
 }
