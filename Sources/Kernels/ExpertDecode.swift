@@ -133,7 +133,7 @@ public struct ExpertGateUp: Kernel {
 
     public var tolerance: Tolerance { .sum(of: 4 * x.columns) }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         // Tokens, k, experts, H, I.
         let shapes = [
             (1, 3, 8, 100, 72), (7, 3, 9, 131, 37), (2, 8, 16, 256, 64), (1, 2, 3, 7168, 17), (1, 1, 1, 64, 2048),
@@ -224,7 +224,7 @@ public struct ExpertDown: Kernel {
 
     public var tolerance: Tolerance { .sum(of: h.columns * experts.columns) }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         // Tokens, k, experts, I, H.
         let shapes = [
             (1, 3, 8, 100, 72), (7, 3, 9, 131, 37), (2, 8, 16, 256, 64), (1, 2, 3, 2048, 60), (1, 1, 1, 20, 7168),

@@ -49,7 +49,7 @@ public struct ExpertSort: Kernel {
     public var cost: Cost { Cost(byteCount: 12 * assignments.rows + 4 * offsets.rows, flopCount: 0) }
     public var tolerance: Tolerance { Tolerance(0, because: "integers") }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         [(1, 8, 256), (7, 3, 9), (43, 3, 16), (2048, 8, 256), (127, 8, 384), (300, 1, 1)].map { tokens, topK, count in
             KernelCase("\(tokens) × \(topK) of \(count)") { bench throws(GPUError) in
                 ExpertSort(

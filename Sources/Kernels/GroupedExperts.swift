@@ -80,7 +80,7 @@ public struct GroupedLinear: Kernel {
 
     public var tolerance: Tolerance { .sum(of: x.columns) }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         // Tokens, k, experts, K, N, whether x has one row for each assignment.
         let shapes = [
             (1, 3, 8, 100, 72, false), (7, 3, 9, 131, 37, true), (50, 4, 8, 128, 40, false), (3, 2, 4, 7168, 32, false),
@@ -157,7 +157,7 @@ public struct ExpertSum: Kernel {
 
     public var tolerance: Tolerance { .sum(of: routing.columns) }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         [(1, 8, 7168), (7, 3, 72), (5, 6, 131), (64, 4, 256)].map { tokens, topK, width in
             KernelCase("\(tokens) × \(topK) × \(width)") { bench throws(GPUError) in
                 ExpertSum(

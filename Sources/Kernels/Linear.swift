@@ -9,12 +9,13 @@ public enum LinearPhase: Sendable { case decode, prefill }
 ///
 /// `x: [T, K], F32`; `weight: [N, K]`, any format; `y: [T, N], F32`.
 /// Source: `linear` and `fp8_gemm` in DeepSeek-V3's inference/model.py and kernel.py, activations kept in F32.
-public struct Linear: Kernel {
+public struct Linear: VariedKernel {
     public static let name = "linear"
     let phase: LinearPhase
     let x: Tensor
     let weight: Weight
     let y: Tensor
+    public var variant: Variant?
     /// Most bytes of one binding; nil for what the device binds. Larger weights take several dispatches.
     var bindingLimit: Int?
 
@@ -31,36 +32,51 @@ public struct Linear: Kernel {
 
     public var outputs: [Tensor] { [y] }
 
+    public var choice: String { "\(Self.name) \(phase) \(weight.codes.type)" }
+
+    public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(phase, weight.codes.type, profile) }
+
+    static func variants(_ phase: LinearPhase, _ type: ElementType, _ profile: DeviceProfile) -> [Variant] {
+        if phase == .decode { return profile.narrowSubgroup == nil ? [.rows] : [.lanes(2), .rows] }
+        return productVariants(type, profile)
+    }
+
     public func encode(into commands: inout Commands) throws(GPUError) {
+        let variant = variant(on: commands.device)
         for slab in weight.slabs(limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange) {
-            let tokenCount = UInt32(x.rows)
-            let columns = UInt32(x.columns)
-            let firstRow = UInt32(slab.lowerBound)
-            let rowCount = UInt32(slab.count)
-            let chunkPitch = UInt32(weight.chunkPitch)
-            let scalePitch = UInt32(weight.scalePitch)
             let codes = weight.codes.rows(slab).view
-            switch phase {
-            case .decode:
-                let shader = GemvShader(
-                    constants: .init(format: weight.format),
-                    params: .init(
-                        tokenCount: tokenCount, columns: columns, firstRow: firstRow, rowCount: rowCount,
-                        chunkPitch: chunkPitch, scalePitch: scalePitch, xPitch: UInt32(x.pitch),
-                        yPitch: UInt32(y.pitch)),
-                    bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view))
-                try commands.dispatch(shader, groups: (ceilDivide(slab.count, 16), ceilDivide(x.rows, 4), 1))
-            case .prefill:
-                let shader = GemmShader(
-                    constants: .init(format: weight.format),
-                    params: .init(
-                        tokenCount: tokenCount, columns: columns, firstRow: firstRow, rowCount: rowCount,
-                        chunkPitch: chunkPitch, scalePitch: scalePitch, xPitch: UInt32(x.pitch),
-                        yPitch: UInt32(y.pitch)),
-                    bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view))
-                try commands.dispatch(shader, groups: (ceilDivide(slab.count, 32), ceilDivide(x.rows, 32), 1))
+            switch variant.form {
+            case .rows:
+                try commands.dispatch(
+                    GemvShader(
+                        constants: .init(format: weight.format), params: params(slab),
+                        bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view)),
+                    groups: (ceilDivide(slab.count, 16), ceilDivide(x.rows, 4), 1))
+            case .lanes:
+                let tokens = variant.tokens == 0 ? lanesTokens(for: x.rows) : variant.tokens
+                try commands.dispatch(
+                    LinearLanesShader(
+                        constants: .init(
+                            format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(tokens),
+                            subgroup: UInt32(commands.device.profile.subgroupSize)),
+                        params: params(slab),
+                        bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view)),
+                    groups: (ceilDivide(slab.count, 64 * variant.rows), ceilDivide(x.rows, tokens), 1))
+            case .tiles:
+                try commands.dispatch(
+                    GemmShader(
+                        constants: .init(format: weight.format), params: params(slab),
+                        bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view)),
+                    groups: (ceilDivide(slab.count, 32), ceilDivide(x.rows, 32), 1))
             }
         }
+    }
+
+    private func params<P: LinearParams>(_ slab: Range<Int>) -> P {
+        P(
+            tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
+            rowCount: UInt32(slab.count), chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
+            xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch))
     }
 
     public func reference() {
@@ -81,7 +97,7 @@ public struct Linear: Kernel {
 
     public var tolerance: Tolerance { .sum(of: x.columns) }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         let formats: [ElementType] = [.f32, .bf16, .f16, .fp8E4M3]
         // Rows of activations, K, N: ragged, prime, tiles' edges, the models' widths in one direction.
         let shapes = [
@@ -89,20 +105,23 @@ public struct Linear: Kernel {
             (2, 1536, 192),
         ]
         return [LinearPhase.decode, .prefill].flatMap { phase in
-            shapes.flatMap { tokens, columns, rows in
-                formats.map { type in
-                    KernelCase("\(phase), \(tokens) × \(columns) to \(rows), \(type)") { bench throws(GPUError) in
+            formats.flatMap { type in
+                let variants = variants(phase, type, profile)
+                return shapes.flatMap { tokens, columns, rows in
+                    KernelCase.eachVariant(
+                        variants, "\(phase), \(tokens) × \(columns) to \(rows), \(type)"
+                    ) { bench throws(GPUError) in
                         try sample(&bench, phase, tokens, columns, rows, type)
                     }
                 }
-            }
-                + formats.map { type in
-                    KernelCase("\(phase), 3 × 100 to 300, \(type), bound by 48 rows") { bench throws(GPUError) in
+                    + KernelCase.eachVariant(
+                        variants, "\(phase), 3 × 100 to 300, \(type), bound by 48 rows"
+                    ) { bench throws(GPUError) in
                         var kernel = try sample(&bench, phase, 3, 100, 300, type)
                         kernel.bindingLimit = 50 * kernel.weight.codes.pitch * type.byteCount
                         return kernel
                     }
-                }
+            }
         }
     }
 
@@ -115,6 +134,16 @@ public struct Linear: Kernel {
             y: try bench.output("y", [tokens, rows]))
     }
 }
+
+/// The parameters that every form of the product takes.
+private protocol LinearParams {
+    init(
+        tokenCount: UInt32, columns: UInt32, firstRow: UInt32, rowCount: UInt32, chunkPitch: UInt32, scalePitch: UInt32,
+        xPitch: UInt32, yPitch: UInt32)
+}
+extension GemvShader.Params: LinearParams {}
+extension GemmShader.Params: LinearParams {}
+extension LinearLanesShader.Params: LinearParams {}
 
 /// Σ_k row[k] · x[k], in the order of k.
 func dotProduct(_ row: [Float], _ x: UnsafePointer<Float>) -> Float {

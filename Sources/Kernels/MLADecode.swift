@@ -101,7 +101,7 @@ public struct MLADecode: Kernel {
         )
     }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         MLAShape.samples.flatMap { name, shape in
             [ElementType.f32, .bf16].map { type in
                 KernelCase("\(name), \(type)") { bench throws(GPUError) in
@@ -179,7 +179,7 @@ public struct MLACombine: Kernel {
     }
     public var tolerance: Tolerance { Tolerance(1e-5, because: "the device's exponential and a handful of FP32 sums") }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         MLAShape.samples.map { name, shape in
             KernelCase(name) { bench throws(GPUError) in
                 let positions: [UInt32] = [0, 255, 256, 700]

@@ -93,7 +93,7 @@ public struct MLAPrefill: Kernel {
             1e-4, because: "the device's exponential (2^-20 relative at these scores) and FP32 sums over the positions")
     }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         let shapes =
             MLAShape.samples + [
                 (

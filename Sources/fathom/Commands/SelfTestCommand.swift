@@ -28,6 +28,9 @@ struct SelfTestCommand: ParsableCommand {
     @Flag(help: "Compile every pipeline and report what the driver tells of its code; run nothing.")
     var compileOnly = false
 
+    @Flag(help: "x")
+    var isa = false
+
     @Flag(help: "Print a JSON object a line.")
     var json = false
 
@@ -50,7 +53,7 @@ struct SelfTestCommand: ParsableCommand {
         var passed = 0
         var failed = 0
         for kernel in kernels {
-            for kernelCase in kernel.cases {
+            for kernelCase in kernel.cases(on: device.profile) {
                 let outcome = try SelfTest.run(kernelCase, on: device, seed: seed)
                 if outcome.failure == nil { passed += 1 } else { failed += 1 }
                 try Output.standard.write(json ? line(outcome) : row(outcome))
@@ -84,7 +87,7 @@ struct SelfTestCommand: ParsableCommand {
         try commands.begin()
         for kernel in kernels {
             var bench = Workbench(on: device, seed: seed)
-            for kernelCase in kernel.cases {
+            for kernelCase in kernel.cases(on: device.profile) {
                 try kernelCase.make(&bench).encode(into: &commands)
             }
         }
@@ -93,6 +96,10 @@ struct SelfTestCommand: ParsableCommand {
         }
         for (module, constants, pipeline) in device.knownPipelines {
             let variant = constants.map(String.init).joined(separator: ",")
+            if isa {
+                try Output.standard.write("== \(module) \(variant)\n\(try pipeline.assembly(on: device) ?? "-")\n")
+                continue
+            }
             let statistics = try pipeline.statistics(on: device)
             let members = statistics.map { JSONMember($0.name, JSONValue($0.value)) }
             let spills = statistics.filter { $0.name.lowercased().contains("spill") }.reduce(0) { $0 + $1.value }
