@@ -98,18 +98,35 @@ public struct Commands: ~Copyable {
 
     /// Records one dispatch of `groups` workgroups.
     public mutating func dispatch(_ shader: some ComputeShader, groups: (Int, Int, Int)) throws(GPUError) {
+        let name = type(of: shader).module.name
+        let most = device.profile.maxWorkgroupCount
+        precondition(groups.0 > 0 && groups.1 > 0 && groups.2 > 0, "\(name): \(groups) workgroups")
+        guard groups.0 <= most[0], groups.1 <= most[1], groups.2 <= most[2] else {
+            throw GPUError(
+                call: "vkCmdDispatch", result: .notSupported,
+                object: "kernel \(name): \(groups) workgroups where the device takes \(most)")
+        }
+        try dispatch(shader, .fixed(groups.0, groups.1, groups.2))
+    }
+
+    /// Records one dispatch whose numbers of workgroups are read when it runs: three U32 at the start of `groups`. What
+    /// writes them keeps them within the device's limits.
+    public mutating func dispatch(_ shader: some ComputeShader, indirect groups: BufferView) throws(GPUError) {
+        precondition(
+            groups.byteCount >= 12 && groups.offset % 4 == 0,
+            "\(groups.allocation.label): workgroups at \(groups.offset)")
+        try dispatch(shader, .indirect(groups))
+    }
+
+    private enum Workgroups {
+        case fixed(Int, Int, Int)
+        case indirect(BufferView)
+    }
+
+    private mutating func dispatch(_ shader: some ComputeShader, _ groups: Workgroups) throws(GPUError) {
         let module = type(of: shader).module
         let views = shader.views
         let limits = device.profile
-        precondition(groups.0 > 0 && groups.1 > 0 && groups.2 > 0, "\(module.name): \(groups) workgroups")
-        guard groups.0 <= limits.maxWorkgroupCount[0], groups.1 <= limits.maxWorkgroupCount[1],
-            groups.2 <= limits.maxWorkgroupCount[2]
-        else {
-            throw GPUError(
-                call: "vkCmdDispatch", result: .notSupported,
-                object: "kernel \(module.name): \(groups) workgroups where the device takes \(limits.maxWorkgroupCount)"
-            )
-        }
         var ranges: [fv_range] = []
         ranges.reserveCapacity(views.count)
         for (view, binding) in zip(views, module.bindings) {
@@ -132,13 +149,13 @@ public struct Commands: ~Copyable {
         if listsPipelinesOnly { return list(module, shader.constantWords) }
         let pipeline = try device.pipeline(for: module, constants: shader.constantWords)
         let words = shader.pushConstantWords
-        let mark = openMark(zip(views, module.bindings).map { ($0, $1.access) })
-        let code = withUnsafePointer(to: pipeline.raw) {
-            fv_dispatch(
-                handle, $0, ranges, UInt32(ranges.count), words, UInt32(words.count * 4), UInt32(groups.0),
-                UInt32(groups.1), UInt32(groups.2))
+        var accesses = zip(views, module.bindings).map { ($0, $1.access) }
+        if case .indirect(let view) = groups {
+            accesses.append((view, .read))
+            retain(view.allocation)
         }
-        try check(code, "vkAllocateDescriptorSets", "kernel \(module.name)")
+        let mark = openMark(accesses)
+        try record(groups, pipeline, ranges, words)
         if repeatedShare > 0 { try repeatPart(of: groups, pipeline, ranges, words) }
         closeMark(mark, module.name, shader.constantWords.map(\.bits))
         dispatchCount += 1
@@ -150,20 +167,35 @@ public struct Commands: ~Copyable {
         neededPipelines.append(NeededPipeline(module: module, constants: constants))
     }
 
-    private mutating func repeatPart(
-        of groups: (Int, Int, Int), _ pipeline: Pipeline, _ ranges: [fv_range], _ words: [UInt32]
+    private func record(
+        _ groups: Workgroups, _ pipeline: Pipeline, _ ranges: [fv_range], _ words: [UInt32]
     ) throws(GPUError) {
-        fv_barrier(handle)
-        // The longest side is cut: what is left is nearest to the share.
-        var sides = [groups.0, groups.1, groups.2]
-        let longest = sides.indices.max { sides[$0] < sides[$1] }!
-        sides[longest] = max(1, Int((Double(sides[longest]) * repeatedShare).rounded()))
+        let byteCount = UInt32(words.count * 4)
         let code = withUnsafePointer(to: pipeline.raw) {
-            fv_dispatch(
-                handle, $0, ranges, UInt32(ranges.count), words, UInt32(words.count * 4), UInt32(sides[0]),
-                UInt32(sides[1]), UInt32(sides[2]))
+            switch groups {
+            case .fixed(let x, let y, let z):
+                fv_dispatch(
+                    handle, $0, ranges, UInt32(ranges.count), words, byteCount, UInt32(x), UInt32(y), UInt32(z))
+            case .indirect(let view):
+                fv_dispatch_indirect(
+                    handle, $0, ranges, UInt32(ranges.count), words, byteCount, view.allocation.raw.buffer,
+                    UInt64(view.offset))
+            }
         }
         try check(code, "vkAllocateDescriptorSets", "kernel \(pipeline.module.name)")
+    }
+
+    private func repeatPart(
+        of groups: Workgroups, _ pipeline: Pipeline, _ ranges: [fv_range], _ words: [UInt32]
+    ) throws(GPUError) {
+        // What an indirect dispatch does is not the host's to cut.
+        guard case .fixed(let x, let y, let z) = groups else { return }
+        fv_barrier(handle)
+        // The longest side is cut: what is left is nearest to the share.
+        var sides = [x, y, z]
+        let longest = sides.indices.max { sides[$0] < sides[$1] }!
+        sides[longest] = max(1, Int((Double(sides[longest]) * repeatedShare).rounded()))
+        try record(.fixed(sides[0], sides[1], sides[2]), pipeline, ranges, words)
     }
 
     public mutating func copy(from source: BufferView, to destination: BufferView) {

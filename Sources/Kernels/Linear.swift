@@ -53,7 +53,7 @@ public struct Linear: VariedKernel {
                         bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view)),
                     groups: (ceilDivide(slab.count, 16), ceilDivide(x.rows, 4), 1))
             case .lanes:
-                let tokens = variant.tokens == 0 ? lanesTokens(for: x.rows) : variant.tokens
+                let tokens = lanesTokens(for: x.rows, atMost: variant.tokens)
                 try commands.dispatch(
                     LinearLanesShader(
                         constants: .init(

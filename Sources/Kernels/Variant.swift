@@ -50,10 +50,15 @@ extension VariedKernel {
     /// The variant that `encode` runs: this value's own, else what the device's choices name, by kernel or by `choice`,
     /// else the first that it can run.
     public func variant(on device: Device) -> Variant {
-        if let variant { return variant }
-        let all = variants(on: device.profile)
-        let wanted = device.chosenVariants[[Self.name, choice]]
-        return all.first { wanted.contains($0.name) } ?? all[0]
+        variant ?? device.variant(among: variants(on: device.profile), [Self.name, choice])
+    }
+}
+
+extension Device {
+    /// The first of the variants that is named for one of the keys, else the first.
+    func variant(among variants: [Variant], _ keys: [String]) -> Variant {
+        let wanted = chosenVariants[keys]
+        return variants.first { wanted.contains($0.name) } ?? variants[0]
     }
 }
 
@@ -88,5 +93,7 @@ func productVariants(_ type: ElementType, _ profile: DeviceProfile) -> [Variant]
     return (type == .fp8E4M3 ? [.lanes(4, 8), .lanes(2, 8)] : [.lanes(2, 8), .lanes(4, 8)]) + [.tiles]
 }
 
-/// Rows at once for so many: the smallest power of two that holds them, at most eight.
-func lanesTokens(for count: Int) -> Int { count <= 1 ? 1 : count <= 2 ? 2 : count <= 4 ? 4 : 8 }
+/// Rows at once for so many: the smallest power of two that holds them, at most eight or what the variant says (0: nothing).
+func lanesTokens(for count: Int, atMost limit: Int = 0) -> Int {
+    min(count <= 1 ? 1 : count <= 2 ? 2 : count <= 4 ? 4 : 8, limit == 0 ? 8 : limit)
+}
