@@ -1,0 +1,65 @@
+/// What a kernel's compiled code must show, whichever device it was compiled for. What no rule says, any kernel may do;
+/// none may spill.
+public struct CodeRule: Sendable {
+    /// The shader's name.
+    public let kernel: String
+    /// Loads of 16 bytes there must be, the weights' among them; with such a number, none may be of one or two bytes.
+    var wideLoads = 0
+    /// Whether the products are to be done by matrix units.
+    var needsMatrixUnits = false
+    /// Subgroups that a SIMD must have room for, as the driver counts them: they compute while others wait for memory.
+    var subgroups = 2
+    /// Bytes of each thread's arrays that may be in memory because an index is not known to the compiler.
+    var privateByteCount = 0
+
+    public static let table = [
+        CodeRule(kernel: "embedding", wideLoads: 1, subgroups: 8),
+        CodeRule(kernel: "gemv", wideLoads: 5, subgroups: 8),
+        CodeRule(kernel: "gemm", wideLoads: 5),
+        CodeRule(kernel: "grouped_gemm", wideLoads: 5),
+        CodeRule(kernel: "expert_gate_up", wideLoads: 3, subgroups: 8),
+        CodeRule(kernel: "expert_down", wideLoads: 2, subgroups: 8),
+        CodeRule(kernel: "mla_query", wideLoads: 1, subgroups: 8),
+        CodeRule(kernel: "mla_value", wideLoads: 1, subgroups: 8),
+        CodeRule(kernel: "limit_copy", wideLoads: 1, subgroups: 8),
+        // Its last loop ends at the last head: one compiler does not unroll that, and keeps the sums in memory.
+        CodeRule(kernel: "mla_prefill", privateByteCount: 128),
+    ]
+
+    /// The rule for a shader: the table's, or that of all others. A name with "matrix" in it promises matrix units.
+    static func rule(for kernel: String) -> CodeRule {
+        var rule = table.first { $0.kernel == kernel } ?? CodeRule(kernel: kernel)
+        if kernel.contains("matrix") { rule.needsMatrixUnits = true }
+        return rule
+    }
+
+    /// What of the code breaks the rule; what the driver does not tell breaks what depends on it.
+    func findings(in code: CompiledShader) -> [String] {
+        var found: [String] = []
+        switch code.spills {
+        case .some(0): break
+        case .some(let count): found.append("spills \(count) registers")
+        case nil: found.append("the driver does not tell whether it spills")
+        }
+        if let bytes = code.privateByteCount, bytes > privateByteCount {
+            found.append("keeps \(bytes) bytes a thread in memory, at most \(privateByteCount) expected")
+        }
+        if let have = code.subgroupsPerSIMD, have < subgroups {
+            found.append("a SIMD has room for \(have) of its subgroups, at least \(subgroups) expected")
+        }
+        guard wideLoads > 0 || needsMatrixUnits else { return found }
+        guard let mix = code.instructions else {
+            return found + ["the driver shows no code to look for its instructions in"]
+        }
+        if mix.wideLoads < wideLoads {
+            found.append("\(mix.wideLoads) of its \(mix.loads) loads are of 16 bytes, at least \(wideLoads) expected")
+        }
+        if wideLoads > 0, mix.narrowLoads > 0 {
+            found.append("\(mix.narrowLoads) of its \(mix.loads) loads are of one or two bytes, none expected")
+        }
+        if needsMatrixUnits, mix.matrix == 0 {
+            found.append("none of its \(mix.total) instructions uses matrix units")
+        }
+        return found
+    }
+}
