@@ -18,6 +18,7 @@ public struct Variant: Hashable, Sendable {
 
     public static let rows = Variant(form: .rows, rows: 0, tokens: 0)
     public static let tiles = Variant(form: .tiles, rows: 0, tokens: 0)
+    public static let lanes = Variant(form: .lanes, rows: 0, tokens: 0)
     /// - Parameter tokens: 0 for as many as there are, up to eight.
     public static func lanes(_ rows: Int, _ tokens: Int = 0) -> Variant {
         Variant(form: .lanes, rows: rows, tokens: tokens)

@@ -36,7 +36,8 @@ extension Transformer {
         case .decode: try decode(query, view, batch, latent)
         case .prefill:
             try executor.run(
-                MLAPrefill(shape: shape, query: query, cache: view, latent: latent, scale: config.softmaxScale))
+                MLAAbsorbed(
+                    shape: shape, query: query, cache: view, splitCount: nil, y: latent, scale: config.softmaxScale))
         }
         let values = try tensor("values", [tokens, shape.heads * shape.vHeadDim])
         try executor.run(MLAValue(shape: shape, latent: latent, kvB: weights.kvB, y: values))
@@ -48,9 +49,8 @@ extension Transformer {
         let splits = batch.splitCount
         let partials = try tensor("partials", [query.rows, shape.heads * splits * (shape.kvLoraRank + 2)])
         try executor.run(
-            MLADecode(
-                shape: shape, query: query, cache: cache, partials: partials, splitCount: splits,
-                scale: config.softmaxScale))
+            MLAAbsorbed(
+                shape: shape, query: query, cache: cache, splitCount: splits, y: partials, scale: config.softmaxScale))
         try executor.run(
             MLACombine(
                 shape: shape, partials: partials, positions: batch.positions, latent: latent, splitCount: splits))

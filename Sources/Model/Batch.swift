@@ -18,7 +18,7 @@ struct Batch {
     var bestAmong: Int?
 
     var tokenCount: Int { tokens.rows }
-    var splitCount: Int { MLADecode.splitCount(forKeys: keyCount) }
+    var splitCount: Int { MLAAbsorbed.splitCount(forKeys: keyCount) }
 }
 
 /// Memory for a step's intermediate values, by name; kept and reused, grown where a step needs more.

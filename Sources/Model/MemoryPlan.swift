@@ -95,12 +95,12 @@ extension Transformer {
     func rehearseSteps() throws(ModelError) {
         let full = min(Self.stepTokenCount, contextLength)
         try rehearse(.prefill, tokenCount: full, keyCount: contextLength, outputCount: 1)
-        let splits = MLADecode.splitCount(forKeys: contextLength)
+        let splits = MLAAbsorbed.splitCount(forKeys: contextLength)
         try rehearse(.decode, tokenCount: 1, keyCount: contextLength, outputCount: 1)
         let sequences = min(full, Self.decodeTokenCount(forSplits: splits))
         try rehearse(.decode, tokenCount: sequences, keyCount: contextLength, outputCount: sequences)
         // Many short sequences at once need the most of everything else.
-        let short = MLADecode.splitKeyCount
+        let short = MLAAbsorbed.splitKeyCount
         try rehearse(.decode, tokenCount: full, keyCount: min(short, contextLength), outputCount: full)
     }
 

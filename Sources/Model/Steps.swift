@@ -40,7 +40,7 @@ extension Transformer: LanguageModel {
         let longest = items.map { cache.tokenCount(of: $0.sequence) + $0.tokens.count }.max() ?? 0
         let size =
             phase == .prefill
-            ? Self.stepTokenCount : Self.decodeTokenCount(forSplits: max(1, MLADecode.splitCount(forKeys: longest)))
+            ? Self.stepTokenCount : Self.decodeTokenCount(forSplits: max(1, MLAAbsorbed.splitCount(forKeys: longest)))
         var parts: [[Run]] = []
         var current: [Run] = []
         var room = size

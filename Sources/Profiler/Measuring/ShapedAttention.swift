@@ -54,24 +54,25 @@ extension ModelShapes {
         )
         if phase == .prefill {
             let attend: Case = (
-                MLAPrefill.name, "mla_prefill, \(keys) keys",
+                MLAAbsorbed.name, "mla_absorbed, \(keys) keys",
                 { bench, tokens throws(GPUError) in
-                    MLAPrefill(
+                    MLAAbsorbed(
                         shape: shape, query: try query(&bench, tokens), cache: try cache(&bench, tokens),
-                        latent: try bench.output("latent", .f32, [tokens, shape.heads * shape.kvLoraRank]),
-                        scale: scale)
+                        splitCount: nil,
+                        y: try bench.output("latent", .f32, [tokens, shape.heads * shape.kvLoraRank]), scale: scale)
                 }
             )
             return [append, absorb, attend, value]
         }
-        let splits = MLADecode.splitCount(forKeys: keys)
+        let splits = MLAAbsorbed.splitCount(forKeys: keys)
         let width = shape.heads * splits * (shape.kvLoraRank + 2)
         let attend: Case = (
-            MLADecode.name, "mla_decode, \(keys) keys",
+            MLAAbsorbed.name, "mla_absorbed in splits, \(keys) keys",
             { bench, tokens throws(GPUError) in
-                MLADecode(
+                MLAAbsorbed(
                     shape: shape, query: try query(&bench, tokens), cache: try cache(&bench, tokens),
-                    partials: try bench.output("partials", .f32, [tokens, width]), splitCount: splits, scale: scale)
+                    splitCount: splits,
+                    y: try bench.output("partials", .f32, [tokens, width]), scale: scale)
             }
         )
         let combine: Case = (
