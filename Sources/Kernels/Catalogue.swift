@@ -7,7 +7,7 @@ public enum Catalogue {
     ]
 
     /// What measures a device's limits: tested and gated as kernels are, and used by no model.
-    public static let yardsticks: [any Kernel.Type] = [LimitCopy.self, LimitFMA.self]
+    public static let yardsticks: [any Kernel.Type] = [LimitCopy.self, LimitFMA.self, LimitMatrix.self]
 
     public static var tested: [any Kernel.Type] { kernels + yardsticks }
 }

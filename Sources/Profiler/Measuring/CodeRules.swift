@@ -1,5 +1,8 @@
-/// What a kernel's compiled code must show, whichever device it was compiled for. What no rule says, any kernel may do;
-/// none may spill.
+import GPU
+import Kernels
+
+/// What a kernel's compiled code must show, whichever device it was compiled for. None may spill registers or keep a
+/// thread's arrays in memory.
 public struct CodeRule: Sendable {
     /// The shader's name.
     public let kernel: String
@@ -9,8 +12,6 @@ public struct CodeRule: Sendable {
     var needsMatrixUnits = false
     /// Subgroups that a SIMD must have room for, as the driver counts them: they compute while others wait for memory.
     var subgroups = 2
-    /// Bytes of each thread's arrays that may be in memory because an index is not known to the compiler.
-    var privateByteCount = 0
 
     public static let table = [
         CodeRule(kernel: "embedding", wideLoads: 1, subgroups: 8),
@@ -22,8 +23,8 @@ public struct CodeRule: Sendable {
         CodeRule(kernel: "mla_query", wideLoads: 1, subgroups: 8),
         CodeRule(kernel: "mla_value", wideLoads: 1, subgroups: 8),
         CodeRule(kernel: "limit_copy", wideLoads: 1, subgroups: 8),
-        // Its last loop ends at the last head: one compiler does not unroll that, and keeps the sums in memory.
-        CodeRule(kernel: "mla_prefill", privateByteCount: 128),
+        // Its 19 to 22 KB of shared memory a workgroup leave no room for more where a SIMD is a quarter of 64 KB.
+        CodeRule(kernel: "mla_absorbed", subgroups: 1),
     ]
 
     /// The rule for a shader: the table's, or that of all others. A name with "matrix" in it promises matrix units.
@@ -31,6 +32,17 @@ public struct CodeRule: Sendable {
         var rule = table.first { $0.kernel == kernel } ?? CodeRule(kernel: kernel)
         if kernel.contains("matrix") { rule.needsMatrixUnits = true }
         return rule
+    }
+
+    /// Why the code of all kernels together is not what is wanted of a device: nothing uses the matrix units that it has.
+    public static func findings(inAll shaders: [CompiledShader], on profile: DeviceProfile) -> [String] {
+        guard let shape = LimitMatrix.shape(of: profile), !shaders.contains(where: { $0.name.contains("matrix") })
+        else {
+            return []
+        }
+        return [
+            "the device multiplies \(shape.m) × \(shape.n) × \(shape.k) matrices, but no kernel for that was compiled"
+        ]
     }
 
     /// What of the code breaks the rule; what the driver does not tell breaks what depends on it.
@@ -41,8 +53,8 @@ public struct CodeRule: Sendable {
         case .some(let count): found.append("spills \(count) registers")
         case nil: found.append("the driver does not tell whether it spills")
         }
-        if let bytes = code.privateByteCount, bytes > privateByteCount {
-            found.append("keeps \(bytes) bytes a thread in memory, at most \(privateByteCount) expected")
+        if let bytes = code.privateByteCount, bytes > 0 {
+            found.append("keeps \(bytes) bytes a thread in memory, as for an array whose index is not known beforehand")
         }
         if let have = code.subgroupsPerSIMD, have < subgroups {
             found.append("a SIMD has room for \(have) of its subgroups, at least \(subgroups) expected")

@@ -7,7 +7,7 @@ public struct CompiledShader: Sendable {
     /// Everything that the driver counts, by its own names.
     public let statistics: [(name: String, value: Double)]
     public let registers, spills, sharedByteCount, codeByteCount: Int?
-    /// What each thread keeps in memory, spilled registers aside.
+    /// What each thread keeps in memory.
     public let privateByteCount: Int?
     /// Subgroups of this code that a SIMD has room for.
     public let subgroupsPerSIMD: Int?

@@ -23,6 +23,9 @@ struct CompileReport {
             try Output.standard.write(form == .json ? json(shader) : Self.row(columns(shader)))
             findings += shader.findings.map { "\(shader.name) \(variant(shader.constants)): \($0)" }
         }
+        if kernels.count == Catalogue.tested.count {
+            findings += CodeRule.findings(inAll: shaders, on: device.profile)
+        }
         for finding in findings { try note(finding) }
         try note("\(device.profile.name): \(shaders.count) pipelines, \(findings.count) findings")
         if !findings.isEmpty { throw ExitCode.failure }
