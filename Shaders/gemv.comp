@@ -16,9 +16,10 @@ layout(set = 0, binding = 0, std430) readonly buffer XBuffer { vec4 x[]; };
 layout(set = 0, binding = 1, std430) readonly buffer WeightsBuffer { uvec4 weights[]; };
 layout(set = 0, binding = 2, std430) readonly buffer ScalesBuffer { float scales[]; };
 layout(set = 0, binding = 3, std430) writeonly buffer YBuffer { float y[]; };
-// The bound weight rows are firstRow ... firstRow + rowCount - 1 of the matrix.
+// The bound weight rows are firstRow ... firstRow + rowCount - 1 of the matrix; the first one's result is y[t, firstColumn].
 layout(push_constant) uniform Params {
-    uint tokenCount; uint columns; uint firstRow; uint rowCount; uint chunkPitch; uint scalePitch; uint xPitch; uint yPitch;
+    uint tokenCount; uint columns; uint firstRow; uint firstColumn; uint rowCount; uint chunkPitch; uint scalePitch;
+    uint xPitch; uint yPitch;
 };
 
 #include "common_dot.glsl"
@@ -42,7 +43,7 @@ void main() {
         }
         [[unroll]] for (uint t = 0; t < 4; t++) {
             float sum = subgroupAdd(sums[t]);
-            if (t < count && subgroupElect()) y[(firstToken + t) * yPitch + firstRow + row] = sum;
+            if (t < count && subgroupElect()) y[(firstToken + t) * yPitch + firstColumn + row] = sum;
         }
     }
 }

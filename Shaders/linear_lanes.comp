@@ -15,9 +15,10 @@ layout(set = 0, binding = 0, std430) readonly buffer XBuffer { float x[]; };
 layout(set = 0, binding = 1, std430) readonly buffer WeightsBuffer { uvec4 weights[]; };
 layout(set = 0, binding = 2, std430) readonly buffer ScalesBuffer { float scales[]; };
 layout(set = 0, binding = 3, std430) writeonly buffer YBuffer { float y[]; };
-// The bound weight rows are firstRow ... firstRow + rowCount - 1 of the matrix.
+// The bound weight rows are firstRow ... firstRow + rowCount - 1 of the matrix; the first one's result is y[t, firstColumn].
 layout(push_constant) uniform Params {
-    uint tokenCount; uint columns; uint firstRow; uint rowCount; uint chunkPitch; uint scalePitch; uint xPitch; uint yPitch;
+    uint tokenCount; uint columns; uint firstRow; uint firstColumn; uint rowCount; uint chunkPitch; uint scalePitch;
+    uint xPitch; uint yPitch;
 };
 
 #include "common_lanes.glsl"
@@ -37,6 +38,6 @@ void main() {
     [[unroll]] for (uint r = 0; r < ROWS; r++)
         [[unroll]] for (uint t = 0; t < TOKENS; t++) {
             uint row = first + r * SUBGROUP, token = firstToken + t;
-            if (row < rowCount && token < tokenCount) y[token * yPitch + firstRow + row] = sums[r][t];
+            if (row < rowCount && token < tokenCount) y[token * yPitch + firstColumn + row] = sums[r][t];
         }
 }

@@ -27,7 +27,9 @@ public struct Embedding: Kernel {
     public var outputs: [Tensor] { [y] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        for slab in table.slabs(limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange) {
+        for slab in table.slabs(
+            of: 0..<table.codes.rows, limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange)
+        {
             let shader = EmbeddingShader(
                 constants: .init(format: table.format),
                 params: .init(

@@ -15,19 +15,25 @@ public struct Linear: VariedKernel {
     let x: Tensor
     let weight: Weight
     let y: Tensor
+    /// The weight's rows that are taken, from a multiple of 16 on; y has a column for each.
+    let rows: Range<Int>
     public var variant: Variant?
     /// Most bytes of one binding; nil for what the device binds. Larger weights take several dispatches.
     var bindingLimit: Int?
 
-    public init(phase: LinearPhase, x: Tensor, weight: Weight, y: Tensor) {
+    /// - Parameter rows: nil for all of the weight's.
+    public init(phase: LinearPhase, x: Tensor, weight: Weight, rows: Range<Int>? = nil, y: Tensor) {
+        let rows = rows ?? 0..<weight.rows
         precondition(
-            x.columns == weight.columns && y.columns == weight.rows && x.rows == y.rows && weight.matrixCount == 1,
-            "linear: \(y.shape) from \(x.shape), \(weight.codes.shape)")
+            x.columns == weight.columns && y.columns == rows.count && rows.upperBound <= weight.rows
+                && rows.lowerBound % 16 == 0 && x.rows == y.rows && weight.matrixCount == 1,
+            "linear: \(y.shape) from \(x.shape), \(weight.codes.shape), rows \(rows)")
         precondition(x.pitch % 4 == 0, "linear: \(x.label) has pitch \(x.pitch)")
         self.phase = phase
         self.x = x
         self.weight = weight
         self.y = y
+        self.rows = rows
     }
 
     public var outputs: [Tensor] { [y] }
@@ -43,7 +49,7 @@ public struct Linear: VariedKernel {
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let variant = variant(on: commands.device)
-        for slab in weight.slabs(limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange) {
+        for slab in weight.slabs(of: rows, limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange) {
             let codes = weight.codes.rows(slab).view
             switch variant.form {
             case .rows:
@@ -75,15 +81,16 @@ public struct Linear: VariedKernel {
     private func params<P: LinearParams>(_ slab: Range<Int>) -> P {
         P(
             tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
-            rowCount: UInt32(slab.count), chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
+            firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
+            chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
             xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch))
     }
 
     public func reference() {
         let (input, output) = (x.floats, y.floats)
-        for n in 0..<weight.rows {
+        for (column, n) in rows.enumerated() {
             let row = weight.decodedRow(n)
-            for t in 0..<x.rows { output[t * y.pitch + n] = dotProduct(row, input + t * x.pitch) }
+            for t in 0..<x.rows { output[t * y.pitch + column] = dotProduct(row, input + t * x.pitch) }
         }
     }
 
@@ -91,7 +98,7 @@ public struct Linear: VariedKernel {
 
     public var cost: Cost {
         Cost(
-            byteCount: weight.byteCount + 4 * x.rows * (x.columns + y.columns),
+            byteCount: weight.byteCount / weight.rows * rows.count + 4 * x.rows * (x.columns + y.columns),
             flopCount: 2 * x.rows * x.columns * y.columns)
     }
 
@@ -114,6 +121,13 @@ public struct Linear: VariedKernel {
                         try sample(&bench, phase, tokens, columns, rows, type)
                     }
                 }
+                    + KernelCase.eachVariant(variants, "\(phase), 3 × 100 to rows 144 to 290 of 300, \(type)") {
+                        bench throws(GPUError) in
+                        Linear(
+                            phase: phase, x: try bench.tensor("x", [3, 100]),
+                            weight: try bench.weight("weight", rows: 300, columns: 100, type), rows: 144..<290,
+                            y: try bench.output("y", [3, 146]))
+                    }
                     + KernelCase.eachVariant(
                         variants, "\(phase), 3 × 100 to 300, \(type), bound by 48 rows"
                     ) { bench throws(GPUError) in
@@ -138,7 +152,8 @@ public struct Linear: VariedKernel {
 /// The parameters that every form of the product takes.
 private protocol LinearParams {
     init(
-        tokenCount: UInt32, columns: UInt32, firstRow: UInt32, rowCount: UInt32, chunkPitch: UInt32, scalePitch: UInt32,
+        tokenCount: UInt32, columns: UInt32, firstRow: UInt32, firstColumn: UInt32, rowCount: UInt32,
+        chunkPitch: UInt32, scalePitch: UInt32,
         xPitch: UInt32, yPitch: UInt32)
 }
 extension GemvShader.Params: LinearParams {}

@@ -14,6 +14,8 @@ struct Batch {
     let keyTotal: Int
     /// Rows whose logits are wanted.
     let outputRows: [Int]
+    /// In which form attention is computed: nil for the absorbed one.
+    var expansion: Expansion?
     /// Of those rows, the best next token among so many ids instead of the logits.
     var bestAmong: Int?
 

@@ -95,6 +95,10 @@ extension Transformer {
     func rehearseSteps() throws(ModelError) {
         let full = min(Self.stepTokenCount, contextLength)
         try rehearse(.prefill, tokenCount: full, keyCount: contextLength, outputCount: 1)
+        // The most keys that a step expands: its tokens' own, or those of the longest sequence that gains by it.
+        if let start = expansionRule.lastStart(upTo: contextLength - full, count: full) {
+            try rehearse(.prefill, tokenCount: full, keyCount: start + full, outputCount: 1, expands: true)
+        }
         let splits = MLAAbsorbed.splitCount(forKeys: contextLength)
         try rehearse(.decode, tokenCount: 1, keyCount: contextLength, outputCount: 1)
         let sequences = min(full, Self.decodeTokenCount(forSplits: splits))
@@ -104,14 +108,21 @@ extension Transformer {
         try rehearse(.decode, tokenCount: full, keyCount: min(short, contextLength), outputCount: full)
     }
 
-    private func rehearse(_ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int) throws(ModelError) {
-        let batch = Batch(
+    private func rehearse(
+        _ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int, expands: Bool = false
+    ) throws(ModelError) {
+        var batch = Batch(
             phase: phase, tokens: try tensor("tokens", [tokenCount], words: true),
             positions: try tensor("positions", [tokenCount], words: true),
             sequences: try tensor("sequences", [tokenCount], words: true),
             pageTable: try tensor("page table", [tokenCount, PagedCache.pageCount(forTokens: keyCount)], words: true),
             firstPosition: 0, keyCount: max(keyCount, 1), keyTotal: tokenCount * keyCount,
             outputRows: Array(0..<outputCount))
+        if expands {
+            let run = MLAExpanded.Run(
+                firstToken: 0, tokenCount: tokenCount, position: keyCount - tokenCount, firstKey: 0)
+            batch.expansion = try makeExpansion([run], keyRows: Array(repeating: 0, count: keyCount))
+        }
         _ = try forward(batch)
     }
 }

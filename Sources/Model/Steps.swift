@@ -33,6 +33,8 @@ extension Transformer: LanguageModel {
     struct Run {
         var item: Int
         var tokens: Range<Int>
+        /// Whether its attention is computed in expanded form.
+        var expands = false
     }
 
     /// The items' tokens in device steps, in order.
@@ -43,19 +45,26 @@ extension Transformer: LanguageModel {
             ? Self.stepTokenCount : Self.decodeTokenCount(forSplits: max(1, MLAAbsorbed.splitCount(forKeys: longest)))
         var parts: [[Run]] = []
         var current: [Run] = []
-        var room = size
+        var (room, keyRoom) = (size, contextLength)
         for (index, item) in items.enumerated() {
+            let cached = cache.tokenCount(of: item.sequence)
             var start = 0
             while start < item.tokens.count {
-                if room == 0 {
+                let left = item.tokens.count - start
+                let expands = phase == .prefill && expansionRule.expands(start: cached + start, count: min(size, left))
+                // Attention has one form in a step, and no more expanded keys than one sequence may have.
+                if room == 0 || (current.last.map { $0.expands != expands } ?? false)
+                    || (expands && !current.isEmpty && keyRoom < cached + item.tokens.count)
+                {
                     parts.append(current)
                     current = []
-                    room = size
+                    (room, keyRoom) = (size, contextLength)
                 }
-                let count = min(room, item.tokens.count - start)
-                current.append(Run(item: index, tokens: start..<start + count))
+                let count = min(room, left)
+                current.append(Run(item: index, tokens: start..<start + count, expands: expands))
                 start += count
                 room -= count
+                keyRoom -= cached + start
             }
         }
         if !current.isEmpty { parts.append(current) }
@@ -117,9 +126,21 @@ extension Transformer: LanguageModel {
         let pageLists = runs.map { cache.pages(of: items[$0.item].sequence) }
         let maxPages = pageLists.map(\.count).max() ?? 1
         var table: [UInt32] = []
+        var expanded: [MLAExpanded.Run] = []
+        var keyRows: [UInt32] = []
         for (index, run) in runs.enumerated() {
             let item = items[run.item]
             let start = cache.tokenCount(of: item.sequence)
+            if run.expands {
+                expanded.append(
+                    MLAExpanded.Run(
+                        firstToken: tokens.count, tokenCount: run.tokens.count, position: start, firstKey: keyRows.count
+                    ))
+                keyRows += (0..<start + run.tokens.count).map { position in
+                    let (page, row) = position.quotientAndRemainder(dividingBy: PagedCache.pageTokenCount)
+                    return UInt32(pageLists[index][page] * PagedCache.pageTokenCount + row)
+                }
+            }
             for (offset, tokenIndex) in run.tokens.enumerated() {
                 let isLast = tokenIndex == item.tokens.count - 1
                 if item.output == .all || (item.output != .none && isLast) { outputRows.append(tokens.count) }
@@ -137,6 +158,7 @@ extension Transformer: LanguageModel {
             pageTable: try tensor("page table", [runs.count, maxPages], words: true),
             firstPosition: Int(positions.first ?? 0), keyCount: Int(positions.max() ?? 0) + 1,
             keyTotal: positions.reduce(0) { $0 + Int($1) + 1 }, outputRows: outputRows)
+        if !expanded.isEmpty { batch.expansion = try makeExpansion(expanded, keyRows: keyRows) }
         if case .best(let among)? = items.lazy.map(\.output).first(where: { $0 != .none }) {
             precondition(
                 items.allSatisfy { $0.output == .none || $0.output == .best(among: among) }
