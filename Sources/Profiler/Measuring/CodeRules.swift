@@ -23,8 +23,9 @@ public struct CodeRule: Sendable {
         CodeRule(kernel: "mla_query", wideLoads: 1, subgroups: 8),
         CodeRule(kernel: "mla_value", wideLoads: 1, subgroups: 8),
         CodeRule(kernel: "limit_copy", wideLoads: 1, subgroups: 8),
-        // Its 19 to 22 KB of shared memory a workgroup leave no room for more where a SIMD is a quarter of 64 KB.
+        // Their 19 to 22 KB of shared memory for 64 threads leave no room for more where four SIMDs share 64 KB.
         CodeRule(kernel: "mla_absorbed", subgroups: 1),
+        CodeRule(kernel: "mla_expanded", subgroups: 1),
     ]
 
     /// The rule for a shader: the table's, or that of all others. A name with "matrix" in it promises matrix units.
