@@ -55,4 +55,20 @@ public struct Pipeline: Sendable {
             )
         }
     }
+
+    /// The instructions that the driver made of the shader, as text in its own language; nil where it shows none.
+    ///
+    /// - Throws: `.notSupported` unless the device was opened with `captureStatistics` and offers the extension.
+    public func assembly(on device: Device) throws(GPUError) -> String? {
+        var count = 0
+        var code = withUnsafePointer(to: raw) { fv_pipeline_assembly(device.handle, $0, nil, &count) }
+        try check(code, "vkGetPipelineExecutableInternalRepresentationsKHR", "kernel \(module.name)")
+        guard count > 0 else { return nil }
+        var bytes = [UInt8](repeating: 0, count: count)
+        code = withUnsafePointer(to: raw) { raw in
+            bytes.withUnsafeMutableBytes { fv_pipeline_assembly(device.handle, raw, $0.baseAddress, &count) }
+        }
+        try check(code, "vkGetPipelineExecutableInternalRepresentationsKHR", "kernel \(module.name)")
+        return String(decoding: bytes.prefix(count).prefix { $0 != 0 }, as: UTF8.self)
+    }
 }

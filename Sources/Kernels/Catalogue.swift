@@ -11,7 +11,9 @@ public enum Catalogue {
     ]
 
     /// What measures a device's limits and makes random weights: tested and gated as kernels are, and in no model's step.
-    public static let yardsticks: [any Kernel.Type] = [LimitCopy.self, LimitFMA.self, RandomFill.self]
+    public static let yardsticks: [any Kernel.Type] = [
+        LimitCopy.self, LimitFMA.self, LimitMatrix.self, RandomFill.self,
+    ]
 
     public static var tested: [any Kernel.Type] { kernels + yardsticks }
 
