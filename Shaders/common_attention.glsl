@@ -30,6 +30,11 @@ void storeScore(uint q, uint j, float score, uint start) { scores[q][j] = start 
 // Keys start ... start + count - 1 of `width` elements; a lane's two keys are SUBGROUP apart.
 void scoresThroughSubgroup(uint start, uint count, uint width, float scale) {
     uint first = gl_SubgroupID * SUBGROUP * KEYS + gl_SubgroupInvocationID;
+    if (gl_SubgroupID * SUBGROUP * KEYS >= count) {  // none of the keys is this subgroup's
+        [[unroll]] for (uint r = 0; r < KEYS; r++)
+            [[unroll]] for (uint q = 0; q < QUERIES; q++) scores[q][first + r * SUBGROUP] = OUT;
+        return;
+    }
     uvec2 bases[KEYS];
     float dots[KEYS][QUERIES];
     [[unroll]] for (uint r = 0; r < KEYS; r++) {

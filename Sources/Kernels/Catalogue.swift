@@ -5,7 +5,7 @@ import Shaders
 public enum Catalogue {
     public static let kernels: [any Kernel.Type] = [
         Embedding.self, RMSNorm.self, Linear.self, SwiGLU.self, KVCacheAppend.self, MLAQuery.self, MLAAbsorbed.self,
-        MLACombine.self, MLARope.self, MLAExpanded.self, MLAValue.self, ExpertGate.self, ExpertGateUp.self,
+        MLARope.self, MLAExpanded.self, MLAValue.self, ExpertGate.self, ExpertGateUp.self,
         ExpertDown.self,
         ExpertSort.self, GroupedLinear.self, ExpertSum.self, Argmax.self,
     ]

@@ -43,8 +43,7 @@ public struct Linear: VariedKernel {
     public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(phase, weight.codes.type, profile) }
 
     static func variants(_ phase: LinearPhase, _ type: ElementType, _ profile: DeviceProfile) -> [Variant] {
-        if phase == .decode { return profile.narrowSubgroup == nil ? [.rows] : [.lanes(2), .rows] }
-        return productVariants(type, profile)
+        phase == .decode ? decodeVariants(profile) : productVariants(type, profile)
     }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
@@ -52,38 +51,34 @@ public struct Linear: VariedKernel {
         for slab in weight.slabs(of: rows, limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange) {
             let codes = weight.codes.rows(slab).view
             switch variant.form {
-            case .rows:
-                try commands.dispatch(
-                    GemvShader(
-                        constants: .init(format: weight.format), params: params(slab),
-                        bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view)),
-                    groups: (ceilDivide(slab.count, 16), ceilDivide(x.rows, 4), 1))
-            case .lanes:
+            case .rows, .lanes:
+                let profile = commands.device.profile
                 let tokens = lanesTokens(for: x.rows, atMost: variant.tokens)
+                let groupRows = variant.groupRows(on: profile)
+                let shader = LinearShader(
+                    constants: .init(
+                        format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(tokens),
+                        subgroup: variant.subgroup(on: profile)),
+                    params: .init(
+                        tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
+                        firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
+                        chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
+                        xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch), groupRows: UInt32(groupRows)),
+                    bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view))
                 try commands.dispatch(
-                    LinearLanesShader(
-                        constants: .init(
-                            format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(tokens),
-                            subgroup: UInt32(commands.device.profile.subgroupSize)),
-                        params: params(slab),
-                        bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view)),
-                    groups: (ceilDivide(slab.count, 64 * variant.rows), ceilDivide(x.rows, tokens), 1))
+                    shader, groups: (ceilDivide(slab.count, groupRows), ceilDivide(x.rows, tokens), 1))
             case .tiles:
-                try commands.dispatch(
-                    GemmShader(
-                        constants: .init(format: weight.format), params: params(slab),
-                        bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view)),
-                    groups: (ceilDivide(slab.count, 32), ceilDivide(x.rows, 32), 1))
+                let shader = GemmShader(
+                    constants: .init(format: weight.format),
+                    params: .init(
+                        tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
+                        firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
+                        chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
+                        xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch)),
+                    bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view))
+                try commands.dispatch(shader, groups: (ceilDivide(slab.count, 32), ceilDivide(x.rows, 32), 1))
             }
         }
-    }
-
-    private func params<P: LinearParams>(_ slab: Range<Int>) -> P {
-        P(
-            tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
-            firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
-            chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
-            xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch))
     }
 
     public func reference() {
@@ -148,17 +143,6 @@ public struct Linear: VariedKernel {
             y: try bench.output("y", [tokens, rows]))
     }
 }
-
-/// The parameters that every form of the product takes.
-private protocol LinearParams {
-    init(
-        tokenCount: UInt32, columns: UInt32, firstRow: UInt32, firstColumn: UInt32, rowCount: UInt32,
-        chunkPitch: UInt32, scalePitch: UInt32,
-        xPitch: UInt32, yPitch: UInt32)
-}
-extension GemvShader.Params: LinearParams {}
-extension GemmShader.Params: LinearParams {}
-extension LinearLanesShader.Params: LinearParams {}
 
 /// Σ_k row[k] · x[k], in the order of k.
 func dotProduct(_ row: [Float], _ x: UnsafePointer<Float>) -> Float {

@@ -4,19 +4,19 @@ import Numerics
 /// One of several ways to compute a kernel. All give what its reference says; which is fastest depends on the device.
 public struct Variant: Hashable, Sendable {
     public enum Form: String, Sendable {
-        /// A subgroup a weight row: the lanes share its chunks and add their sums up.
+        /// A subgroup some weight rows: its lanes share their chunks and add their sums up.
         case rows
-        /// A lane a weight row, activations going round the subgroup: for narrow subgroups.
+        /// A lane some weight rows, activations going round the subgroup: for narrow subgroups.
         case lanes
         /// A workgroup a tile of the result, through shared memory.
         case tiles
     }
 
     public let form: Form
-    /// Weight rows and activation rows of a lane (`lanes`); 0 where the form has but one size.
+    /// Weight rows and activation rows of a subgroup or a lane; 0 where the form has but one size.
     public let rows, tokens: Int
 
-    public static let rows = Variant(form: .rows, rows: 0, tokens: 0)
+    public static func rows(_ rows: Int) -> Variant { Variant(form: .rows, rows: rows, tokens: 0) }
     public static let tiles = Variant(form: .tiles, rows: 0, tokens: 0)
     public static let lanes = Variant(form: .lanes, rows: 0, tokens: 0)
     /// - Parameter tokens: 0 for as many as there are, up to eight.
@@ -24,7 +24,7 @@ public struct Variant: Hashable, Sendable {
         Variant(form: .lanes, rows: rows, tokens: tokens)
     }
 
-    /// "rows", "lanes2", "lanes4x8"
+    /// "rows4", "lanes2", "lanes4x8", "tiles"
     public var name: String {
         switch (rows, tokens) {
         case (0, _): form.rawValue
@@ -92,6 +92,21 @@ extension DeviceProfile {
 func productVariants(_ type: ElementType, _ profile: DeviceProfile) -> [Variant] {
     guard profile.narrowSubgroup != nil else { return [.tiles] }
     return (type == .fp8E4M3 ? [.lanes(4, 8), .lanes(2, 8)] : [.lanes(2, 8), .lanes(4, 8)]) + [.tiles]
+}
+
+/// Variants of a product with few activation rows.
+func decodeVariants(_ profile: DeviceProfile) -> [Variant] {
+    profile.narrowSubgroup == nil ? [.rows(4)] : [.lanes(2), .rows(4)]
+}
+
+extension Variant {
+    /// The shaders' SUBGROUP: see Shaders/common_forms.glsl.
+    func subgroup(on profile: DeviceProfile) -> UInt32 { form == .lanes ? UInt32(profile.subgroupSize) : 0 }
+
+    /// Weight rows of a workgroup of 64.
+    func groupRows(on profile: DeviceProfile) -> Int {
+        form == .lanes ? 64 * rows : max(1, 64 / profile.subgroupSize) * rows
+    }
 }
 
 /// Rows at once for so many: the smallest power of two that holds them, at most eight or what the variant says (0: nothing).

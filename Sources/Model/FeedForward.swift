@@ -25,17 +25,14 @@ extension Transformer {
         try executor.run(ExpertGate(rule: rule, logits: logits, bias: weights.bias, experts: chosen, weights: shares))
         try observer?(.routing(layer: layer, experts: chosen, weights: shares))
 
-        if let shared = weights.shared {
-            try feedForward(x, shared, phase, y)
-        } else {
-            try executor.clear(y)
-        }
         switch phase {
-        case .decode:
-            let h = try tensor("expert hidden", [tokens * rule.topK, weights.gate.rows])
-            try executor.run(ExpertGateUp(x: x, experts: chosen, gate: weights.gate, up: weights.up, h: h))
-            try executor.run(ExpertDown(h: h, experts: chosen, routing: shares, down: weights.down, y: y))
+        case .decode: try decodeExperts(x, weights, chosen, shares, y)
         case .prefill:
+            if let shared = weights.shared {
+                try feedForward(x, shared, phase, y)
+            } else {
+                try executor.clear(y)
+            }
             let groups = try ExpertGroups(
                 assignments: tokens * rule.topK, experts: config.nRoutedExperts, weights.gate.weights[0].codes.type,
                 productRows: [weights.gate.rows, weights.down.rows], on: executor.device
@@ -48,6 +45,29 @@ extension Transformer {
             let down = try grouped(h, weights.down, groups, .outOf, "expert down")
             try executor.run(ExpertSum(x: down, routing: shares, y: y))
         }
+    }
+
+    /// The chosen experts and the shared ones together, in two dispatches.
+    private func decodeExperts(
+        _ x: Tensor, _ weights: ExpertWeights, _ chosen: Tensor, _ shares: Tensor, _ y: Tensor
+    ) throws(ModelError) {
+        let h = try tensor("expert hidden", [chosen.rows * chosen.columns, weights.gate.rows])
+        guard let shared = weights.shared, shared.hasFormat(of: weights.gate) else {
+            // Shared experts in another format go by themselves, before.
+            if let shared = weights.shared { try feedForward(x, shared, .decode, y) }
+            try executor.run(ExpertGateUp(x: x, experts: chosen, gate: weights.gate, up: weights.up, h: h))
+            return try executor.run(
+                ExpertDown(
+                    h: h, experts: chosen, routing: shares, down: weights.down, y: y, adds: weights.shared != nil))
+        }
+        let sharedHidden = try tensor("shared hidden", [x.rows, shared.gate.rows])
+        try executor.run(
+            ExpertGateUp(
+                x: x, experts: chosen, gate: weights.gate, up: weights.up, h: h,
+                shared: (shared.gate, shared.up, sharedHidden)))
+        try executor.run(
+            ExpertDown(
+                h: h, experts: chosen, routing: shares, down: weights.down, y: y, shared: (sharedHidden, shared.down)))
     }
 
     /// Each expert's product with its own rows: `[T · k, rows]`, in the order of the assignments' indices.
