@@ -99,7 +99,8 @@ import Testing
         #expect(try report().page.contains("nor any other Vulkan device"))
     }
 
-    /// The script with a program in fathom's place of which only some parts work.
+    /// The script with a program in fathom's place of which only some parts work. Its kernels and options are ones that
+    /// there are: what is added to them is all that is wrong with them.
     @Test func theScriptGoesOnWhereAPartFails() throws {
         let program = try folder.write(
             "program",
@@ -108,6 +109,8 @@ import Testing
             case $1 in
                 devices) echo '[{"name": "Card", "kind": "discrete", "driver": "d", "driver_info": ""}]' ;;
                 report) exec '\(Program.url.path)' "$@" ;;
+                profile) exec '\(Program.url.path)' "$@" --device cpu ;;
+                bench) exec '\(Program.url.path)' "$@" --repeats 0 ;;
                 *) echo "no $1 on $3" >&2; exit 1 ;;
             esac
             """)
@@ -120,7 +123,9 @@ import Testing
         #expect(result.status == 0, "\(result.errors)")
         let page = try String(contentsOfFile: output.path + "/gpu-report-card.md", encoding: .utf8)
         let failures = page.split(separator: "\n").filter { $0.hasPrefix("- ") }
-        for (part, message) in [("selftest", "no selftest on"), ("synthetic-moonlight", "no bench on")] {
+        let kernels = failures.filter { $0.hasPrefix("- kernels-") }
+        #expect(kernels.count == 6 && kernels.allSatisfy { $0.contains("Error: --device cpu: expected") }, "\(page)")
+        for (part, message) in [("selftest", "no selftest on"), ("synthetic-moonlight", "Error: --repeats: expected")] {
             #expect(failures.contains { $0.hasPrefix("- \(part), ") && $0.contains(message) }, "\(page)")
         }
         // Nothing but the report is left.

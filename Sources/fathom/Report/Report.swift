@@ -47,8 +47,10 @@ struct Report {
             }
             if status != 0 {
                 let isLate = status == 124 || status == 137
-                let last = isLate ? nil : Self.lastLine(folder + "/\(part.name).err")
-                part.failure = isLate ? "stopped after \(seconds) s" : last ?? "ended with \(status)"
+                part.failure =
+                    isLate
+                    ? "stopped after \(seconds) s"
+                    : Self.message("\(folder)/\(part.name).err") ?? "ended with \(status)"
             }
             parts.append(part)
         }
@@ -87,9 +89,11 @@ struct Report {
         }
     }
 
-    private static func lastLine(_ path: String) -> String? {
+    /// What a command said of its failure: its error's line, before how it is used; else its last line.
+    private static func message(_ path: String) -> String? {
         guard let bytes = try? Input.file(path) else { return nil }
-        return Input.lines(bytes).map { String(decoding: $0, as: UTF8.self) }.last { !$0.isEmpty }
+        let lines = Input.lines(bytes).map { String(decoding: $0, as: UTF8.self) }.filter { !$0.isEmpty }
+        return lines.last { $0.hasPrefix("Error: ") } ?? lines.last
     }
 
     func failure(of part: String) -> String? { parts.first { $0.name == part }?.failure }

@@ -50,17 +50,16 @@ extension Report {
                     return (amount(row.flopsPerSecond, "FLOP/s"), dense ?? "no dense product was measured")
                 }
             })
-        let attention = ["mla_absorbed", "mla_combine"]
         add(
             "MLA decode, 128 heads", ("300 TFLOP/s", "37%", "measured"),
             profile("v3-decode").flatMap { profile in
-                let rows = rows(profile, "decode", attention)
+                let rows = rows(profile, "decode", ["mla_absorbed"])
                 return rows.isEmpty ? nil : arithmetic(rows, profile, at: keys(rows))
             })
         add(
             "MLA decode, 16 heads", ("75% of bandwidth", "70%", "measured"),
             profile("moonlight-decode").flatMap { profile in
-                let rows = rows(profile, "decode", attention)
+                let rows = rows(profile, "decode", ["mla_absorbed"])
                 return rows.isEmpty ? nil : bandwidth(rows, profile, at: keys(rows))
             })
         add(
