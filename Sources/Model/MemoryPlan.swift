@@ -105,13 +105,11 @@ extension Transformer {
     }
 
     private func rehearse(_ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int) throws(ModelError) {
-        let batch = Batch(
-            phase: phase, tokens: try tensor("tokens", [tokenCount], words: true),
-            positions: try tensor("positions", [tokenCount], words: true),
-            sequences: try tensor("sequences", [tokenCount], words: true),
-            pageTable: try tensor("page table", [tokenCount, PagedCache.pageCount(forTokens: keyCount)], words: true),
-            firstPosition: 0, keyCount: max(keyCount, 1), keyTotal: tokenCount * keyCount,
-            outputRows: Array(0..<outputCount))
-        _ = try forward(batch)
+        let batch = try layOut(
+            BatchShape(
+                phase: phase, tokenCount: tokenCount, sequenceCount: tokenCount, keyCount: max(keyCount, 1),
+                keyTotal: tokenCount * keyCount, outputRows: Array(0..<outputCount),
+                choice: .best(among: config.vocabSize)))
+        _ = try compute(batch)
     }
 }

@@ -68,36 +68,51 @@ extension Transformer: LanguageModel {
     {
         executor.openStep()
         defer { executor.closeStep() }
-        let batch = try makeBatch(runs, phase, items)
-        try executor.begin()
-        let logits = try forward(batch)
-        var best: Tensor?
-        if let logits { best = try self.best(of: logits, batch) }
-        try executor.finish()
-        if let best {
-            let words = try executor.words(best)
-            for (row, owner) in batch.outputRows.map({ owner(of: $0, runs) }).enumerated() {
-                guard words[2 * row + 1] == 0 else { throw .notFinite(place: try firstFault(batch)) }
-                results[owner] = Logits(rowCount: 1, values: [], best: Int32(words[2 * row]))
+        let step = try queue(runs, phase, items)
+        try read(step, items, &results)
+        for run in runs { cache.advance(items[run.item].sequence, by: run.tokens.count) }
+    }
+
+    /// A step on its way.
+    struct QueuedStep {
+        var runs: [Run]
+        var phase: StepPhase
+        var outputRows: [Int]
+        var output: StepOutput
+        /// Nil without a device: it is done then.
+        var recording: Recording?
+    }
+
+    private func queue(_ runs: [Run], _ phase: StepPhase, _ items: [StepItem]) throws(ModelError) -> QueuedStep {
+        let (batch, inputs) = try makeBatch(runs, phase, items)
+        let (recording, output) = try executor.queue(
+            phase == .decode && observer == nil ? batch.key : nil, inputs: inputs, in: batch.inputs
+        ) { () throws(ModelError) in try compute(batch) }
+        return QueuedStep(
+            runs: runs, phase: phase, outputRows: batch.outputRows, output: output, recording: recording)
+    }
+
+    /// Waits for the step and gives its results to the items they belong to.
+    private func read(_ step: QueuedStep, _ items: [StepItem], _ results: inout [Logits]) throws(ModelError) {
+        if let recording = step.recording { try executor.wait(for: recording) }
+        let owners = step.outputRows.map { owner(of: $0, step.runs) }
+        if let chosen = step.output.chosen {
+            let words =
+                if let recording = step.recording { recording.results(2 * chosen.columns) } else {
+                    try executor.words(chosen)
+                }
+            guard !words.suffix(chosen.columns).contains(where: { $0 > 0 }) else { throw try fault(in: step, items) }
+            for (row, owner) in owners.enumerated() {
+                results[owner] = Logits(rowCount: 1, values: [], best: Int32(words[row]))
             }
-        } else if let logits {
+        } else if let logits = step.output.logits {
             let values = try executor.floats(logits)
-            guard FiniteScan.areFinite(values) else { throw .notFinite(place: try firstFault(batch)) }
-            for (row, owner) in batch.outputRows.map({ owner(of: $0, runs) }).enumerated() {
+            guard FiniteScan.areFinite(values) else { throw try fault(in: step, items) }
+            for (row, owner) in owners.enumerated() {
                 results[owner].rowCount += 1
                 results[owner].values += values[row * config.vocabSize..<(row + 1) * config.vocabSize]
             }
         }
-        for run in runs { cache.advance(items[run.item].sequence, by: run.tokens.count) }
-    }
-
-    /// Records the choice of the best next tokens, where the batch asks for them: `[rows, 2]`, as `Argmax` says.
-    private func best(of logits: Tensor, _ batch: Batch) throws(ModelError) -> Tensor? {
-        guard let count = batch.bestAmong else { return nil }
-        let result = try tensor("best tokens", [logits.rows, 2], words: true)
-        let candidates = Tensor(logits.storage, .f32, [logits.rows, count], pitch: logits.pitch)
-        try executor.run(Argmax(logits: candidates, result: result))
-        return result
     }
 
     private func owner(of row: Int, _ runs: [Run]) -> Int {
@@ -109,14 +124,27 @@ extension Transformer: LanguageModel {
         preconditionFailure("row \(row) beyond the batch")
     }
 
-    private func makeBatch(_ runs: [Run], _ phase: StepPhase, _ items: [StepItem]) throws(ModelError) -> Batch {
+    /// Records the logits of the rows that are wanted, or tokens chosen from them.
+    func compute(_ batch: Batch) throws(ModelError) -> StepOutput {
+        let logits = try forward(batch)
+        guard let logits, let choice = batch.choice else { return StepOutput(logits: logits) }
+        let chosen = try tensor("chosen tokens", [2, logits.rows], words: true)
+        switch choice {
+        case .best(let among):
+            let candidates = Tensor(logits.storage, .f32, [logits.rows, among], pitch: logits.pitch)
+            try executor.run(Argmax(logits: candidates, result: chosen))
+        }
+        return StepOutput(chosen: chosen)
+    }
+
+    /// The batch, and the words of its inputs.
+    private func makeBatch(
+        _ runs: [Run], _ phase: StepPhase, _ items: [StepItem]
+    ) throws(ModelError) -> (batch: Batch, inputs: [UInt32]) {
         var tokens: [UInt32] = []
         var positions: [UInt32] = []
         var sequences: [UInt32] = []
         var outputRows: [Int] = []
-        let pageLists = runs.map { cache.pages(of: items[$0.item].sequence) }
-        let maxPages = pageLists.map(\.count).max() ?? 1
-        var table: [UInt32] = []
         for (index, run) in runs.enumerated() {
             let item = items[run.item]
             let start = cache.tokenCount(of: item.sequence)
@@ -127,51 +155,47 @@ extension Transformer: LanguageModel {
                 positions.append(UInt32(start + offset))
                 sequences.append(UInt32(index))
             }
-            table += pageLists[index].map { UInt32($0) } + Array(repeating: 0, count: maxPages - pageLists[index].count)
         }
-        let count = tokens.count
-        var batch = Batch(
-            phase: phase, tokens: try tensor("tokens", [count], words: true),
-            positions: try tensor("positions", [count], words: true),
-            sequences: try tensor("sequences", [count], words: true),
-            pageTable: try tensor("page table", [runs.count, maxPages], words: true),
-            firstPosition: Int(positions.first ?? 0), keyCount: Int(positions.max() ?? 0) + 1,
-            keyTotal: positions.reduce(0) { $0 + Int($1) + 1 }, outputRows: outputRows)
-        if case .best(let among)? = items.lazy.map(\.output).first(where: { $0 != .none }) {
-            precondition(
-                items.allSatisfy { $0.output == .none || $0.output == .best(among: among) }
-                    && 1...config.vocabSize ~= among, "a step's outputs: \(items.map(\.output))")
-            batch.bestAmong = among
+        let batch = try layOut(
+            BatchShape(
+                phase: phase, tokenCount: tokens.count, sequenceCount: runs.count,
+                firstPosition: Int(positions.first ?? 0), keyCount: Int(positions.max() ?? 0) + 1,
+                keyTotal: positions.reduce(0) { $0 + Int($1) + 1 }, outputRows: outputRows, choice: choice(items)))
+        // A sequence may have pages for more tokens than this step's.
+        let width = batch.pageTable.columns
+        let pages = runs.flatMap { run in
+            let pages = cache.pages(of: items[run.item].sequence).prefix(width)
+            return pages.map { UInt32($0) } + Array(repeating: 0, count: width - pages.count)
         }
-        try executor.set(batch.tokens, to: tokens)
-        try executor.set(batch.positions, to: positions)
-        try executor.set(batch.sequences, to: sequences)
-        try executor.set(batch.pageTable, to: table)
-        return batch
+        var parts = [
+            (batch.tokens, tokens), (batch.positions, positions), (batch.sequences, sequences),
+            (batch.pageTable, pages),
+        ]
+        if let outputs = batch.outputs { parts.append((outputs, outputRows.map { UInt32($0) })) }
+        return (batch, batch.words(parts))
     }
 
-    /// Runs the batch again, looking at the residual stream before each layer: where it is first not finite.
-    private func firstFault(_ batch: Batch) throws(ModelError) -> String {
+    private func choice(_ items: [StepItem]) -> Choice? {
+        guard case .best(let among)? = items.lazy.map(\.output).first(where: { $0 != .none }) else { return nil }
+        precondition(
+            items.allSatisfy { $0.output == .none || $0.output == .best(among: among) }
+                && 1...config.vocabSize ~= among, "a step's outputs: \(items.map(\.output))")
+        return .best(among: among)
+    }
+
+    /// Runs the step again, looking at the residual stream before each layer: where it is first not finite.
+    private func fault(in step: QueuedStep, _ items: [StepItem]) throws(ModelError) -> ModelError {
         var place: String?
         let outer = observer
         observer = { [self] (observation) throws(ModelError) in
             guard place == nil, case .hidden(let layer, let x) = observation else { return }
-            let values = try flushed { () throws(ModelError) in try executor.floats(x) }
+            let values = try executor.flushed { () throws(ModelError) in try executor.floats(x) }
             guard values.contains(where: { !$0.isFinite }) else { return }
             place = layer == 0 ? "the embedding" : "layer \(layer - 1)"
         }
         defer { observer = outer }
-        try executor.begin()
-        _ = try forward(batch)
-        try executor.finish()
-        return place ?? "the head"
-    }
-
-    /// Runs what is recorded so far, so that `body` can read its results, and goes on recording.
-    func flushed<R>(_ body: () throws(ModelError) -> R) throws(ModelError) -> R {
-        try executor.finish()
-        let result = try body()
-        try executor.begin()
-        return result
+        let again = try queue(step.runs, step.phase, items)
+        if let recording = again.recording { try executor.wait(for: recording) }
+        return .notFinite(place: place ?? "the head")
     }
 }

@@ -127,11 +127,8 @@ public final class Transformer {
 
     /// Head over the rows whose logits are wanted.
     private func logits(_ normed: Tensor, _ batch: Batch) throws(ModelError) -> Tensor? {
-        guard !batch.outputRows.isEmpty else { return nil }
-        let count = batch.outputRows.count
-        let rows = try tensor("output rows", [count], words: true)
-        try executor.set(rows, to: batch.outputRows.map { UInt32($0) })
-        let picked = try tensor("picked", [count, config.hiddenSize])
+        guard let rows = batch.outputs else { return nil }
+        let picked = try tensor("picked", [rows.rows, config.hiddenSize])
         try executor.run(Embedding(tokens: rows, table: Weight(codes: normed, scales: nil), y: picked))
         return try linear(picked, weights.head, batch.phase, "logits")
     }
