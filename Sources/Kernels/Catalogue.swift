@@ -3,7 +3,7 @@ public enum Catalogue {
     public static let kernels: [any Kernel.Type] = [
         Embedding.self, RMSNorm.self, Linear.self, SwiGLU.self, KVCacheAppend.self, MLAQuery.self, MLADecode.self,
         MLAPrefill.self, MLACombine.self, MLAValue.self, ExpertGate.self, ExpertGateUp.self, ExpertDown.self,
-        ExpertSort.self, GroupedLinear.self, ExpertSum.self, Argmax.self,
+        ExpertSort.self, GroupedLinear.self, ExpertSum.self, Argmax.self, Sample.self,
     ]
 
     /// What measures a device's limits: tested and gated as kernels are, and used by no model.

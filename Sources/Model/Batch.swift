@@ -11,6 +11,8 @@ struct Batch {
     let pageTable: Tensor
     /// `outputRows` for the device; nil if there are none.
     let outputs: Tensor?
+    /// `[outputRows, 6]`, U32: how each row's token is drawn, as `Sample` says.
+    let rules: Tensor?
     /// Of the first token.
     let firstPosition: Int
     /// Keys that the longest sequence attends to.
@@ -21,6 +23,8 @@ struct Batch {
     let outputRows: [Int]
     /// How tokens are chosen from these logits; nil where the logits are wanted themselves.
     let choice: Choice?
+    /// Whether `tokens` are those that the step before chose, and no part of the inputs.
+    let follows: Bool
 
     var tokenCount: Int { tokens.rows }
     var splitCount: Int { MLADecode.splitCount(forKeys: keyCount) }
@@ -39,7 +43,7 @@ struct Batch {
     var key: StepKey {
         StepKey(
             tokenCount: tokenCount, pageWidth: pageTable.columns, splitCount: splitCount, outputCount: outputRows.count,
-            choice: choice)
+            choice: choice, follows: follows)
     }
 }
 
@@ -47,6 +51,8 @@ struct Batch {
 enum Choice: Hashable {
     /// The most probable among so many ids.
     case best(among: Int)
+    /// Each row's by a rule of its own.
+    case drawn
 }
 
 /// What a batch is made of.
@@ -57,6 +63,7 @@ struct BatchShape {
     var keyCount, keyTotal: Int
     var outputRows: [Int]
     var choice: Choice?
+    var follows = false
 }
 
 extension Transformer {
@@ -67,7 +74,7 @@ extension Transformer {
             MLADecode.splitCount(forKeys: shape.keyCount) * PagedCache.pageCount(forTokens: MLADecode.splitKeyCount)
         let counts = [
             shape.tokenCount, shape.tokenCount, shape.tokenCount, shape.sequenceCount * pageWidth,
-            shape.outputRows.count,
+            shape.outputRows.count, shape.choice == .drawn ? shape.outputRows.count * Sample.ruleWidth : 0,
         ]
         // Each part starts where a kernel's operand may.
         let alignment = Arena.alignment / 4
@@ -77,12 +84,101 @@ extension Transformer {
             Tensor(inputs.storage, .u32, shape, byteOffset: starts[index] * 4)
         }
         return Batch(
-            phase: shape.phase, inputs: inputs, tokens: part(0, [shape.tokenCount]),
+            phase: shape.phase, inputs: inputs,
+            tokens: shape.follows
+                ? Tensor(try chosenTokens(shape.tokenCount).storage, .u32, [shape.tokenCount])
+                : part(0, [shape.tokenCount]),
             positions: part(1, [shape.tokenCount]), sequences: part(2, [shape.tokenCount]),
             pageTable: part(3, [shape.sequenceCount, pageWidth]),
             outputs: shape.outputRows.isEmpty ? nil : part(4, [shape.outputRows.count]),
+            rules: shape.choice == .drawn ? part(5, [shape.outputRows.count, Sample.ruleWidth]) : nil,
             firstPosition: shape.firstPosition, keyCount: shape.keyCount, keyTotal: shape.keyTotal,
-            outputRows: shape.outputRows, choice: shape.choice)
+            outputRows: shape.outputRows, choice: shape.choice,
+            follows: shape.follows)
+    }
+
+    /// The batch, and the words of its inputs.
+    ///
+    /// - Parameter follows: whether the items' tokens are those that the step before chose: the host does not know them.
+    func makeBatch(
+        _ runs: [Run], _ phase: StepPhase, _ items: [StepItem], follows: Bool
+    ) throws(ModelError) -> (batch: Batch, inputs: [UInt32]) {
+        var tokens: [UInt32] = []
+        var positions: [UInt32] = []
+        var sequences: [UInt32] = []
+        var outputRows: [Int] = []
+        for (index, run) in runs.enumerated() {
+            let item = items[run.item]
+            for (offset, tokenIndex) in run.tokens.enumerated() {
+                let isLast = tokenIndex == item.tokens.count - 1
+                if item.output == .all || (item.output != .none && isLast) { outputRows.append(tokens.count) }
+                tokens.append(UInt32(item.tokens[tokenIndex]))
+                positions.append(UInt32(run.start + offset))
+                sequences.append(UInt32(index))
+            }
+        }
+        let batch = try layOut(
+            BatchShape(
+                phase: phase, tokenCount: tokens.count, sequenceCount: runs.count,
+                firstPosition: Int(positions.first ?? 0), keyCount: Int(positions.max() ?? 0) + 1,
+                keyTotal: positions.reduce(0) { $0 + Int($1) + 1 }, outputRows: outputRows, choice: choice(items),
+                follows: follows))
+        // A sequence may have pages for more tokens than this step's.
+        let width = batch.pageTable.columns
+        let pages = runs.flatMap { run in
+            let pages = cache.pages(of: items[run.item].sequence).prefix(width)
+            return pages.map { UInt32($0) } + Array(repeating: 0, count: width - pages.count)
+        }
+        var parts = [
+            (batch.tokens, tokens), (batch.positions, positions), (batch.sequences, sequences),
+            (batch.pageTable, pages),
+        ]
+        if let outputs = batch.outputs { parts.append((outputs, outputRows.map { UInt32($0) })) }
+        if let rules = batch.rules {
+            parts.append(
+                (
+                    rules,
+                    runs.flatMap { run in
+                        run.tokens.upperBound < items[run.item].tokens.count ? [] : items[run.item].output.ruleWords
+                    }
+                ))
+        }
+        return (batch, batch.words(parts))
+    }
+
+    /// How the items' tokens are chosen; nil where they want logits, or nothing.
+    private func choice(_ items: [StepItem]) -> Choice? {
+        let outputs = items.lazy.map(\.output).filter { $0 != .none }
+        guard let first = outputs.first, let among = first.among else { return nil }
+        precondition(
+            outputs.allSatisfy { $0.among.map { 1...config.vocabSize ~= $0 } ?? false },
+            "a step's outputs: \(items.map(\.output))")
+        return outputs.allSatisfy { $0 == .best(among: among) } ? .best(among: among) : .drawn
+    }
+
+    /// Where a step leaves the tokens that it chooses, and the next one may find them: `[2, rows]`, U32, as `Argmax` says.
+    func chosenTokens(_ count: Int) throws(ModelError) -> Tensor {
+        try tensor("chosen tokens", [2, count], words: true)
+    }
+}
+
+extension StepItem.Output {
+    /// How many ids a token is chosen from; nil where none is.
+    fileprivate var among: Int? {
+        switch self {
+        case .best(let count), .drawn(let count, _): count
+        case .none, .last, .all: nil
+        }
+    }
+
+    /// As `Sample` takes it.
+    fileprivate var ruleWords: [UInt32] {
+        switch self {
+        case .best(let count): Sample.words(.best, among: count)
+        case .drawn(let count, let rule): Sample.words(rule, among: count)
+        case .none: []
+        case .last, .all: preconditionFailure("\(self) chooses no token")
+        }
     }
 }
 

@@ -170,6 +170,9 @@ public final class Executor {
     func openStep() { timeline?.prepare() }
     func closeStep() { timeline?.close() }
 
+    /// Whether a step can be queued before the one before it is done. What compares or times steps takes them one by one.
+    var canQueueAhead: Bool { device != nil && !runsReference && timeline == nil }
+
     /// Queues a step's commands: those of a step with the same key again, else new ones that `record` makes. Without a
     /// device, `record` has done all when it returns.
     ///

@@ -95,9 +95,8 @@ extension Transformer {
     func rehearseSteps() throws(ModelError) {
         let full = min(Self.stepTokenCount, contextLength)
         try rehearse(.prefill, tokenCount: full, keyCount: contextLength, outputCount: 1)
-        let splits = MLADecode.splitCount(forKeys: contextLength)
         try rehearse(.decode, tokenCount: 1, keyCount: contextLength, outputCount: 1)
-        let sequences = min(full, Self.decodeTokenCount(forSplits: splits))
+        let sequences = min(full, Self.decodeTokenCount(forKeys: contextLength))
         try rehearse(.decode, tokenCount: sequences, keyCount: contextLength, outputCount: sequences)
         // Many short sequences at once need the most of everything else.
         let short = MLADecode.splitKeyCount

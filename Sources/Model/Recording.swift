@@ -10,6 +10,8 @@ struct StepKey: Hashable {
     var splitCount: Int
     var outputCount: Int
     var choice: Choice?
+    /// Whether its tokens are those that the step before chose.
+    var follows: Bool
 }
 
 /// What a step computes for the host.
@@ -25,6 +27,8 @@ struct StepOutput {
 final class Recording {
     var commands: Commands
     private(set) var key: StepKey?
+    /// Whether someone still waits for the results of the step that was queued last.
+    var isAwaited = false
     private var output = StepOutput()
     private var storageCount = 0
     private var inputs: Allocation?
@@ -49,6 +53,9 @@ final class Recording {
     func keep(_ output: StepOutput, for key: StepKey?, storageCount: Int) {
         (self.output, self.key, self.storageCount) = (output, key, storageCount)
     }
+
+    /// Whether the device or the host still needs what is in its memory.
+    var isBusy: Bool { isAwaited || commands.isRunning }
 
     /// Writes the next step's inputs where the commands copy them from; the last step must be done with them.
     func load(_ words: [UInt32]) throws(GPUError) -> BufferView {
@@ -82,12 +89,12 @@ struct RecordingPool {
     /// Two steps of a kind under way, for two kinds of steps, and some between.
     private static let most = 6
 
-    /// One with the same key, else one that can be recorded anew; not one that is running, if there is another.
+    /// One with the same key, else one that can be recorded anew.
     mutating func next(
         for key: StepKey?, storageCount: Int, make: () throws(GPUError) -> Recording
     ) throws(GPUError) -> Recording {
-        recordings.removeAll { $0.isOutdated(storageCount: storageCount) && !$0.commands.isRunning }
-        let idle = recordings.indices.filter { !recordings[$0].commands.isRunning }
+        recordings.removeAll { $0.isOutdated(storageCount: storageCount) && !$0.isBusy }
+        let idle = recordings.indices.filter { !recordings[$0].isBusy }
         let place =
             idle.first { recordings[$0].key == key } ?? idle.first { recordings[$0].key == nil }
             ?? (recordings.count < Self.most ? nil : idle.first ?? 0)

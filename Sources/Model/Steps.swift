@@ -1,15 +1,28 @@
 import Kernels
-import Numerics
 
 extension Transformer: LanguageModel {
     public var vocabularySize: Int { config.vocabSize }
     public var freeTokenCount: Int { cache.freeTokenCount }
     public func makeSequence() throws(ModelError) -> SequenceID { cache.makeSequence() }
-    public func truncate(_ sequence: SequenceID, to tokenCount: Int) { cache.truncate(sequence, to: tokenCount) }
-    public func release(_ sequence: SequenceID) { cache.release(sequence) }
     public func tokenCount(of sequence: SequenceID) -> Int { cache.tokenCount(of: sequence) }
 
+    public func truncate(_ sequence: SequenceID, to tokenCount: Int) {
+        giveUpBegun(if: sequence)
+        cache.truncate(sequence, to: tokenCount)
+    }
+
+    public func release(_ sequence: SequenceID) {
+        giveUpBegun(if: sequence)
+        cache.release(sequence)
+    }
+
     public func step(_ phase: StepPhase, _ items: [StepItem]) throws(ModelError) -> [Logits] {
+        try step(phase, items, ahead: [])
+    }
+
+    public func step(
+        _ phase: StepPhase, _ items: [StepItem], ahead: [StepItem.Output]
+    ) throws(ModelError) -> [Logits] {
         for item in items {
             for token in item.tokens where token < 0 || Int(token) >= config.vocabSize {
                 throw .tokenOutOfRange(token: token, vocabularySize: config.vocabSize)
@@ -19,42 +32,45 @@ extension Transformer: LanguageModel {
         }
         let before = items.map { cache.tokenCount(of: $0.sequence) }
         do throws(ModelError) {
-            try cache.reserve(items.map { ($0.sequence, $0.tokens.count) })
             var results = items.map { _ in Logits(rowCount: 0, values: []) }
-            for part in parts(of: items, phase) { try run(part, phase, items, &results) }
+            if let step = takeBegun(phase, items) {
+                try finish(step, items, ahead, &results)
+            } else {
+                try cache.reserve(items.map { ($0.sequence, $0.tokens.count) })
+                let parts = parts(of: items, phase)
+                for part in parts {
+                    executor.openStep()
+                    defer { executor.closeStep() }
+                    try finish(queue(part, phase, items), items, parts.count == 1 ? ahead : [], &results)
+                }
+            }
             return results
         } catch {
+            giveUpBegun()
             for (item, count) in zip(items, before) { cache.truncate(item.sequence, to: count) }
             throw error
         }
     }
 
-    /// A run of one item's tokens.
-    struct Run {
-        var item: Int
-        var tokens: Range<Int>
-    }
-
     /// The items' tokens in device steps, in order.
     private func parts(of items: [StepItem], _ phase: StepPhase) -> [[Run]] {
-        let longest = items.map { cache.tokenCount(of: $0.sequence) + $0.tokens.count }.max() ?? 0
-        let size =
-            phase == .prefill
-            ? Self.stepTokenCount : Self.decodeTokenCount(forSplits: max(1, MLADecode.splitCount(forKeys: longest)))
+        let starts = items.map { cache.tokenCount(of: $0.sequence) }
+        let longest = zip(starts, items).map { $0 + $1.tokens.count }.max() ?? 0
+        let size = phase == .prefill ? Self.stepTokenCount : Self.decodeTokenCount(forKeys: longest)
         var parts: [[Run]] = []
         var current: [Run] = []
         var room = size
         for (index, item) in items.enumerated() {
-            var start = 0
-            while start < item.tokens.count {
+            var first = 0
+            while first < item.tokens.count {
                 if room == 0 {
                     parts.append(current)
                     current = []
                     room = size
                 }
-                let count = min(room, item.tokens.count - start)
-                current.append(Run(item: index, tokens: start..<start + count))
-                start += count
+                let count = min(room, item.tokens.count - first)
+                current.append(Run(item: index, tokens: first..<first + count, start: starts[index] + first))
+                first += count
                 room -= count
             }
         }
@@ -62,140 +78,60 @@ extension Transformer: LanguageModel {
         return parts
     }
 
-    /// One device step over the runs; their sequences advance.
-    private func run(_ runs: [Run], _ phase: StepPhase, _ items: [StepItem], _ results: inout [Logits])
-        throws(ModelError)
-    {
-        executor.openStep()
-        defer { executor.closeStep() }
-        let step = try queue(runs, phase, items)
-        try read(step, items, &results)
-        for run in runs { cache.advance(items[run.item].sequence, by: run.tokens.count) }
+    /// Begins with what comes ahead, and waits for the step's results; its sequences advance.
+    private func finish(
+        _ step: QueuedStep, _ items: [StepItem], _ ahead: [StepItem.Output], _ results: inout [Logits]
+    ) throws(ModelError) {
+        if step.items == items { begun = begin(ahead, after: step) }
+        let places = Dictionary(uniqueKeysWithValues: items.enumerated().map { ($1.sequence, $0) })
+        try read(step, places, &results)
+        for run in step.runs where places[step.items[run.item].sequence] != nil {
+            cache.advance(step.items[run.item].sequence, by: run.tokens.count)
+        }
+        // Now it is known what was begun.
+        for place in items.indices where begun != nil { begun!.items[place].tokens = [results[place].token!] }
     }
 
-    /// A step on its way.
-    struct QueuedStep {
-        var runs: [Run]
-        var phase: StepPhase
-        var outputRows: [Int]
-        var output: StepOutput
-        /// Nil without a device: it is done then.
-        var recording: Recording?
-    }
+    // MARK: Ahead
 
-    private func queue(_ runs: [Run], _ phase: StepPhase, _ items: [StepItem]) throws(ModelError) -> QueuedStep {
-        let (batch, inputs) = try makeBatch(runs, phase, items)
-        let (recording, output) = try executor.queue(
-            phase == .decode && observer == nil ? batch.key : nil, inputs: inputs, in: batch.inputs
-        ) { () throws(ModelError) in try compute(batch) }
-        return QueuedStep(
-            runs: runs, phase: phase, outputRows: batch.outputRows, output: output, recording: recording)
-    }
-
-    /// Waits for the step and gives its results to the items they belong to.
-    private func read(_ step: QueuedStep, _ items: [StepItem], _ results: inout [Logits]) throws(ModelError) {
-        if let recording = step.recording { try executor.wait(for: recording) }
-        let owners = step.outputRows.map { owner(of: $0, step.runs) }
-        if let chosen = step.output.chosen {
-            let words =
-                if let recording = step.recording { recording.results(2 * chosen.columns) } else {
-                    try executor.words(chosen)
-                }
-            guard !words.suffix(chosen.columns).contains(where: { $0 > 0 }) else { throw try fault(in: step, items) }
-            for (row, owner) in owners.enumerated() {
-                results[owner] = Logits(rowCount: 1, values: [], best: Int32(words[row]))
-            }
-        } else if let logits = step.output.logits {
-            let values = try executor.floats(logits)
-            guard FiniteScan.areFinite(values) else { throw try fault(in: step, items) }
-            for (row, owner) in owners.enumerated() {
-                results[owner].rowCount += 1
-                results[owner].values += values[row * config.vocabSize..<(row + 1) * config.vocabSize]
-            }
+    /// Queues the step that is to follow, with the tokens that `step` chooses; nil where that cannot be.
+    private func begin(_ outputs: [StepItem.Output], after step: QueuedStep) -> QueuedStep? {
+        let items = zip(step.items, outputs).map { StepItem(sequence: $0.sequence, tokens: [0], output: $1) }
+        let starts = step.items.map { cache.tokenCount(of: $0.sequence) + $0.tokens.count }
+        let needed = (starts.max() ?? 0) + 1
+        guard executor.canQueueAhead, observer == nil, step.output.chosen != nil, !outputs.isEmpty,
+            outputs.count == step.items.count, step.outputRows.count == step.items.count, needed <= contextLength,
+            items.count <= Self.decodeTokenCount(forKeys: needed)
+        else { return nil }
+        do throws(ModelError) {
+            try cache.reserve(step.items.map { ($0.sequence, $0.tokens.count + 1) })
+            let runs = items.indices.map { Run(item: $0, tokens: 0..<1, start: starts[$0]) }
+            return try queue(runs, .decode, items, follows: true)
+        } catch {
+            // Whoever asks for the step meets the error again.
+            for item in items { cache.trim(item.sequence) }
+            return nil
         }
     }
 
-    private func owner(of row: Int, _ runs: [Run]) -> Int {
-        var row = row
-        for run in runs {
-            if row < run.tokens.count { return run.item }
-            row -= run.tokens.count
+    /// The step that was begun, if these are its items or some of them; any other is given up.
+    private func takeBegun(_ phase: StepPhase, _ items: [StepItem]) -> QueuedStep? {
+        guard let step = begun, phase == .decode, items.allSatisfy(step.items.contains) else {
+            giveUpBegun()
+            return nil
         }
-        preconditionFailure("row \(row) beyond the batch")
+        begun = nil
+        for item in step.items where !items.contains(item) { cache.trim(item.sequence) }
+        return step
     }
 
-    /// Records the logits of the rows that are wanted, or tokens chosen from them.
-    func compute(_ batch: Batch) throws(ModelError) -> StepOutput {
-        let logits = try forward(batch)
-        guard let logits, let choice = batch.choice else { return StepOutput(logits: logits) }
-        let chosen = try tensor("chosen tokens", [2, logits.rows], words: true)
-        switch choice {
-        case .best(let among):
-            let candidates = Tensor(logits.storage, .f32, [logits.rows, among], pitch: logits.pitch)
-            try executor.run(Argmax(logits: candidates, result: chosen))
+    /// What it still writes is behind its sequences' ends, and before whatever is queued from now on.
+    func giveUpBegun(if sequence: SequenceID? = nil) {
+        guard let step = begun, sequence == nil || step.items.contains(where: { $0.sequence == sequence }) else {
+            return
         }
-        return StepOutput(chosen: chosen)
-    }
-
-    /// The batch, and the words of its inputs.
-    private func makeBatch(
-        _ runs: [Run], _ phase: StepPhase, _ items: [StepItem]
-    ) throws(ModelError) -> (batch: Batch, inputs: [UInt32]) {
-        var tokens: [UInt32] = []
-        var positions: [UInt32] = []
-        var sequences: [UInt32] = []
-        var outputRows: [Int] = []
-        for (index, run) in runs.enumerated() {
-            let item = items[run.item]
-            let start = cache.tokenCount(of: item.sequence)
-            for (offset, tokenIndex) in run.tokens.enumerated() {
-                let isLast = tokenIndex == item.tokens.count - 1
-                if item.output == .all || (item.output != .none && isLast) { outputRows.append(tokens.count) }
-                tokens.append(UInt32(item.tokens[tokenIndex]))
-                positions.append(UInt32(start + offset))
-                sequences.append(UInt32(index))
-            }
-        }
-        let batch = try layOut(
-            BatchShape(
-                phase: phase, tokenCount: tokens.count, sequenceCount: runs.count,
-                firstPosition: Int(positions.first ?? 0), keyCount: Int(positions.max() ?? 0) + 1,
-                keyTotal: positions.reduce(0) { $0 + Int($1) + 1 }, outputRows: outputRows, choice: choice(items)))
-        // A sequence may have pages for more tokens than this step's.
-        let width = batch.pageTable.columns
-        let pages = runs.flatMap { run in
-            let pages = cache.pages(of: items[run.item].sequence).prefix(width)
-            return pages.map { UInt32($0) } + Array(repeating: 0, count: width - pages.count)
-        }
-        var parts = [
-            (batch.tokens, tokens), (batch.positions, positions), (batch.sequences, sequences),
-            (batch.pageTable, pages),
-        ]
-        if let outputs = batch.outputs { parts.append((outputs, outputRows.map { UInt32($0) })) }
-        return (batch, batch.words(parts))
-    }
-
-    private func choice(_ items: [StepItem]) -> Choice? {
-        guard case .best(let among)? = items.lazy.map(\.output).first(where: { $0 != .none }) else { return nil }
-        precondition(
-            items.allSatisfy { $0.output == .none || $0.output == .best(among: among) }
-                && 1...config.vocabSize ~= among, "a step's outputs: \(items.map(\.output))")
-        return .best(among: among)
-    }
-
-    /// Runs the step again, looking at the residual stream before each layer: where it is first not finite.
-    private func fault(in step: QueuedStep, _ items: [StepItem]) throws(ModelError) -> ModelError {
-        var place: String?
-        let outer = observer
-        observer = { [self] (observation) throws(ModelError) in
-            guard place == nil, case .hidden(let layer, let x) = observation else { return }
-            let values = try executor.flushed { () throws(ModelError) in try executor.floats(x) }
-            guard values.contains(where: { !$0.isFinite }) else { return }
-            place = layer == 0 ? "the embedding" : "layer \(layer - 1)"
-        }
-        defer { observer = outer }
-        let again = try queue(step.runs, step.phase, items)
-        if let recording = again.recording { try executor.wait(for: recording) }
-        return .notFinite(place: place ?? "the head")
+        begun = nil
+        step.recording?.isAwaited = false
+        for item in step.items { cache.trim(item.sequence) }
     }
 }

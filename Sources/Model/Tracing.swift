@@ -4,7 +4,10 @@ import Numerics
 
 extension Transformer: TraceableModel {
     public var device: Device? { executor.device }
-    public func record(into timeline: StepTimeline?) { executor.record(into: timeline) }
+    public func record(into timeline: StepTimeline?) {
+        giveUpBegun()
+        executor.record(into: timeline)
+    }
     public var deviceName: String { executor.device?.profile.name ?? "cpu" }
     public var peakDeviceByteCount: Int? { executor.device?.allocatedByteCount.peak }
 

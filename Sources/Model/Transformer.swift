@@ -17,6 +17,8 @@ public final class Transformer {
     let cacheEntries: [Tensor]
     var cache: PagedCache
     var scratch = Scratch()
+    /// A decode step that was begun before it is asked for.
+    var begun: QueuedStep?
     /// Told of values on the way while a trace runs.
     var observer: ((Observation) throws(ModelError) -> Void)?
 
@@ -31,8 +33,10 @@ public final class Transformer {
 
     /// Most tokens of one device step; longer prefills take several.
     static let stepTokenCount = 256
-    /// Most sequences of one decode step whose longest has so many splits: partial results take splits of memory for all.
-    static func decodeTokenCount(forSplits count: Int) -> Int { min(stepTokenCount, max(1, 1024 / count)) }
+    /// Most sequences of one decode step whose longest has so many keys: partial results take the memory of its splits for all.
+    static func decodeTokenCount(forKeys count: Int) -> Int {
+        min(stepTokenCount, max(1, 1024 / max(1, MLADecode.splitCount(forKeys: count))))
+    }
 
     init(
         config: ModelConfig, notes: [String], weights: ModelWeights, executor: Executor, contextLength: Int,
