@@ -95,15 +95,14 @@ public final class Executor {
         }
     }
 
-    /// Writes the first bytes of a step's input.
+    /// Writes a tensor that has no padding.
     public func set(_ tensor: Tensor, to words: [UInt32]) throws(ModelError) {
         precondition(
-            tensor.byteOffset == 0 && words.count * 4 <= tensor.byteCount, "\(tensor.label): \(words.count) words")
+            tensor.byteOffset == 0 && words.count * 4 == tensor.byteCount, "\(tensor.label): \(words.count) words")
         try fill(tensor.storage) { offset, bytes throws(ModelError) in
             words.withUnsafeBytes { source in
-                let end = min(source.count, offset + bytes.count)
-                guard offset < end else { return }
-                bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[offset..<end]))
+                let part = source[min(offset, source.count)..<min(offset + bytes.count, source.count)]
+                bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: part))
             }
         }
     }
@@ -130,11 +129,7 @@ public final class Executor {
     private func read(_ tensor: Tensor) throws(ModelError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: tensor.byteCount)
         guard device != nil else {
-            bytes.withUnsafeMutableBytes {
-                $0.copyMemory(
-                    from: UnsafeRawBufferPointer(
-                        rebasing: tensor.storage.host![tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]))
-            }
+            bytes.withUnsafeMutableBytes { $0.copyMemory(from: UnsafeRawBufferPointer(tensor.hostBytes!)) }
             return bytes
         }
         try download(tensor.view, into: &bytes)
@@ -204,12 +199,12 @@ public final class Executor {
         // What is queued before may still run on the same memory.
         recording.commands.separate()
         enter("the inputs", "inputs")
-        copy(source, memory.view)
+        try copy(source, memory.view)
         let output = try record()
         if let chosen = output.chosen {
             enter("the head", "head")
-            copy(
-                chosen.view, try gpu { () throws(GPUError) in try recording.landing(byteCount: chosen.view.byteCount) })
+            try copy(
+                chosen.view, gpu { () throws(GPUError) in try recording.landing(byteCount: chosen.view.byteCount) })
         }
         try submit()
         recording.keep(output, for: key, storageCount: storageCount)
@@ -248,11 +243,8 @@ public final class Executor {
 
     public func run(_ kernel: some Kernel) throws(ModelError) {
         if device != nil {
-            try gpu { () throws(GPUError) in
-                let first = current!.markedCount
-                try kernel.encode(into: &current!.commands)
-                timeline?.add(
-                    type(of: kernel).name, kernel.summary, kernel.cost, place, operation, first..<current!.markedCount)
+            try record(type(of: kernel).name, kernel.summary, kernel.cost) { (commands) throws(GPUError) in
+                try kernel.encode(into: &commands)
             }
         }
         guard runsReference else { return }
@@ -263,48 +255,53 @@ public final class Executor {
     /// Zeroes a tensor, padding included.
     public func clear(_ tensor: Tensor) throws(ModelError) {
         if device != nil {
-            add("fill", "\(tensor.rows) × \(tensor.columns)", byteCount: tensor.byteCount) {
-                $0.fill(tensor.view, word: 0)
-            }
+            try record(
+                "fill", "\(tensor.rows) × \(tensor.columns)", Cost(byteCount: tensor.byteCount, flopCount: 0)
+            ) { $0.fill(tensor.view, word: 0) }
         }
-        if let host = tensor.storage.host {
-            zero(
-                UnsafeMutableRawBufferPointer(rebasing: host[tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]))
-        }
+        if let host = tensor.hostBytes { zero(host) }
     }
 
-    private func copy(_ source: BufferView, _ destination: BufferView) {
-        add("copy", "\(source.byteCount) bytes", byteCount: 2 * source.byteCount) {
+    private func copy(_ source: BufferView, _ destination: BufferView) throws(ModelError) {
+        try record("copy", "\(source.byteCount) bytes", Cost(byteCount: 2 * source.byteCount, flopCount: 0)) {
             $0.copy(from: source, to: destination)
         }
     }
 
-    /// Records a command that is no kernel's.
-    private func add(_ name: String, _ summary: String, byteCount: Int, _ record: (inout Commands) -> Void) {
+    /// Records commands, and tells the timeline of them.
+    private func record(
+        _ name: String, _ summary: @autoclosure () -> String, _ cost: @autoclosure () -> Cost,
+        _ body: (inout Commands) throws(GPUError) -> Void
+    ) throws(ModelError) {
         let first = current!.markedCount
-        record(&current!.commands)
-        timeline?.add(
-            name, summary, Cost(byteCount: byteCount, flopCount: 0), place, operation, first..<current!.markedCount)
+        try gpu { () throws(GPUError) in try body(&current!.commands) }
+        timeline?.add(name, summary(), cost(), place, operation, first..<current!.markedCount)
     }
 
     /// Runs the recorded kernel now, compares its outputs with the reference's, and carries the device's on.
     private func compare(_ kernel: some Kernel) throws(ModelError) {
-        try flushed { () throws(ModelError) in try compareOutputs(of: kernel) }
-    }
-
-    private func compareOutputs(of kernel: some Kernel) throws(ModelError) {
-        for output in kernel.outputs {
-            var bytes = [UInt8](repeating: 0, count: output.storage.byteCount)
-            try download(output.storage.device!, into: &bytes)
-            if let failure = SelfTest.difference(output, found: bytes, tolerance: kernel.tolerance) {
-                throw .failed("--check: \(place): kernel \(type(of: kernel).name) parts from its reference: \(failure)")
+        try flushed { () throws(ModelError) in
+            for output in kernel.outputs {
+                var bytes = [UInt8](repeating: 0, count: output.storage.byteCount)
+                try download(output.storage.device!, into: &bytes)
+                if let failure = SelfTest.difference(output, found: bytes, tolerance: kernel.tolerance) {
+                    throw .failed(
+                        "--check: \(place): kernel \(type(of: kernel).name) parts from its reference: \(failure)")
+                }
+                bytes.withUnsafeBytes { output.storage.host!.copyMemory(from: $0) }
             }
-            bytes.withUnsafeBytes { output.storage.host!.copyMemory(from: $0) }
         }
     }
 
     private func gpu<R>(_ body: () throws(GPUError) -> R) throws(ModelError) -> R {
         do throws(GPUError) { return try body() } catch { throw .failed(error.description) }
+    }
+}
+
+extension Tensor {
+    /// Its elements' bytes on the host.
+    fileprivate var hostBytes: UnsafeMutableRawBufferPointer? {
+        storage.host.map { UnsafeMutableRawBufferPointer(rebasing: $0[byteOffset..<byteOffset + byteCount]) }
     }
 }
 
