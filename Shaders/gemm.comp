@@ -12,9 +12,10 @@ layout(set = 0, binding = 0, std430) readonly buffer XBuffer { vec4 x[]; };
 layout(set = 0, binding = 1, std430) readonly buffer WeightsBuffer { uvec4 weights[]; };
 layout(set = 0, binding = 2, std430) readonly buffer ScalesBuffer { float scales[]; };
 layout(set = 0, binding = 3, std430) writeonly buffer YBuffer { float y[]; };
-// The bound weight rows are firstRow ... firstRow + rowCount - 1 of the matrix.
+// The bound weight rows are firstRow ... firstRow + rowCount - 1 of the matrix; the first one's result is y[t, firstColumn].
 layout(push_constant) uniform Params {
-    uint tokenCount; uint columns; uint firstRow; uint rowCount; uint chunkPitch; uint scalePitch; uint xPitch; uint yPitch;
+    uint tokenCount; uint columns; uint firstRow; uint firstColumn; uint rowCount; uint chunkPitch; uint scalePitch;
+    uint xPitch; uint yPitch;
 };
 
 #include "common_tile.glsl"
@@ -34,7 +35,7 @@ void main() {
         uint token = firstToken + i / 8 * 4 + j;
         for (uint n = 0; n < 4; n++) {
             uint row = first + i % 8 * 4 + n;
-            if (token < tokenCount && row < rowCount) y[token * yPitch + firstRow + row] = sums[j][n];
+            if (token < tokenCount && row < rowCount) y[token * yPitch + firstColumn + row] = sums[j][n];
         }
     }
 }

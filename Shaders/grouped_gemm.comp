@@ -4,9 +4,8 @@
 // assignments[offsets[e]] to assignments[offsets[e + 1] - 1].
 //
 // x: [assignments / rowDivisor, columns] F32; W: [experts of this part, rows, columns], any format; y: [assignments, rows]
-// F32. A workgroup computes 32 assignments of one expert by 32 weight rows, thread i assignments i/8*4 ... + 3 by weight
-// rows i%8*4 ... + 3. The gl_WorkGroupID.y-th tile, counting each expert's in turn, finds its expert by walking offsets;
-// workgroups beyond the last tile leave.
+// F32. A workgroup computes one tile of expert_sort's, 32 assignments of one expert, by 32 weight rows, thread i
+// assignments i/8*4 ... + 3 by weight rows i%8*4 ... + 3.
 
 #include "common_weights.glsl"
 
@@ -14,43 +13,34 @@ layout(local_size_x = 64) in;
 layout(set = 0, binding = 0, std430) readonly buffer XBuffer { vec4 x[]; };
 layout(set = 0, binding = 1, std430) readonly buffer OffsetsBuffer { uint offsets[]; };
 layout(set = 0, binding = 2, std430) readonly buffer AssignmentsBuffer { uint assignments[]; };
-layout(set = 0, binding = 3, std430) readonly buffer WeightsBuffer { uvec4 weights[]; };
-layout(set = 0, binding = 4, std430) readonly buffer ScalesBuffer { float scales[]; };
-layout(set = 0, binding = 5, std430) writeonly buffer YBuffer { float y[]; };
+layout(set = 0, binding = 3, std430) readonly buffer TilesBuffer { uvec2 tiles[]; };
+layout(set = 0, binding = 4, std430) readonly buffer WeightsBuffer { uvec4 weights[]; };
+layout(set = 0, binding = 5, std430) readonly buffer ScalesBuffer { float scales[]; };
+layout(set = 0, binding = 6, std430) writeonly buffer YBuffer { float y[]; };
 layout(push_constant) uniform Params {
     uint columns; uint rowCount; uint rowDivisor; uint firstExpert; uint expertCount; uint chunkPitch; uint scaleRows;
     uint scalePitch; uint xPitch; uint yPitch;
 };
 
+#include "common_group.glsl"
 #include "common_tile.glsl"
 
-shared uint bounds[513];  // the part's offsets: the walk goes through workgroup memory
-
 void main() {
-    uint i = gl_LocalInvocationIndex;
-    for (uint e = i; e <= expertCount; e += 64) bounds[e] = offsets[firstExpert + e];
-    barrier();  // all offsets, before the walk
-    uint expert = 0, tile = gl_WorkGroupID.y;
-    for (; expert < expertCount; expert++) {
-        uint tiles = (bounds[expert + 1] - bounds[expert] + TILE - 1) / TILE;
-        if (tile < tiles) break;
-        tile -= tiles;
-    }
-    if (expert == expertCount) return;  // the whole workgroup
-
-    uint begin = bounds[expert] + tile * TILE, end = bounds[expert + 1], first = gl_WorkGroupID.x * TILE;
+    GroupTile group;
+    if (!groupTile(firstExpert, expertCount, group)) return;  // the whole workgroup
+    uint i = gl_LocalInvocationIndex, first = gl_WorkGroupID.y * TILE;
     uint rows[4];
     for (uint j = 0; j < 4; j++) {
-        uint place = begin + i / 8 + 8 * j;
-        rows[j] = place < end ? assignments[place] / rowDivisor * (xPitch / 4) : NO_ROW;
+        uint place = group.begin + i / 8 + 8 * j;
+        rows[j] = place < group.end ? assignments[place] / rowDivisor * (xPitch / 4) : NO_ROW;
     }
     vec4 sums[4];
     tileProduct(
-        rows, columns, (expert * rowCount + first) * chunkPitch, chunkPitch, min(TILE, rowCount - first),
-        expert * scaleRows * scalePitch, first, scalePitch, sums);
+        rows, columns, (group.expert * rowCount + first) * chunkPitch, chunkPitch, min(TILE, rowCount - first),
+        group.expert * scaleRows * scalePitch, first, scalePitch, sums);
     for (uint j = 0; j < 4; j++) {
-        uint place = begin + i / 8 * 4 + j;
-        if (place >= end) continue;
+        uint place = group.begin + i / 8 * 4 + j;
+        if (place >= group.end) continue;
         uint assignment = assignments[place];
         for (uint n = 0; n < 4; n++) {
             uint row = first + i % 8 * 4 + n;

@@ -7,11 +7,11 @@ layout(local_size_x = 64) in;
 layout(set = 0, binding = 0, std430) readonly buffer PartialsBuffer { float partials[]; };
 layout(set = 0, binding = 1, std430) readonly buffer PositionsBuffer { uint positions[]; };
 layout(set = 0, binding = 2, std430) writeonly buffer LatentBuffer { float latent[]; };
-layout(push_constant) uniform Params { uint latentWidth; uint splitCount; uint partialPitch; uint latentPitch; };
+layout(push_constant) uniform Params { uint latentWidth; uint splitCount; uint splitKeys; uint partialPitch; uint latentPitch; };
 
 void main() {
     uint token = gl_WorkGroupID.x, head = gl_WorkGroupID.y;
-    uint used = positions[token] / 256 + 1;
+    uint used = positions[token] / splitKeys + 1;
     uint source = token * partialPitch + head * splitCount * (latentWidth + 2);
     float m = -3.4e38, l = 0;
     for (uint s = 0; s < used; s++) m = max(m, partials[source + s * (latentWidth + 2) + latentWidth]);

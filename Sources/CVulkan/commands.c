@@ -96,8 +96,9 @@ static VkResult next_set(fv_commands *c, VkDescriptorSetLayout layout, VkDescrip
     return result;
 }
 
-int32_t fv_dispatch(fv_commands *c, const fv_pipeline *pipeline, const fv_range *ranges, uint32_t rangeCount,
-                    const uint32_t *pushConstants, uint32_t pushConstantByteCount, uint32_t x, uint32_t y, uint32_t z) {
+// Binds what a dispatch uses.
+static VkResult prepare_dispatch(fv_commands *c, const fv_pipeline *pipeline, const fv_range *ranges, uint32_t rangeCount,
+                                 const uint32_t *pushConstants, uint32_t pushConstantByteCount) {
     if (rangeCount > MAX_BINDINGS) return VK_ERROR_TOO_MANY_OBJECTS;
     fv_device *device = c->device;
     VkDescriptorSet set;
@@ -120,12 +121,27 @@ int32_t fv_dispatch(fv_commands *c, const fv_pipeline *pipeline, const fv_range 
     device->CmdBindDescriptorSets(c->buffer, VK_PIPELINE_BIND_POINT_COMPUTE, layout, 0, 1, &set, 0, NULL);
     if (pushConstantByteCount)
         device->CmdPushConstants(c->buffer, layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, pushConstantByteCount, pushConstants);
-    device->CmdDispatch(c->buffer, x, y, z);
     return VK_SUCCESS;
 }
 
+int32_t fv_dispatch(fv_commands *c, const fv_pipeline *pipeline, const fv_range *ranges, uint32_t rangeCount,
+                    const uint32_t *pushConstants, uint32_t pushConstantByteCount, uint32_t x, uint32_t y, uint32_t z) {
+    VkResult result = prepare_dispatch(c, pipeline, ranges, rangeCount, pushConstants, pushConstantByteCount);
+    if (result == VK_SUCCESS) c->device->CmdDispatch(c->buffer, x, y, z);
+    return result;
+}
+
+int32_t fv_dispatch_indirect(fv_commands *c, const fv_pipeline *pipeline, const fv_range *ranges, uint32_t rangeCount,
+                             const uint32_t *pushConstants, uint32_t pushConstantByteCount, uint64_t buffer, uint64_t offset) {
+    VkResult result = prepare_dispatch(c, pipeline, ranges, rangeCount, pushConstants, pushConstantByteCount);
+    if (result == VK_SUCCESS) c->device->CmdDispatchIndirect(c->buffer, (VkBuffer)buffer, offset);
+    return result;
+}
+
 static void barrier(fv_commands *c, VkPipelineStageFlags to, VkAccessFlags access) {
-    const VkPipelineStageFlags work = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+    // What an indirect dispatch read may be overwritten after it, too.
+    const VkPipelineStageFlags work =
+        VK_PIPELINE_STAGE_DRAW_INDIRECT_BIT | VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
     VkMemoryBarrier memory = {VK_STRUCTURE_TYPE_MEMORY_BARRIER};
     memory.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
     memory.dstAccessMask = access;
@@ -133,8 +149,8 @@ static void barrier(fv_commands *c, VkPipelineStageFlags to, VkAccessFlags acces
 }
 
 void fv_barrier(fv_commands *c) {
-    barrier(c, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
-            VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT);
+    barrier(c, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_DRAW_INDIRECT_BIT,
+            VK_ACCESS_INDIRECT_COMMAND_READ_BIT | VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT);
 }
 
 void fv_barrier_to_host(fv_commands *c) { barrier(c, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT); }

@@ -12,7 +12,8 @@ static uint32_t memory_type(const fv_device *device, uint32_t allowed, VkMemoryP
 int32_t fv_create_buffer(fv_device *device, uint64_t byteCount, fv_memory_kind kind, fv_buffer *out) {
     VkBufferCreateInfo request = {VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO};
     request.size = byteCount;
-    request.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
+    request.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
+                    VK_BUFFER_USAGE_TRANSFER_DST_BIT | VK_BUFFER_USAGE_INDIRECT_BUFFER_BIT;
     VkBuffer buffer;
     VkResult result = device->CreateBuffer(device->handle, &request, NULL, &buffer);
     if (result != VK_SUCCESS) return result;

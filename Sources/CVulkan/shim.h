@@ -58,6 +58,7 @@
     F(CmdBindDescriptorSets)                                                                                            \
     F(CmdPushConstants)                                                                                                 \
     F(CmdDispatch)                                                                                                      \
+    F(CmdDispatchIndirect)                                                                                              \
     F(CmdPipelineBarrier)                                                                                               \
     F(CmdCopyBuffer)                                                                                                    \
     F(CmdFillBuffer)                                                                                                    \

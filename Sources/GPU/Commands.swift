@@ -30,6 +30,12 @@ public struct MarkedCommand: Sendable {
     public let marks: (before: Int, start: Int, end: Int)?
 }
 
+/// A pipeline that a dispatch needs: what `Device.pipeline(for:constants:)` takes.
+public struct NeededPipeline: Sendable {
+    public let module: ShaderModule
+    public let constants: [(id: UInt32, bits: UInt32)]
+}
+
 /// A recording of dispatches and copies, with the barriers that their reads and writes ask for.
 ///
 /// What a dispatch reads and writes is known from its shader's `readonly` and `writeonly` qualifiers. A barrier is put
@@ -53,6 +59,12 @@ public struct Commands: ~Copyable {
     public var repeatedShare = 0.0
     /// All commands of a recording that is marked, in order.
     public private(set) var marked: [MarkedCommand] = []
+    /// Nothing is recorded: a dispatch has its limits checked and its pipeline added to `neededPipelines`. The caller
+    /// makes those, in whatever order and on however many threads.
+    public var listsPipelinesOnly = false
+    /// The pipelines of the dispatches since `begin` while `listsPipelinesOnly`, each once, in order of first need.
+    public private(set) var neededPipelines: [NeededPipeline] = []
+    private var listed: Set<PipelineKey> = []
 
     public init(on device: Device, timestampCapacity: Int = 0) throws(GPUError) {
         var made: OpaquePointer?
@@ -79,24 +91,42 @@ public struct Commands: ~Copyable {
         timestampCount = 0
         dispatchCount = 0
         marked.removeAll(keepingCapacity: true)
+        neededPipelines.removeAll(keepingCapacity: true)
+        listed.removeAll(keepingCapacity: true)
         try check(fv_begin(handle), "vkBeginCommandBuffer", device.profile.name)
     }
 
     /// Records one dispatch of `groups` workgroups.
     public mutating func dispatch(_ shader: some ComputeShader, groups: (Int, Int, Int)) throws(GPUError) {
+        let name = type(of: shader).module.name
+        let most = device.profile.maxWorkgroupCount
+        precondition(groups.0 > 0 && groups.1 > 0 && groups.2 > 0, "\(name): \(groups) workgroups")
+        guard groups.0 <= most[0], groups.1 <= most[1], groups.2 <= most[2] else {
+            throw GPUError(
+                call: "vkCmdDispatch", result: .notSupported,
+                object: "kernel \(name): \(groups) workgroups where the device takes \(most)")
+        }
+        try dispatch(shader, .fixed(groups.0, groups.1, groups.2))
+    }
+
+    /// Records one dispatch whose numbers of workgroups are read when it runs: three U32 at the start of `groups`. What
+    /// writes them keeps them within the device's limits.
+    public mutating func dispatch(_ shader: some ComputeShader, indirect groups: BufferView) throws(GPUError) {
+        precondition(
+            groups.byteCount >= 12 && groups.offset % 4 == 0,
+            "\(groups.allocation.label): workgroups at \(groups.offset)")
+        try dispatch(shader, .indirect(groups))
+    }
+
+    private enum Workgroups {
+        case fixed(Int, Int, Int)
+        case indirect(BufferView)
+    }
+
+    private mutating func dispatch(_ shader: some ComputeShader, _ groups: Workgroups) throws(GPUError) {
         let module = type(of: shader).module
         let views = shader.views
         let limits = device.profile
-        precondition(groups.0 > 0 && groups.1 > 0 && groups.2 > 0, "\(module.name): \(groups) workgroups")
-        guard groups.0 <= limits.maxWorkgroupCount[0], groups.1 <= limits.maxWorkgroupCount[1],
-            groups.2 <= limits.maxWorkgroupCount[2]
-        else {
-            throw GPUError(
-                call: "vkCmdDispatch", result: .notSupported,
-                object: "kernel \(module.name): \(groups) workgroups where the device takes \(limits.maxWorkgroupCount)"
-            )
-        }
-        let pipeline = try device.pipeline(for: module, constants: shader.constantWords)
         var ranges: [fv_range] = []
         ranges.reserveCapacity(views.count)
         for (view, binding) in zip(views, module.bindings) {
@@ -114,41 +144,65 @@ public struct Commands: ~Copyable {
             ranges.append(
                 fv_range(
                     buffer: view.allocation.raw.buffer, offset: UInt64(view.offset), byteCount: UInt64(view.byteCount)))
+            if !listsPipelinesOnly { retain(view.allocation) }
+        }
+        if listsPipelinesOnly { return list(module, shader.constantWords) }
+        let pipeline = try device.pipeline(for: module, constants: shader.constantWords)
+        let words = shader.pushConstantWords
+        var accesses = zip(views, module.bindings).map { ($0, $1.access) }
+        if case .indirect(let view) = groups {
+            accesses.append((view, .read))
             retain(view.allocation)
         }
-        let words = shader.pushConstantWords
-        let mark = openMark(zip(views, module.bindings).map { ($0, $1.access) })
-        let code = withUnsafePointer(to: pipeline.raw) {
-            fv_dispatch(
-                handle, $0, ranges, UInt32(ranges.count), words, UInt32(words.count * 4), UInt32(groups.0),
-                UInt32(groups.1), UInt32(groups.2))
-        }
-        try check(code, "vkAllocateDescriptorSets", "kernel \(module.name)")
+        let mark = openMark(accesses)
+        try record(groups, pipeline, ranges, words)
         if repeatedShare > 0 { try repeatPart(of: groups, pipeline, ranges, words) }
         closeMark(mark, module.name, shader.constantWords.map(\.bits))
         dispatchCount += 1
     }
 
-    private mutating func repeatPart(
-        of groups: (Int, Int, Int), _ pipeline: Pipeline, _ ranges: [fv_range], _ words: [UInt32]
+    private mutating func list(_ module: ShaderModule, _ constants: [(id: UInt32, bits: UInt32)]) {
+        let key = PipelineKey(name: module.name, hash: module.hash, constants: constants.map(\.bits))
+        guard listed.insert(key).inserted else { return }
+        neededPipelines.append(NeededPipeline(module: module, constants: constants))
+    }
+
+    private func record(
+        _ groups: Workgroups, _ pipeline: Pipeline, _ ranges: [fv_range], _ words: [UInt32]
     ) throws(GPUError) {
-        fv_barrier(handle)
-        // The longest side is cut: what is left is nearest to the share.
-        var sides = [groups.0, groups.1, groups.2]
-        let longest = sides.indices.max { sides[$0] < sides[$1] }!
-        sides[longest] = max(1, Int((Double(sides[longest]) * repeatedShare).rounded()))
+        let byteCount = UInt32(words.count * 4)
         let code = withUnsafePointer(to: pipeline.raw) {
-            fv_dispatch(
-                handle, $0, ranges, UInt32(ranges.count), words, UInt32(words.count * 4), UInt32(sides[0]),
-                UInt32(sides[1]), UInt32(sides[2]))
+            switch groups {
+            case .fixed(let x, let y, let z):
+                fv_dispatch(
+                    handle, $0, ranges, UInt32(ranges.count), words, byteCount, UInt32(x), UInt32(y), UInt32(z))
+            case .indirect(let view):
+                fv_dispatch_indirect(
+                    handle, $0, ranges, UInt32(ranges.count), words, byteCount, view.allocation.raw.buffer,
+                    UInt64(view.offset))
+            }
         }
         try check(code, "vkAllocateDescriptorSets", "kernel \(pipeline.module.name)")
+    }
+
+    private func repeatPart(
+        of groups: Workgroups, _ pipeline: Pipeline, _ ranges: [fv_range], _ words: [UInt32]
+    ) throws(GPUError) {
+        // What an indirect dispatch does is not the host's to cut.
+        guard case .fixed(let x, let y, let z) = groups else { return }
+        fv_barrier(handle)
+        // The longest side is cut: what is left is nearest to the share.
+        var sides = [x, y, z]
+        let longest = sides.indices.max { sides[$0] < sides[$1] }!
+        sides[longest] = max(1, Int((Double(sides[longest]) * repeatedShare).rounded()))
+        try record(.fixed(sides[0], sides[1], sides[2]), pipeline, ranges, words)
     }
 
     public mutating func copy(from source: BufferView, to destination: BufferView) {
         precondition(
             source.byteCount == destination.byteCount, "copy of \(source.byteCount) bytes into \(destination.byteCount)"
         )
+        if listsPipelinesOnly { return }
         retain(source.allocation)
         retain(destination.allocation)
         let mark = openMark([(source, .read), (destination, .write)])
@@ -162,6 +216,7 @@ public struct Commands: ~Copyable {
     public mutating func fill(_ view: BufferView, word: UInt32) {
         precondition(
             view.byteCount % 4 == 0 && view.offset % 4 == 0, "fill of \(view.byteCount) bytes at \(view.offset)")
+        if listsPipelinesOnly { return }
         retain(view.allocation)
         let mark = openMark([(view, .write)])
         fv_fill(handle, view.allocation.raw.buffer, UInt64(view.offset), UInt64(view.byteCount), word)
@@ -170,6 +225,7 @@ public struct Commands: ~Copyable {
 
     /// Has everything before end before anything after begins, whatever either touches.
     public mutating func separate() {
+        if listsPipelinesOnly { return }
         fv_barrier(handle)
         hazards = HazardTracker()
     }
@@ -177,7 +233,7 @@ public struct Commands: ~Copyable {
     /// Marks a point in time; the index is the mark's place in `timestamps()`. Nil where the capacity is used up or the
     /// device has no timestamps.
     public mutating func timestamp(_ mark: TimeMark = .end) -> Int? {
-        guard timestampCount < timestampCapacity else { return nil }
+        guard timestampCount < timestampCapacity, !listsPipelinesOnly else { return nil }
         fv_timestamp(handle, mark == .start ? FV_MARK_START : FV_MARK_END, UInt32(timestampCount))
         defer { timestampCount += 1 }
         return timestampCount

@@ -9,6 +9,7 @@ public final class Device: @unchecked Sendable {
     let handle: OpaquePointer
     private let pipelines = Mutex<[PipelineKey: Pipeline]>([:])
     private let queue = Mutex(())
+    public let chosenVariants = ChosenVariants()
     /// Bytes of the buffers that are alive, and the most that ever were.
     let memory = Mutex((current: 0, peak: 0))
 

@@ -33,7 +33,7 @@ public struct DeviceProfile: Sendable {
     public let timestampPeriod: Double
     public let timestampValidBits: Int
     public let hasFloat16, hasInt8, has8BitStorage, has16BitStorage: Bool
-    public let hasFullSubgroups, hasSubgroupSizeControl, hasSubgroupArithmetic: Bool
+    public let hasFullSubgroups, hasSubgroupSizeControl, hasSubgroupArithmetic, hasSubgroupBallot: Bool
     public let hasMemoryBudget, hasExecutableProperties, hasCalibratedTimestamps: Bool
     public let heaps: [Heap]
     public let matrixShapes: [MatrixShape]
@@ -81,6 +81,8 @@ public struct DeviceProfile: Sendable {
         hasSubgroupSizeControl = info.subgroupSizeControl
         // VK_SUBGROUP_FEATURE_BASIC_BIT and ARITHMETIC_BIT: what the kernels' reductions use.
         hasSubgroupArithmetic = info.subgroupOperations & 0x5 == 0x5
+        // VK_SUBGROUP_FEATURE_BALLOT_BIT: broadcasts.
+        hasSubgroupBallot = info.subgroupOperations & 0x8 != 0
         hasMemoryBudget = info.memoryBudget
         hasExecutableProperties = info.executableProperties
         hasCalibratedTimestamps = info.calibratedTimestamps

@@ -41,7 +41,7 @@ public struct Argmax: Kernel {
     public var cost: Cost { Cost(byteCount: 4 * logits.rows * logits.columns, flopCount: logits.rows * logits.columns) }
     public var tolerance: Tolerance { Tolerance(0, because: "an index and a count") }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         [(1, 129_280), (3, 512), (5, 101), (2, 3)].map { rows, count in
             KernelCase("\(rows) rows of \(count)") { bench throws(GPUError) in
                 Argmax(

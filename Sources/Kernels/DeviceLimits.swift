@@ -39,7 +39,7 @@ public struct LimitCopy: Kernel {
     public var cost: Cost { Cost(byteCount: 8 * x.rows, flopCount: 0) }
     public var tolerance: Tolerance { Tolerance(0, because: "a copy") }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         [(4, nil), (4096, nil), (100_012, nil), (100_012, 65_536)].map { count, limit in
             KernelCase("\(count) words\(limit.map { ", bound by \($0) bytes" } ?? "")") { bench throws(GPUError) in
                 let words = (0..<count).map { _ in UInt32(truncatingIfNeeded: bench.random.next()) }
@@ -110,7 +110,7 @@ public struct LimitFMA: Kernel {
             : Tolerance(1e-5, because: "FP32 sums of \(chainCount) terms, and rounds that may be fused or not")
     }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         [false, true].flatMap { isHalf in
             [0, 1, 20].map { rounds in
                 KernelCase("\(isHalf ? "FP16" : "FP32"), \(rounds) rounds") { bench throws(GPUError) in
@@ -169,5 +169,5 @@ public struct LimitMatrix: Kernel {
     public var tolerance: Tolerance { Tolerance(1e-5, because: "sums of powers of two") }
 
     /// None: which shapes there are, a device says. The profiler checks its one before it measures.
-    public static var cases: [KernelCase] { [] }
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] { [] }
 }

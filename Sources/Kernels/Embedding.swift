@@ -27,7 +27,9 @@ public struct Embedding: Kernel {
     public var outputs: [Tensor] { [y] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        for slab in table.slabs(limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange) {
+        for slab in table.slabs(
+            of: 0..<table.codes.rows, limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange)
+        {
             let shader = EmbeddingShader(
                 constants: .init(format: table.format),
                 params: .init(
@@ -48,7 +50,7 @@ public struct Embedding: Kernel {
     public var cost: Cost { Cost(byteCount: y.rows * y.columns * (4 + table.codes.type.byteCount), flopCount: 0) }
     public var tolerance: Tolerance { Tolerance(0, because: "a copy") }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         // Tokens, rows and width of the table, its format, rows of one binding.
         let shapes: [(Int, Int, Int, ElementType, Int?)] = [
             (1, 50, 7168, .bf16, nil), (7, 300, 320, .f16, nil), (5, 31, 101, .f32, nil), (64, 512, 256, .bf16, nil),

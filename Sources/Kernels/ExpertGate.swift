@@ -107,7 +107,7 @@ public struct ExpertGate: Kernel {
         Tolerance(1e-5, because: "the device's exponential; the choice itself must be equal")
     }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         let v3 = GateRule(isSigmoid: true, groupCount: 8, keptGroups: 4, topK: 8, normalises: true, scale: 2.5)
         let rules: [(String, Int, Bool, GateRule)] = [
             ("V3", 256, true, v3),

@@ -5,53 +5,84 @@ import Shaders
 /// y[a] = x[row(a)] · W_eᵀ for each assignment a = t · k + slot with its expert e, the assignments grouped by expert
 /// (`ExpertSort`); for many tokens. row(a) = a / (rows of y / rows of x): the token of a, or a itself.
 ///
-/// `x: [T, K]` or `[T · k, K], F32`; `offsets: [E + 1], U32`; `assignments: [T · k], U32`; W: a bank of `[N, K]`, any
-/// format; `y: [T · k, N], F32`. Source: DeepSeek-V3 report, section 2.1.2; `Expert.forward` in inference/model.py.
+/// `x: [T, K]` or `[T · k, K], F32`; W: a bank of `[N, K]`, any format; `y: [T · k, N], F32`.
+/// Source: DeepSeek-V3 report, section 2.1.2; `Expert.forward` in inference/model.py.
 public struct GroupedLinear: Kernel {
     public static let name = "grouped_gemm"
+    /// The products into the experts, or those out of them: which of `ExpertGroups.dispatches`.
+    public enum Direction: Int, Sendable { case into, outOf }
+
     let x: Tensor
     let offsets: Tensor
     let assignments: Tensor
+    let tiles: Tensor
+    let dispatches: Tensor
     let weights: [Weight]
     let firstExperts: [Int]
     let y: Tensor
+    let variant: Variant
+    let direction: Direction
 
-    public init(x: Tensor, offsets: Tensor, assignments: Tensor, bank: ExpertBank, y: Tensor) {
+    public init(x: Tensor, groups: ExpertGroups, _ direction: Direction, bank: ExpertBank, y: Tensor) {
         precondition(
-            x.columns == bank.columns && y.columns == bank.rows && y.rows % x.rows == 0 && assignments.rows == y.rows,
-            "grouped_gemm: \(y.shape) from \(x.shape), \(assignments.shape)")
+            x.columns == bank.columns && y.columns == bank.rows && y.rows % x.rows == 0
+                && groups.assignments.rows == y.rows,
+            "grouped_gemm: \(y.shape) from \(x.shape), \(groups.assignments.shape)")
         precondition(
-            offsets.rows == bank.expertCount + 1 && bank.expertCount <= 512 && offsets.columns == 1,
-            "grouped_gemm: \(offsets.shape) for \(bank.expertCount) experts")
+            groups.offsets.rows == bank.expertCount + 1 && groups.productRows[direction.rawValue] == bank.rows,
+            "grouped_gemm: \(groups.offsets.shape), \(groups.productRows) for \(bank.expertCount) experts of \(bank.rows)"
+        )
         precondition(x.pitch % 4 == 0, "grouped_gemm: \(x.label) has pitch \(x.pitch)")
         self.x = x
-        self.offsets = offsets
-        self.assignments = assignments
+        offsets = groups.offsets
+        assignments = groups.assignments
+        tiles = groups.tiles
+        dispatches = groups.dispatches
         weights = bank.weights
         firstExperts = bank.firstExperts
         self.y = y
+        variant = groups.variant
+        self.direction = direction
     }
 
     public var outputs: [Tensor] { [y] }
 
+    static func choice(_ type: ElementType) -> String { "\(name) \(type)" }
+    static func variants(_ type: ElementType, _ profile: DeviceProfile) -> [Variant] { productVariants(type, profile) }
+
     private var rowDivisor: Int { y.rows / x.rows }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
+        let groups = dispatches.rows(direction.rawValue..<direction.rawValue + 1).view
         for (index, weight) in weights.enumerated() {
-            let shader = GroupedGemmShader(
-                constants: .init(format: weight.format),
-                params: .init(
-                    columns: UInt32(x.columns), rowCount: UInt32(weight.rows), rowDivisor: UInt32(rowDivisor),
-                    firstExpert: UInt32(firstExperts[index]), expertCount: UInt32(weight.matrixCount),
-                    chunkPitch: UInt32(weight.chunkPitch), scaleRows: UInt32(weight.scaleRows),
-                    scalePitch: UInt32(weight.scalePitch), xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch)),
-                bindings: .init(
-                    x: x.view, offsets: offsets.view, assignments: assignments.view, weights: weight.codes.view,
-                    scales: weight.scalesView, y: y.view))
-            // Each expert's last tile may be ragged: at most one more tile for each.
-            let tiles = ceilDivide(y.rows, 32) + min(weight.matrixCount, y.rows)
-            try commands.dispatch(shader, groups: (ceilDivide(weight.rows, 32), tiles, 1))
+            if variant.form == .lanes {
+                let shader = GroupedLanesShader(
+                    constants: .init(
+                        format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(variant.tokens),
+                        subgroup: UInt32(commands.device.profile.subgroupSize)),
+                    params: params(index),
+                    bindings: .init(
+                        x: x.view, offsets: offsets.view, assignments: assignments.view, tiles: tiles.view,
+                        weights: weight.codes.view, scales: weight.scalesView, y: y.view))
+                try commands.dispatch(shader, indirect: groups)
+            } else {
+                let shader = GroupedGemmShader(
+                    constants: .init(format: weight.format), params: params(index),
+                    bindings: .init(
+                        x: x.view, offsets: offsets.view, assignments: assignments.view, tiles: tiles.view,
+                        weights: weight.codes.view, scales: weight.scalesView, y: y.view))
+                try commands.dispatch(shader, indirect: groups)
+            }
         }
+    }
+
+    private func params<P: GroupedParams>(_ part: Int) -> P {
+        let weight = weights[part]
+        return P(
+            columns: UInt32(x.columns), rowCount: UInt32(weight.rows), rowDivisor: UInt32(rowDivisor),
+            firstExpert: UInt32(firstExperts[part]), expertCount: UInt32(weight.matrixCount),
+            chunkPitch: UInt32(weight.chunkPitch), scaleRows: UInt32(weight.scaleRows),
+            scalePitch: UInt32(weight.scalePitch), xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch))
     }
 
     public func reference() {
@@ -80,33 +111,57 @@ public struct GroupedLinear: Kernel {
 
     public var tolerance: Tolerance { .sum(of: x.columns) }
 
-    public static var cases: [KernelCase] {
+    /// A product over random assignments, grouped on the host.
+    ///
+    /// - Parameter isOwn: x has one row for each assignment, as in the products out of the experts.
+    public static func sample(
+        _ bench: inout Workbench, tokens: Int, topK: Int, isOwn: Bool, columns: Int, bank: ExpertBank,
+        variant: Variant? = nil
+    ) throws(GPUError) -> GroupedLinear {
+        let experts = try sampleExperts(&bench, tokens: tokens, topK: topK, of: bank.expertCount)
+        let groups = try ExpertGroups(
+            assignments: tokens * topK, experts: bank.expertCount, bank.weights[0].codes.type,
+            productRows: [bank.rows, bank.rows], on: bench.device, variant: variant
+        ) { name, shape throws(GPUError) in
+            try bench.tensor(name, .u32, shape, .words(Array(repeating: 0, count: shape.reduce(1, *))))
+        }
+        if !bench.isAgain { ExpertSort(experts: experts, groups: groups).reference() }
+        return GroupedLinear(
+            x: try bench.tensor("x", [isOwn ? tokens * topK : tokens, columns]), groups: groups,
+            isOwn ? .outOf : .into, bank: bank, y: try bench.output("y", [tokens * topK, bank.rows]))
+    }
+
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         // Tokens, k, experts, K, N, whether x has one row for each assignment.
         let shapes = [
             (1, 3, 8, 100, 72, false), (7, 3, 9, 131, 37, true), (50, 4, 8, 128, 40, false), (3, 2, 4, 7168, 32, false),
-            (40, 8, 8, 96, 33, true),
+            (40, 8, 8, 96, 300, true),
         ]
-        return shapes.flatMap { tokens, topK, count, columns, rows, isOwn in
-            [ElementType.f32, .bf16, .f16, .fp8E4M3].map { type in
-                let label =
-                    "\(tokens) × \(columns) to \(topK) of \(count) × \(rows)\(isOwn ? ", own rows" : ""), \(type)"
-                return KernelCase(label) { bench throws(GPUError) in
-                    let ids = (0..<tokens).flatMap { _ in
-                        (0..<count).shuffled(using: &bench.random).prefix(topK)
+        return [ElementType.f32, .bf16, .f16, .fp8E4M3].flatMap { type in
+            variants(type, profile).flatMap { variant in
+                shapes.map { tokens, topK, count, columns, rows, isOwn in
+                    let label = "\(tokens) × \(columns) to \(topK) of \(count) × \(rows)\(isOwn ? ", own rows" : "")"
+                    return KernelCase("\(label), \(type), \(variant.name)") { bench throws(GPUError) in
+                        let bank = try ExpertBank.sample(
+                            &bench, "weights", experts: count, rows: rows, columns: columns, type)
+                        return try sample(
+                            &bench, tokens: tokens, topK: topK, isOwn: isOwn, columns: columns, bank: bank,
+                            variant: variant)
                     }
-                    let sorted = ids.indices.sorted { (ids[$0], $0) < (ids[$1], $1) }.map { UInt32($0) }
-                    let offsets = (0...count).map { expert in UInt32(ids.count { $0 < expert }) }
-                    return GroupedLinear(
-                        x: try bench.tensor("x", [isOwn ? tokens * topK : tokens, columns]),
-                        offsets: try bench.tensor("offsets", .u32, [count + 1], .words(offsets)),
-                        assignments: try bench.tensor("assignments", .u32, [tokens * topK], .words(sorted)),
-                        bank: try .sample(&bench, "weights", experts: count, rows: rows, columns: columns, type),
-                        y: try bench.output("y", [tokens * topK, rows]))
                 }
             }
         }
     }
 }
+
+/// The parameters that every form of the product takes.
+private protocol GroupedParams {
+    init(
+        columns: UInt32, rowCount: UInt32, rowDivisor: UInt32, firstExpert: UInt32, expertCount: UInt32,
+        chunkPitch: UInt32, scaleRows: UInt32, scalePitch: UInt32, xPitch: UInt32, yPitch: UInt32)
+}
+extension GroupedGemmShader.Params: GroupedParams {}
+extension GroupedLanesShader.Params: GroupedParams {}
 
 /// y[t] += Σ_slot routing[t, slot] · x[t · k + slot], in the slots' order.
 ///
@@ -157,7 +212,7 @@ public struct ExpertSum: Kernel {
 
     public var tolerance: Tolerance { .sum(of: routing.columns) }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         [(1, 8, 7168), (7, 3, 72), (5, 6, 131), (64, 4, 256)].map { tokens, topK, width in
             KernelCase("\(tokens) × \(topK) × \(width)") { bench throws(GPUError) in
                 ExpertSum(

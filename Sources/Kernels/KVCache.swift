@@ -131,7 +131,7 @@ public struct KVCacheAppend: Kernel {
             : Tolerance(2e-3, because: "the device's sine and cosine, to an absolute 2^-11 over large angles")
     }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         MLAShape.samples.flatMap { name, shape in
             [ElementType.f32, .bf16].map { type in
                 KernelCase("\(name), \(type)") { bench throws(GPUError) in

@@ -16,8 +16,9 @@ public protocol Kernel: Sendable {
     var summary: String { get }
     var cost: Cost { get }
     var tolerance: Tolerance { get }
-    /// Shapes to test and measure: the family's true ones, ragged edges, one row, a prime width.
-    static var cases: [KernelCase] { get }
+    /// Shapes to test and measure, in every variant that the device can run: the family's true ones, ragged edges, one
+    /// row, a prime width.
+    static func cases(on profile: DeviceProfile) -> [KernelCase]
 }
 
 extension Kernel {

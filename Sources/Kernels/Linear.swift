@@ -9,54 +9,72 @@ public enum LinearPhase: Sendable { case decode, prefill }
 ///
 /// `x: [T, K], F32`; `weight: [N, K]`, any format; `y: [T, N], F32`.
 /// Source: `linear` and `fp8_gemm` in DeepSeek-V3's inference/model.py and kernel.py, activations kept in F32.
-public struct Linear: Kernel {
+public struct Linear: VariedKernel {
     public static let name = "linear"
     let phase: LinearPhase
     let x: Tensor
     let weight: Weight
     let y: Tensor
+    /// The weight's rows that are taken, from a multiple of 16 on; y has a column for each.
+    let rows: Range<Int>
+    public var variant: Variant?
     /// Most bytes of one binding; nil for what the device binds. Larger weights take several dispatches.
     var bindingLimit: Int?
 
-    public init(phase: LinearPhase, x: Tensor, weight: Weight, y: Tensor) {
+    /// - Parameter rows: nil for all of the weight's.
+    public init(phase: LinearPhase, x: Tensor, weight: Weight, rows: Range<Int>? = nil, y: Tensor) {
+        let rows = rows ?? 0..<weight.rows
         precondition(
-            x.columns == weight.columns && y.columns == weight.rows && x.rows == y.rows && weight.matrixCount == 1,
-            "linear: \(y.shape) from \(x.shape), \(weight.codes.shape)")
+            x.columns == weight.columns && y.columns == rows.count && rows.upperBound <= weight.rows
+                && rows.lowerBound % 16 == 0 && x.rows == y.rows && weight.matrixCount == 1,
+            "linear: \(y.shape) from \(x.shape), \(weight.codes.shape), rows \(rows)")
         precondition(x.pitch % 4 == 0, "linear: \(x.label) has pitch \(x.pitch)")
         self.phase = phase
         self.x = x
         self.weight = weight
         self.y = y
+        self.rows = rows
     }
 
     public var outputs: [Tensor] { [y] }
 
+    public var choice: String { "\(Self.name) \(phase) \(weight.codes.type)" }
+
+    public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(phase, weight.codes.type, profile) }
+
+    static func variants(_ phase: LinearPhase, _ type: ElementType, _ profile: DeviceProfile) -> [Variant] {
+        phase == .decode ? decodeVariants(profile) : productVariants(type, profile)
+    }
+
     public func encode(into commands: inout Commands) throws(GPUError) {
-        for slab in weight.slabs(limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange) {
-            let tokenCount = UInt32(x.rows)
-            let columns = UInt32(x.columns)
-            let firstRow = UInt32(slab.lowerBound)
-            let rowCount = UInt32(slab.count)
-            let chunkPitch = UInt32(weight.chunkPitch)
-            let scalePitch = UInt32(weight.scalePitch)
+        let variant = variant(on: commands.device)
+        for slab in weight.slabs(of: rows, limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange) {
             let codes = weight.codes.rows(slab).view
-            switch phase {
-            case .decode:
-                let shader = GemvShader(
-                    constants: .init(format: weight.format),
+            switch variant.form {
+            case .rows, .lanes:
+                let profile = commands.device.profile
+                let tokens = lanesTokens(for: x.rows, atMost: variant.tokens)
+                let groupRows = variant.groupRows(on: profile)
+                let shader = LinearShader(
+                    constants: .init(
+                        format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(tokens),
+                        subgroup: variant.subgroup(on: profile)),
                     params: .init(
-                        tokenCount: tokenCount, columns: columns, firstRow: firstRow, rowCount: rowCount,
-                        chunkPitch: chunkPitch, scalePitch: scalePitch, xPitch: UInt32(x.pitch),
-                        yPitch: UInt32(y.pitch)),
+                        tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
+                        firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
+                        chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
+                        xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch), groupRows: UInt32(groupRows)),
                     bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view))
-                try commands.dispatch(shader, groups: (ceilDivide(slab.count, 16), ceilDivide(x.rows, 4), 1))
-            case .prefill:
+                try commands.dispatch(
+                    shader, groups: (ceilDivide(slab.count, groupRows), ceilDivide(x.rows, tokens), 1))
+            case .tiles:
                 let shader = GemmShader(
                     constants: .init(format: weight.format),
                     params: .init(
-                        tokenCount: tokenCount, columns: columns, firstRow: firstRow, rowCount: rowCount,
-                        chunkPitch: chunkPitch, scalePitch: scalePitch, xPitch: UInt32(x.pitch),
-                        yPitch: UInt32(y.pitch)),
+                        tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
+                        firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
+                        chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
+                        xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch)),
                     bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view))
                 try commands.dispatch(shader, groups: (ceilDivide(slab.count, 32), ceilDivide(x.rows, 32), 1))
             }
@@ -65,9 +83,9 @@ public struct Linear: Kernel {
 
     public func reference() {
         let (input, output) = (x.floats, y.floats)
-        for n in 0..<weight.rows {
+        for (column, n) in rows.enumerated() {
             let row = weight.decodedRow(n)
-            for t in 0..<x.rows { output[t * y.pitch + n] = dotProduct(row, input + t * x.pitch) }
+            for t in 0..<x.rows { output[t * y.pitch + column] = dotProduct(row, input + t * x.pitch) }
         }
     }
 
@@ -75,13 +93,13 @@ public struct Linear: Kernel {
 
     public var cost: Cost {
         Cost(
-            byteCount: weight.byteCount + 4 * x.rows * (x.columns + y.columns),
+            byteCount: weight.byteCount / weight.rows * rows.count + 4 * x.rows * (x.columns + y.columns),
             flopCount: 2 * x.rows * x.columns * y.columns)
     }
 
     public var tolerance: Tolerance { .sum(of: x.columns) }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         let formats: [ElementType] = [.f32, .bf16, .f16, .fp8E4M3]
         // Rows of activations, K, N: ragged, prime, tiles' edges, the models' widths in one direction.
         let shapes = [
@@ -89,20 +107,30 @@ public struct Linear: Kernel {
             (2, 1536, 192),
         ]
         return [LinearPhase.decode, .prefill].flatMap { phase in
-            shapes.flatMap { tokens, columns, rows in
-                formats.map { type in
-                    KernelCase("\(phase), \(tokens) × \(columns) to \(rows), \(type)") { bench throws(GPUError) in
+            formats.flatMap { type in
+                let variants = variants(phase, type, profile)
+                return shapes.flatMap { tokens, columns, rows in
+                    KernelCase.eachVariant(
+                        variants, "\(phase), \(tokens) × \(columns) to \(rows), \(type)"
+                    ) { bench throws(GPUError) in
                         try sample(&bench, phase, tokens, columns, rows, type)
                     }
                 }
-            }
-                + formats.map { type in
-                    KernelCase("\(phase), 3 × 100 to 300, \(type), bound by 48 rows") { bench throws(GPUError) in
+                    + KernelCase.eachVariant(variants, "\(phase), 3 × 100 to rows 144 to 290 of 300, \(type)") {
+                        bench throws(GPUError) in
+                        Linear(
+                            phase: phase, x: try bench.tensor("x", [3, 100]),
+                            weight: try bench.weight("weight", rows: 300, columns: 100, type), rows: 144..<290,
+                            y: try bench.output("y", [3, 146]))
+                    }
+                    + KernelCase.eachVariant(
+                        variants, "\(phase), 3 × 100 to 300, \(type), bound by 48 rows"
+                    ) { bench throws(GPUError) in
                         var kernel = try sample(&bench, phase, 3, 100, 300, type)
                         kernel.bindingLimit = 50 * kernel.weight.codes.pitch * type.byteCount
                         return kernel
                     }
-                }
+            }
         }
     }
 

@@ -82,7 +82,7 @@ public struct MLAQuery: Kernel {
         Tolerance(2e-3, because: "the device's sine and cosine, to an absolute 2^-11 over large angles")
     }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         MLAShape.samples.flatMap { name, shape in
             [ElementType.fp8E4M3, .bf16, .f32].map { type in
                 KernelCase("\(name), \(type)") { bench throws(GPUError) in

@@ -59,7 +59,7 @@ public struct MLAValue: Kernel {
 
     public var tolerance: Tolerance { .sum(of: shape.kvLoraRank) }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         MLAShape.samples.flatMap { name, shape in
             [ElementType.fp8E4M3, .bf16, .f16].map { type in
                 KernelCase("\(name), \(type)") { bench throws(GPUError) in

@@ -60,7 +60,7 @@ public struct RMSNorm: Kernel {
     }
     public var tolerance: Tolerance { .sum(of: x.columns) }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         // Rows, width, whether a delta is added, where in y's rows the result starts.
         let shapes = [
             (1, 7168, true, 0), (3, 7168, false, 0), (7, 1536, false, 0), (5, 101, true, 0), (64, 320, true, 0),

@@ -52,7 +52,7 @@ public struct Sample: Kernel {
     public var cost: Cost { Cost(byteCount: 4 * logits.rows * logits.columns, flopCount: logits.rows * logits.columns) }
     public var tolerance: Tolerance { Tolerance(0, because: "sums of integers") }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         // Rows, logits, how many of them count.
         let shapes = [
             (1, 129_280, 128_815), (1, 163_840, 163_840), (24, 512, 509), (7, 101, 101), (3, 3, 3), (2, 1, 1),

@@ -43,7 +43,7 @@ public struct SwiGLU: Kernel {
     public var cost: Cost { Cost(byteCount: 12 * h.rows * h.columns, flopCount: 5 * h.rows * h.columns) }
     public var tolerance: Tolerance { Tolerance(1e-5, because: "the device's exponential") }
 
-    public static var cases: [KernelCase] {
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         [(1, 2048), (7, 72), (5, 131), (3, 18432), (64, 256)].map { rows, width in
             KernelCase("\(rows) × \(width)") { bench throws(GPUError) in
                 SwiGLU(

@@ -66,10 +66,10 @@ public struct Weight: Sendable {
     }
 
     /// Runs of rows, each small enough for one binding: a tensor may exceed what a device binds at once.
-    public func slabs(limit: Int) -> [Range<Int>] {
+    public func slabs(of rows: Range<Int>, limit: Int) -> [Range<Int>] {
         let rowByteCount = codes.pitch * codes.type.byteCount
         // Slabs start at multiples of 16 rows, so at multiples of 256 bytes.
         let step = max(16, limit / rowByteCount / 16 * 16)
-        return stride(from: 0, to: codes.rows, by: step).map { $0..<min($0 + step, codes.rows) }
+        return stride(from: rows.lowerBound, to: rows.upperBound, by: step).map { $0..<min($0 + step, rows.upperBound) }
     }
 }

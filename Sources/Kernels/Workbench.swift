@@ -33,6 +33,9 @@ public struct Workbench {
         originals = original.tensors
     }
 
+    /// Whether this is such a bench: its tensors have no host side.
+    public var isAgain: Bool { originals != nil }
+
     /// A tensor with guards before and after its elements.
     public mutating func tensor(
         _ label: String, _ type: ElementType = .f32, _ shape: [Int], _ fill: Fill = .normal(1), pitch: Int? = nil

@@ -2,11 +2,10 @@ import Kernels
 
 extension Transformer {
     /// Multi-head latent attention (DeepSeek-V2 report, section 2.1): the cache keeps RMSNorm(c) and rope(k_pe) alone;
-    /// W_kvb is absorbed into the query and the output.
+    /// W_kvb is absorbed into the query and the result, or expands keys and values where many tokens share them.
     func attention(
         _ x: Tensor, _ weights: AttentionWeights, layer: Int, _ batch: Batch, _ output: Tensor
     ) throws(ModelError) {
-        let tokens = batch.tokenCount
         let q: Tensor
         switch weights.query {
         case .direct(let weight):
@@ -26,21 +25,35 @@ extension Transformer {
                 shape: shape, kv: kv, weight: weights.kvANorm, frequencies: self.weights.frequencies, cache: view,
                 epsilon: config.rmsNormEps, ropeFactor: config.ropeAttentionFactor))
 
-        let query = try tensor("query", [tokens, shape.heads * shape.entryWidth])
+        let values: Tensor
+        if let expansion = batch.expansion {
+            values = try attendExpanded(q, expansion, weights.kvB, layer: layer, batch)
+        } else {
+            values = try attendAbsorbed(q, view, weights.kvB, batch)
+        }
+        try linear(values, weights.output, batch.phase, into: output)
+    }
+
+    /// Attention in absorbed form: W_kvb is applied to the query and to the result, and heads share the latents.
+    private func attendAbsorbed(
+        _ q: Tensor, _ cache: CacheView, _ kvB: Weight, _ batch: Batch
+    ) throws(ModelError) -> Tensor {
+        let query = try tensor("query", [q.rows, shape.heads * shape.entryWidth])
         try executor.run(
             MLAQuery(
-                shape: shape, q: q, kvB: weights.kvB, frequencies: self.weights.frequencies, positions: batch.positions,
+                shape: shape, q: q, kvB: kvB, frequencies: weights.frequencies, positions: batch.positions,
                 query: query, ropeFactor: config.ropeAttentionFactor))
-        let latent = try tensor("latent", [tokens, shape.heads * shape.kvLoraRank])
+        let latent = try tensor("latent", [q.rows, shape.heads * shape.kvLoraRank])
         switch batch.phase {
-        case .decode: try decode(query, view, batch, latent)
+        case .decode: try decode(query, cache, batch, latent)
         case .prefill:
             try executor.run(
-                MLAPrefill(shape: shape, query: query, cache: view, latent: latent, scale: config.softmaxScale))
+                MLAAbsorbed(
+                    shape: shape, query: query, cache: cache, splitCount: nil, y: latent, scale: config.softmaxScale))
         }
-        let values = try tensor("values", [tokens, shape.heads * shape.vHeadDim])
-        try executor.run(MLAValue(shape: shape, latent: latent, kvB: weights.kvB, y: values))
-        try linear(values, weights.output, batch.phase, into: output)
+        let values = try tensor("values", [q.rows, shape.heads * shape.vHeadDim])
+        try executor.run(MLAValue(shape: shape, latent: latent, kvB: kvB, y: values))
+        return values
     }
 
     /// One query against many keys: in splits that run side by side, then joined.
@@ -48,9 +61,8 @@ extension Transformer {
         let splits = batch.splitCount
         let partials = try tensor("partials", [query.rows, shape.heads * splits * (shape.kvLoraRank + 2)])
         try executor.run(
-            MLADecode(
-                shape: shape, query: query, cache: cache, partials: partials, splitCount: splits,
-                scale: config.softmaxScale))
+            MLAAbsorbed(
+                shape: shape, query: query, cache: cache, splitCount: splits, y: partials, scale: config.softmaxScale))
         try executor.run(
             MLACombine(
                 shape: shape, partials: partials, positions: batch.positions, latent: latent, splitCount: splits))

@@ -25,9 +25,11 @@ struct Batch {
     let choice: Choice?
     /// Whether `tokens` are those that the step before chose, and no part of the inputs.
     let follows: Bool
+    /// In which form attention is computed: nil for the absorbed one.
+    var expansion: Expansion?
 
     var tokenCount: Int { tokens.rows }
-    var splitCount: Int { MLADecode.splitCount(forKeys: keyCount) }
+    var splitCount: Int { MLAAbsorbed.splitCount(forKeys: keyCount) }
 
     /// The words of `inputs`, from those of its parts.
     func words(_ parts: [(Tensor, [UInt32])]) -> [UInt32] {
@@ -71,7 +73,7 @@ extension Transformer {
     func layOut(_ shape: BatchShape) throws(ModelError) -> Batch {
         // As wide as its splits' keys ask for, so that a decode step's table keeps its width as long as they do.
         let pageWidth =
-            MLADecode.splitCount(forKeys: shape.keyCount) * PagedCache.pageCount(forTokens: MLADecode.splitKeyCount)
+            MLAAbsorbed.splitCount(forKeys: shape.keyCount) * PagedCache.pageCount(forTokens: MLAAbsorbed.splitKeyCount)
         let counts = [
             shape.tokenCount, shape.tokenCount, shape.tokenCount, shape.sequenceCount * pageWidth,
             shape.outputRows.count, shape.choice == .drawn ? shape.outputRows.count * Sample.ruleWidth : 0,
@@ -107,8 +109,21 @@ extension Transformer {
         var positions: [UInt32] = []
         var sequences: [UInt32] = []
         var outputRows: [Int] = []
+        var expanded: [MLAExpanded.Run] = []
+        var keyRows: [UInt32] = []
         for (index, run) in runs.enumerated() {
             let item = items[run.item]
+            if run.expands {
+                expanded.append(
+                    MLAExpanded.Run(
+                        firstToken: tokens.count, tokenCount: run.tokens.count, position: run.start,
+                        firstKey: keyRows.count))
+                let pages = cache.pages(of: item.sequence)
+                keyRows += (0..<run.start + run.tokens.count).map { position in
+                    let (page, row) = position.quotientAndRemainder(dividingBy: PagedCache.pageTokenCount)
+                    return UInt32(pages[page] * PagedCache.pageTokenCount + row)
+                }
+            }
             for (offset, tokenIndex) in run.tokens.enumerated() {
                 let isLast = tokenIndex == item.tokens.count - 1
                 if item.output == .all || (item.output != .none && isLast) { outputRows.append(tokens.count) }
@@ -117,31 +132,25 @@ extension Transformer {
                 sequences.append(UInt32(index))
             }
         }
-        let batch = try layOut(
+        var batch = try layOut(
             BatchShape(
                 phase: phase, tokenCount: tokens.count, sequenceCount: runs.count,
                 firstPosition: Int(positions.first ?? 0), keyCount: Int(positions.max() ?? 0) + 1,
                 keyTotal: positions.reduce(0) { $0 + Int($1) + 1 }, outputRows: outputRows, choice: choice(items),
                 follows: follows))
+        if !expanded.isEmpty { batch.expansion = try makeExpansion(expanded, keyRows: keyRows) }
         // A sequence may have pages for more tokens than this step's.
         let width = batch.pageTable.columns
         let pages = runs.flatMap { run in
             let pages = cache.pages(of: items[run.item].sequence).prefix(width)
             return pages.map { UInt32($0) } + Array(repeating: 0, count: width - pages.count)
         }
-        var parts = [
-            (batch.tokens, tokens), (batch.positions, positions), (batch.sequences, sequences),
-            (batch.pageTable, pages),
-        ]
+        var parts = [(batch.positions, positions), (batch.sequences, sequences), (batch.pageTable, pages)]
+        if !follows { parts.append((batch.tokens, tokens)) }
         if let outputs = batch.outputs { parts.append((outputs, outputRows.map { UInt32($0) })) }
         if let rules = batch.rules {
-            parts.append(
-                (
-                    rules,
-                    runs.flatMap { run in
-                        run.tokens.upperBound < items[run.item].tokens.count ? [] : items[run.item].output.ruleWords
-                    }
-                ))
+            let last = runs.filter { $0.tokens.upperBound == items[$0.item].tokens.count }
+            parts.append((rules, last.flatMap { items[$0.item].output.ruleWords }))
         }
         return (batch, batch.words(parts))
     }

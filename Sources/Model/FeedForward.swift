@@ -25,35 +25,57 @@ extension Transformer {
         try executor.run(ExpertGate(rule: rule, logits: logits, bias: weights.bias, experts: chosen, weights: shares))
         try observer?(.routing(layer: layer, experts: chosen, weights: shares))
 
-        if let shared = weights.shared {
-            try feedForward(x, shared, phase, y)
-        } else {
-            try executor.clear(y)
-        }
         switch phase {
-        case .decode:
-            let h = try tensor("expert hidden", [tokens * rule.topK, weights.gate.rows])
-            try executor.run(ExpertGateUp(x: x, experts: chosen, gate: weights.gate, up: weights.up, h: h))
-            try executor.run(ExpertDown(h: h, experts: chosen, routing: shares, down: weights.down, y: y))
+        case .decode: try decodeExperts(x, weights, chosen, shares, y)
         case .prefill:
-            let offsets = try tensor("expert offsets", [config.nRoutedExperts + 1], words: true)
-            let assignments = try tensor("assignments", [tokens * rule.topK], words: true)
-            try executor.run(ExpertSort(experts: chosen, offsets: offsets, assignments: assignments))
-            let gate = try grouped(x, weights.gate, offsets, assignments, "expert gate")
-            let up = try grouped(x, weights.up, offsets, assignments, "expert up")
+            if let shared = weights.shared {
+                try feedForward(x, shared, phase, y)
+            } else {
+                try executor.clear(y)
+            }
+            let groups = try ExpertGroups(
+                assignments: tokens * rule.topK, experts: config.nRoutedExperts, weights.gate.weights[0].codes.type,
+                productRows: [weights.gate.rows, weights.down.rows], on: executor.device
+            ) { name, shape throws(ModelError) in try tensor(name, shape, words: true) }
+            try executor.run(ExpertSort(experts: chosen, groups: groups))
+            let gate = try grouped(x, weights.gate, groups, .into, "expert gate")
+            let up = try grouped(x, weights.up, groups, .into, "expert up")
             let h = try tensor("expert hidden", gate.shape)
             try executor.run(SwiGLU(gate: gate, up: up, h: h))
-            let down = try grouped(h, weights.down, offsets, assignments, "expert down")
+            let down = try grouped(h, weights.down, groups, .outOf, "expert down")
             try executor.run(ExpertSum(x: down, routing: shares, y: y))
         }
     }
 
+    /// The chosen experts and the shared ones together, in two dispatches.
+    private func decodeExperts(
+        _ x: Tensor, _ weights: ExpertWeights, _ chosen: Tensor, _ shares: Tensor, _ y: Tensor
+    ) throws(ModelError) {
+        let h = try tensor("expert hidden", [chosen.rows * chosen.columns, weights.gate.rows])
+        guard let shared = weights.shared, shared.hasFormat(of: weights.gate) else {
+            // Shared experts in another format go by themselves, before.
+            if let shared = weights.shared { try feedForward(x, shared, .decode, y) }
+            try executor.run(ExpertGateUp(x: x, experts: chosen, gate: weights.gate, up: weights.up, h: h))
+            return try executor.run(
+                ExpertDown(
+                    h: h, experts: chosen, routing: shares, down: weights.down, y: y, adds: weights.shared != nil))
+        }
+        let sharedHidden = try tensor("shared hidden", [x.rows, shared.gate.rows])
+        try executor.run(
+            ExpertGateUp(
+                x: x, experts: chosen, gate: weights.gate, up: weights.up, h: h,
+                shared: (shared.gate, shared.up, sharedHidden)))
+        try executor.run(
+            ExpertDown(
+                h: h, experts: chosen, routing: shares, down: weights.down, y: y, shared: (sharedHidden, shared.down)))
+    }
+
     /// Each expert's product with its own rows: `[T · k, rows]`, in the order of the assignments' indices.
     private func grouped(
-        _ x: Tensor, _ bank: ExpertBank, _ offsets: Tensor, _ assignments: Tensor, _ name: String
+        _ x: Tensor, _ bank: ExpertBank, _ groups: ExpertGroups, _ direction: GroupedLinear.Direction, _ name: String
     ) throws(ModelError) -> Tensor {
-        let y = try tensor(name, [assignments.rows, bank.rows])
-        try executor.run(GroupedLinear(x: x, offsets: offsets, assignments: assignments, bank: bank, y: y))
+        let y = try tensor(name, [groups.assignments.rows, bank.rows])
+        try executor.run(GroupedLinear(x: x, groups: groups, direction, bank: bank, y: y))
         return y
     }
 }

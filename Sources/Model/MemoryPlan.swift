@@ -95,20 +95,31 @@ extension Transformer {
     func rehearseSteps() throws(ModelError) {
         let full = min(Self.stepTokenCount, contextLength)
         try rehearse(.prefill, tokenCount: full, keyCount: contextLength, outputCount: 1)
+        // The most keys that a step expands: its tokens' own, or those of the longest sequence that gains by it.
+        if let start = expansionRule.lastStart(upTo: contextLength - full, count: full) {
+            try rehearse(.prefill, tokenCount: full, keyCount: start + full, outputCount: 1, expands: true)
+        }
         try rehearse(.decode, tokenCount: 1, keyCount: contextLength, outputCount: 1)
         let sequences = min(full, Self.decodeTokenCount(forKeys: contextLength))
         try rehearse(.decode, tokenCount: sequences, keyCount: contextLength, outputCount: sequences)
         // Many short sequences at once need the most of everything else.
-        let short = MLADecode.splitKeyCount
+        let short = MLAAbsorbed.splitKeyCount
         try rehearse(.decode, tokenCount: full, keyCount: min(short, contextLength), outputCount: full)
     }
 
-    private func rehearse(_ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int) throws(ModelError) {
-        let batch = try layOut(
+    private func rehearse(
+        _ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int, expands: Bool = false
+    ) throws(ModelError) {
+        var batch = try layOut(
             BatchShape(
                 phase: phase, tokenCount: tokenCount, sequenceCount: tokenCount, keyCount: max(keyCount, 1),
                 keyTotal: tokenCount * keyCount, outputRows: Array(0..<outputCount),
                 choice: .best(among: config.vocabSize)))
+        if expands {
+            let run = MLAExpanded.Run(
+                firstToken: 0, tokenCount: tokenCount, position: keyCount - tokenCount, firstKey: 0)
+            batch.expansion = try makeExpansion([run], keyRows: Array(repeating: 0, count: keyCount))
+        }
         _ = try compute(batch)
     }
 }

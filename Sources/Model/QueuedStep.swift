@@ -29,6 +29,8 @@ extension Transformer {
         var item: Int
         var tokens: Range<Int>
         var start: Int
+        /// Whether its attention is computed in expanded form.
+        var expands = false
     }
 
     /// - Parameter follows: whether the items' tokens are those that the step before chooses.

@@ -59,19 +59,26 @@ extension Transformer: LanguageModel {
         let size = phase == .prefill ? Self.stepTokenCount : Self.decodeTokenCount(forKeys: longest)
         var parts: [[Run]] = []
         var current: [Run] = []
-        var room = size
+        var (room, keyRoom) = (size, contextLength)
         for (index, item) in items.enumerated() {
             var first = 0
             while first < item.tokens.count {
-                if room == 0 {
+                let left = item.tokens.count - first
+                let start = starts[index] + first
+                let expands = phase == .prefill && expansionRule.expands(start: start, count: min(size, left))
+                // Attention has one form in a step, and no more expanded keys than one sequence may have.
+                if room == 0 || (current.last.map { $0.expands != expands } ?? false)
+                    || (expands && !current.isEmpty && keyRoom < start + left)
+                {
                     parts.append(current)
                     current = []
-                    room = size
+                    (room, keyRoom) = (size, contextLength)
                 }
-                let count = min(room, item.tokens.count - first)
-                current.append(Run(item: index, tokens: first..<first + count, start: starts[index] + first))
+                let count = min(room, left)
+                current.append(Run(item: index, tokens: first..<first + count, start: start, expands: expands))
                 first += count
                 room -= count
+                keyRoom -= start + count
             }
         }
         if !current.isEmpty { parts.append(current) }

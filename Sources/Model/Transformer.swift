@@ -35,7 +35,7 @@ public final class Transformer {
     static let stepTokenCount = 256
     /// Most sequences of one decode step whose longest has so many keys: partial results take the memory of its splits for all.
     static func decodeTokenCount(forKeys count: Int) -> Int {
-        min(stepTokenCount, max(1, 1024 / max(1, MLADecode.splitCount(forKeys: count))))
+        min(stepTokenCount, max(1, 1024 / max(1, MLAAbsorbed.splitCount(forKeys: count))))
     }
 
     init(

@@ -18,6 +18,10 @@ struct AttentionWeights {
 /// A gated feed-forward network: down · (silu(gate · x) · (up · x)).
 struct FeedForwardWeights {
     let gate, up, down: Weight
+
+    func hasFormat(of bank: ExpertBank) -> Bool {
+        [gate, up, down].allSatisfy { $0.format == bank.format }
+    }
 }
 
 struct ExpertWeights {

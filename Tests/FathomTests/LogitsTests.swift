@@ -24,12 +24,12 @@ import Testing
                 #expect(try similarityDistance(found.floats(name), expected.floats(name)) < 1e-9, "\(name)")
             }
         }
-        // Without --all, in chunks: the same logits and nothing else.
+        // Without --all, in chunks: the same logits, but for the FP32 rounding of attention's other form, and nothing else.
         let plain = folder.path + "/logits.safetensors"
         #expect(try Program.run(arguments + [plain, "--chunk", "7"]).status == 0)
         let logits = try SafetensorsReader(path: plain)
         #expect(try logits.names == ["logits"])
-        #expect(try similarityDistance(logits.floats("logits"), found.floats("logits")) < 1e-12)
+        #expect(try similarityDistance(logits.floats("logits"), found.floats("logits")) < 1e-10)
     }
 
     @Test func wrongInputIsNamed() throws {

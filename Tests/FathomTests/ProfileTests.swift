@@ -13,7 +13,7 @@ import Testing
         ])
         #expect(result.status == 0, "\(result)")
         #expect(result.lines.allSatisfy { $0.count <= 120 }, "\(result.output)")
-        for text in ["mla_decode", "next limit:", "of device time attributed", "layers 1–5"] {
+        for text in ["mla_absorbed", "next limit:", "of device time attributed", "layers 1–5"] {
             #expect(result.output.contains(text), "\(text) in\n\(result.output)")
         }
         let json = try JSONField(parsing: Array(Data(contentsOf: URL(fileURLWithPath: files[0]))), name: files[0])

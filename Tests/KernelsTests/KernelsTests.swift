@@ -8,8 +8,9 @@ import Testing
     @Test func everyKernelAgreesWithItsReference() throws {
         let device = try Device.open()
         for kernel in Catalogue.tested {
-            #expect(!kernel.cases.isEmpty, "\(kernel.name) has no cases")
-            for kernelCase in kernel.cases {
+            let cases = kernel.cases(on: device.profile)
+            #expect(!cases.isEmpty, "\(kernel.name) has no cases")
+            for kernelCase in cases {
                 let outcome = try SelfTest.run(kernelCase, on: device)
                 #expect(outcome.failure == nil, "\(kernel.name), \(kernelCase.label): \(outcome.failure ?? "")")
             }
@@ -60,5 +61,29 @@ struct SelfTestTests {
         let y = try output([1, 2, 3, 4])
         let failure = SelfTest.difference(y, found: bytes(y) { $0[4] = 0 }, tolerance: tolerance)
         #expect(failure?.contains("outside its elements") == true)
+    }
+}
+
+/// What a recording needs, without recording it.
+struct NeededPipelineTests {
+    @Test func eachPipelineIsListedOnceAndNothingIsMadeOrRecorded() throws {
+        let device = try Device.open()
+        var bench = Workbench(on: device, seed: 1)
+        let kernel = try RMSNorm.cases(on: device.profile)[0].make(&bench)
+        var commands = try Commands(on: device)
+        commands.listsPipelinesOnly = true
+        for _ in 0..<2 {
+            try commands.begin()
+            try kernel.encode(into: &commands)
+            try kernel.encode(into: &commands)
+            #expect(commands.neededPipelines.map(\.module.name) == ["rms_norm"])
+        }
+        #expect(commands.dispatchCount == 0 && device.knownPipelines.isEmpty)
+
+        commands.listsPipelinesOnly = false
+        try commands.begin()
+        try kernel.encode(into: &commands)
+        #expect(commands.neededPipelines.isEmpty && commands.dispatchCount == 1)
+        #expect(device.knownPipelines.map(\.module) == ["rms_norm"])
     }
 }

@@ -39,7 +39,7 @@ import Testing
         Fault(weight: { $0.layers[0].inputNorm }, place: "layer 0: kernel rms_norm"),
         Fault(weight: { $0.layers[1].attention.output.codes }, place: "layer 1: kernel linear"),
         Fault(weight: { $0.layers[2].attention.kvANorm }, place: "layer 2: kernel kv_cache_append"),
-        Fault(weight: { $0.layers[1].attention.kvB.codes }, place: "layer 1: kernel mla_query"),
+        Fault(weight: { $0.layers[1].attention.kvB.codes }, place: "layer 1: kernel linear"),
         Fault(weight: { Fault.experts($0, 2).bias! }, place: "layer 2: kernel expert_gate"),
         Fault(weight: { Fault.experts($0, 1).down.parts[0].weight.codes }, place: "layer 1: kernel grouped_gemm"),
         Fault(weight: { $0.finalNorm }, place: "the head: kernel rms_norm"),
@@ -62,20 +62,26 @@ import Testing
         }
     }
 
-    @Test func decodesOwnKernelsAreCheckedToo() throws {
+    static let decodeFaults = [
+        Fault(
+            weight: { Fault.experts($0, 2).up.parts[0].weight.codes }, place: "layer 2: kernel expert_gate_up"),
+        Fault(weight: { $0.layers[1].attention.kvB.codes }, place: "layer 1: kernel mla_query"),
+    ]
+
+    @Test(arguments: decodeFaults) func decodesOwnKernelsAreCheckedToo(_ fault: Fault) throws {
         let model = try load()
         let sequence = try model.makeSequence()
         _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [5, 9, 300], output: .last)])
         var transfer = Transfer(on: try #require(model.executor.device))
-        let tensor = Fault.experts(model.weights, 2).up.parts[0].weight.codes
-        try transfer.upload(to: tensor.view) { (_, bytes: UnsafeMutableRawBufferPointer) throws(Never) in
+        try transfer.upload(to: fault.weight(model.weights).view) {
+            (_, bytes: UnsafeMutableRawBufferPointer) throws(Never) in
             bytes.initializeMemory(as: UInt8.self, repeating: 0x40)
         }
         try transfer.finish()
         #expect {
             _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [7], output: .last)])
         } throws: {
-            "\($0)".hasPrefix("--check: layer 2: kernel expert_gate_up parts from its reference: ")
+            "\($0)".hasPrefix("--check: \(fault.place) parts from its reference: ")
         }
         #expect(model.tokenCount(of: sequence) == 3)
     }

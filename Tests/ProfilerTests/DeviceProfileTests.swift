@@ -38,7 +38,7 @@ import Testing
         }
         let limits = profile.limits
         #expect(limits.copyBytesPerSecond > 1e8 && limits.fp32FlopsPerSecond > 1e8 && limits.launchNanoseconds > 0)
-        #expect(profile.header.shaders.contains { $0.name == "gemv" && $0.hash.count == 16 })
+        #expect(profile.header.shaders.contains { $0.name == "swiglu" && $0.hash.count == 16 })
         #expect(profile.header.date == "1970-01-01T00:00:00Z")
         let read = try Profile(JSONField(profile.json, name: "profile"))
         #expect(read.rows.map(\.shape) == profile.rows.map(\.shape))

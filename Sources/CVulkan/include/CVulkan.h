@@ -121,7 +121,10 @@ typedef struct {
 } fv_range;
 int32_t fv_dispatch(fv_commands *commands, const fv_pipeline *pipeline, const fv_range *ranges, uint32_t rangeCount,
                     const uint32_t *pushConstants, uint32_t pushConstantByteCount, uint32_t x, uint32_t y, uint32_t z);
-// Makes all earlier shader and transfer writes visible to later shaders and transfers.
+// The same with the workgroups' numbers read from a buffer when it runs: three words at `offset`, a multiple of four.
+int32_t fv_dispatch_indirect(fv_commands *commands, const fv_pipeline *pipeline, const fv_range *ranges, uint32_t rangeCount,
+                             const uint32_t *pushConstants, uint32_t pushConstantByteCount, uint64_t buffer, uint64_t offset);
+// Makes all earlier shader and transfer writes visible to later shaders, transfers and indirect dispatches.
 void fv_barrier(fv_commands *commands);
 // Makes all earlier writes visible to the host once the submission has completed.
 void fv_barrier_to_host(fv_commands *commands);

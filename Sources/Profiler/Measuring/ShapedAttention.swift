@@ -54,24 +54,25 @@ extension ModelShapes {
         )
         if phase == .prefill {
             let attend: Case = (
-                MLAPrefill.name, "mla_prefill, \(keys) keys",
+                MLAAbsorbed.name, "mla_absorbed, \(keys) keys",
                 { bench, tokens throws(GPUError) in
-                    MLAPrefill(
+                    MLAAbsorbed(
                         shape: shape, query: try query(&bench, tokens), cache: try cache(&bench, tokens),
-                        latent: try bench.output("latent", .f32, [tokens, shape.heads * shape.kvLoraRank]),
-                        scale: scale)
+                        splitCount: nil,
+                        y: try bench.output("latent", .f32, [tokens, shape.heads * shape.kvLoraRank]), scale: scale)
                 }
             )
-            return [append, absorb, attend, value]
+            return [append, absorb, attend, value] + expanded(keys: keys)
         }
-        let splits = MLADecode.splitCount(forKeys: keys)
+        let splits = MLAAbsorbed.splitCount(forKeys: keys)
         let width = shape.heads * splits * (shape.kvLoraRank + 2)
         let attend: Case = (
-            MLADecode.name, "mla_decode, \(keys) keys",
+            MLAAbsorbed.name, "mla_absorbed in splits, \(keys) keys",
             { bench, tokens throws(GPUError) in
-                MLADecode(
+                MLAAbsorbed(
                     shape: shape, query: try query(&bench, tokens), cache: try cache(&bench, tokens),
-                    partials: try bench.output("partials", .f32, [tokens, width]), splitCount: splits, scale: scale)
+                    splitCount: splits,
+                    y: try bench.output("partials", .f32, [tokens, width]), scale: scale)
             }
         )
         let combine: Case = (
@@ -89,5 +90,54 @@ extension ModelShapes {
             }
         )
         return [append, absorb, attend, combine, value]
+    }
+
+    /// The expanded form of a prefill, over as many heads as are expanded at once.
+    private func expanded(keys: Int) -> [Case] {
+        guard let slice = ExpansionRule(shape: shape).slice(keyCount: keys), MLAExpanded.takes(shape) else { return [] }
+        let shape = shape
+        let width = shape.qkNopeHeadDim + shape.vHeadDim
+        let (type, heads) = (type, 0..<slice)
+        return [
+            (
+                MLARope.name, "mla_rope",
+                { bench, tokens throws(GPUError) in
+                    MLARope(
+                        shape: shape, q: try bench.tensor("q", .f32, [tokens, shape.queryWidth]),
+                        frequencies: try bench.frequencies(shape.qkRopeHeadDim),
+                        positions: try bench.tensor(
+                            "positions", .u32, [tokens], .words((0..<tokens).map { UInt32(keys - tokens + $0) })),
+                        ropeFactor: 1)
+                }
+            ),
+            (
+                Linear.name, "kv_b_proj, \(keys) keys",
+                { bench, tokens throws(GPUError) in
+                    // As many keys as tokens where the kernel is checked: the reference takes its time.
+                    Linear(
+                        phase: .prefill,
+                        x: try bench.tensor("latents", .f32, [min(keys, 8 * tokens), shape.kvLoraRank]),
+                        weight: try bench.weight(
+                            "kv_b_proj", rows: heads.count * width, columns: shape.kvLoraRank, type),
+                        y: try bench.output("kv", .f32, [min(keys, 8 * tokens), heads.count * width]))
+                }
+            ),
+            (
+                MLAExpanded.name, "mla_expanded, \(keys) keys",
+                { bench, tokens throws(GPUError) in
+                    let run = MLAExpanded.Run(
+                        firstToken: 0, tokenCount: tokens, position: keys - tokens, firstKey: 0)
+                    let words = MLAExpanded.tiles(of: [run])
+                    return MLAExpanded(
+                        shape: shape, heads: heads, q: try bench.tensor("q", .f32, [tokens, shape.queryWidth]),
+                        kv: try bench.tensor("kv", .f32, [keys, heads.count * width]),
+                        entries: try bench.tensor("entries", .f32, [keys, shape.entryWidth]),
+                        tiles: try bench.tensor("tiles", .u32, [words.count / 4, 4], .words(words)),
+                        y: try bench.tensor("y", .f32, [tokens, shape.heads * shape.vHeadDim]),
+                        scale: 1 / Float(shape.qkNopeHeadDim + shape.qkRopeHeadDim).squareRoot(),
+                        scoreCount: tokens * keys - tokens * (tokens - 1) / 2)
+                }
+            ),
+        ]
     }
 }

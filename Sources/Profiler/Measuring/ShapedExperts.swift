@@ -65,24 +65,21 @@ extension ModelShapes {
         @Sendable func grouped(
             _ bench: inout Workbench, _ tokens: Int, _ name: String, from: Int, to: Int, isOwn: Bool
         ) throws(GPUError) -> any Kernel {
-            let ids = (0..<tokens).flatMap { _ in (0..<bank).shuffled(using: &bench.random).prefix(topK) }
-            let sorted = ids.indices.sorted { (ids[$0], $0) < (ids[$1], $1) }.map { UInt32($0) }
-            let offsets = (0...bank).map { expert in UInt32(ids.count { $0 < expert }) }
-            return GroupedLinear(
-                x: try bench.tensor("x", .f32, [isOwn ? tokens * topK : tokens, from]),
-                offsets: try bench.tensor("offsets", .u32, [bank + 1], .words(offsets)),
-                assignments: try bench.tensor("assignments", .u32, [tokens * topK], .words(sorted)),
-                bank: try sample(&bench, name, to, from), y: try bench.output("y", .f32, [tokens * topK, to]))
+            let bank = try sample(&bench, name, to, from)
+            return try GroupedLinear.sample(&bench, tokens: tokens, topK: topK, isOwn: isOwn, columns: from, bank: bank)
         }
         return [
             gate,
             (
                 ExpertSort.name, "expert_sort of \(count)",
                 { bench, tokens throws(GPUError) in
-                    ExpertSort(
-                        experts: try sampleExperts(&bench, tokens: tokens, topK: topK, of: count),
-                        offsets: try bench.output("offsets", .u32, [count + 1]),
-                        assignments: try bench.output("assignments", .u32, [tokens * topK]))
+                    let experts = try sampleExperts(&bench, tokens: tokens, topK: topK, of: count)
+                    return ExpertSort(
+                        experts: experts,
+                        groups: try .init(
+                            assignments: tokens * topK, experts: count, type, productRows: [inner, width],
+                            on: bench.device
+                        ) { name, shape throws(GPUError) in try bench.output(name, .u32, shape) })
                 }
             ),
             (

@@ -50,7 +50,7 @@ struct SelfTestCommand: ParsableCommand {
         var passed = 0
         var failed = 0
         for kernel in kernels {
-            for kernelCase in kernel.cases {
+            for kernelCase in kernel.cases(on: device.profile) {
                 let outcome = try SelfTest.run(kernelCase, on: device, seed: seed)
                 if outcome.failure == nil { passed += 1 } else { failed += 1 }
                 try Output.standard.write(json ? line(outcome) : row(outcome))
@@ -77,15 +77,19 @@ struct SelfTestCommand: ParsableCommand {
         ]).serialized() + "\n"
     }
 
-    /// Makes each case's pipelines by recording it; each variant is reported once.
+    /// Makes the pipelines of every case, each variant once, and reports what the driver tells of their code.
     private func report(statisticsOf kernels: [any Kernel.Type], on device: Device) throws {
         var commands = try Commands(on: device)
+        commands.listsPipelinesOnly = true
+        try commands.begin()
         for kernel in kernels {
             var bench = Workbench(on: device, seed: seed)
-            for kernelCase in kernel.cases {
-                try commands.begin()
+            for kernelCase in kernel.cases(on: device.profile) {
                 try kernelCase.make(&bench).encode(into: &commands)
             }
+        }
+        for needed in commands.neededPipelines {
+            _ = try device.pipeline(for: needed.module, constants: needed.constants)
         }
         for (module, constants, pipeline) in device.knownPipelines {
             let variant = constants.map(String.init).joined(separator: ",")

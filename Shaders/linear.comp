@@ -1,0 +1,50 @@
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_ballot : require
+// y[t, n] = sum over k of x[t, k] * W[n, k]: a subgroup's rows or a lane's (common_forms.glsl).
+//
+// x: [tokens, columns] F32; W: [rows, columns], any format; y: [tokens, rows] F32. A workgroup computes TOKENS tokens by
+// groupRows weight rows.
+
+#include "common_weights.glsl"
+#include "common_forms.glsl"
+
+layout(local_size_x = 64) in;
+layout(set = 0, binding = 0, std430) readonly buffer XBuffer { vec4 x[]; };
+layout(set = 0, binding = 1, std430) readonly buffer WeightsBuffer { uvec4 weights[]; };
+layout(set = 0, binding = 2, std430) readonly buffer ScalesBuffer { float scales[]; };
+layout(set = 0, binding = 3, std430) writeonly buffer YBuffer { float y[]; };
+// The bound weight rows are firstRow ... firstRow + rowCount - 1 of the matrix; the first one's result is y[t, firstColumn].
+layout(push_constant) uniform Params {
+    uint tokenCount; uint columns; uint firstRow; uint firstColumn; uint rowCount; uint chunkPitch; uint scalePitch;
+    uint xPitch; uint yPitch; uint groupRows;
+};
+
+#define PRODUCT product
+#define CHUNK_OF(r, i) weights[i]
+#define SCALE_OF(r, i) scales[i]
+#include "common_product.glsl"
+
+void main() {
+    uint firstToken = gl_WorkGroupID.y * TOKENS, begin = gl_WorkGroupID.x * groupRows, end = min(begin + groupRows, rowCount);
+    uint rows[ROWS], rowScales[ROWS], starts[TOKENS];  // beyond the last: the last again, computed and not written
+    [[unroll]] for (uint t = 0; t < TOKENS; t++) starts[t] = min(firstToken + t, tokenCount - 1) * (xPitch / 4);
+    for (uint first = begin; first < end; first += rowStep()) {
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+            uint row = min(first + rowFirst() + r * rowApart(), end - 1);
+            rows[r] = row * chunkPitch;
+            rowScales[r] = (firstRow + row) / 128 * scalePitch;
+        }
+        float sums[ROWS][TOKENS];
+        product(columns, rows, rowScales, starts, sums);
+        if (!hasSums()) continue;
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+            [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+                uint row = first + rowFirst() + r * rowApart(), token = firstToken + t;
+                if (row < end && token < tokenCount) y[token * yPitch + firstColumn + row] = sums[r][t];
+            }
+    }
+}

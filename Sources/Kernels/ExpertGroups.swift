@@ -1,0 +1,53 @@
+import GPU
+import Numerics
+
+/// A step's assignments grouped by expert, cut into tiles for products: what `ExpertSort` writes and `GroupedLinear` reads.
+public struct ExpertGroups: Sendable {
+    /// `[E + 1], U32`: expert e's assignments are `assignments[offsets[e] ..< offsets[e + 1]]`.
+    public let offsets: Tensor
+    /// `[T · k], U32`
+    public let assignments: Tensor
+    /// `[at most, 2], U32`: each tile's expert and first place in `assignments`.
+    public let tiles: Tensor
+    /// `[2, 4], U32`: the workgroups of the products over the tiles, first those into the experts, then those out of them.
+    public let dispatches: Tensor
+    /// How the products are computed.
+    let variant: Variant
+    /// Weight rows of the products into the experts and out of them.
+    let productRows: [Int]
+
+    /// - Parameters:
+    ///   - tensor: makes `[rows, columns], U32` by name.
+    ///   - type: the banks' format.
+    ///   - productRows: of the products into the experts and out of them.
+    ///   - device: nil for the reference alone.
+    public init<E: Error>(
+        assignments count: Int, experts: Int, _ type: ElementType, productRows: [Int], on device: Device?,
+        variant: Variant? = nil, tensor: (String, [Int]) throws(E) -> Tensor
+    ) throws(E) {
+        precondition(productRows.count == 2, "experts: products of \(productRows) rows")
+        self.variant =
+            variant ?? device.map {
+                $0.variant(
+                    among: GroupedLinear.variants(type, $0.profile),
+                    [GroupedLinear.name, GroupedLinear.choice(type)])
+            } ?? .tiles
+        self.productRows = productRows
+        // Room for the smallest tiles: a plan of memory does not know the device's variant.
+        let tileCount = ceilDivide(count, 4) + min(experts, count)
+        offsets = try tensor("expert offsets", [experts + 1])
+        assignments = try tensor("assignments", [count])
+        tiles = try tensor("expert tiles", [tileCount, 2])
+        dispatches = try tensor("expert dispatches", [2, 4])
+    }
+
+    var tileRows: Int { variant.tileTokens }
+    /// Workgroups along the weight rows of each product.
+    var rowGroups: [Int] { productRows.map { ceilDivide($0, variant.tileWeightRows) } }
+}
+
+extension Variant {
+    /// Activation rows and weight rows of a workgroup's tile.
+    var tileTokens: Int { form == .tiles ? 32 : tokens }
+    var tileWeightRows: Int { form == .tiles ? 32 : 64 * rows }
+}

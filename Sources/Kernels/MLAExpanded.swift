@@ -1,0 +1,173 @@
+import GPU
+import Numerics
+import Shaders
+
+/// Causal attention in expanded form, for many tokens, over some of the heads: key j of head h is
+/// (kv[j, h, :nope], entries[j, C:]), its value kv[j, h, nope:]; y[t, h] = Σ_j softmax(scale · q[t, h] · key j) · value j
+/// over the keys up to the token's position.
+///
+/// `q: [T, heads · (nope + R)]`, rotated; `kv: [keys, slice heads · (nope + v)]`, kv_b_proj's product with the entries'
+/// latents; `entries: [keys, C + R]`; `y: [T, heads · v]`; all F32. Per score and head it costs (nope + R + v) products, the
+/// absorbed form 2 C + R, at the price of expanding every key once. The order of the sums depends on the position alone.
+/// Source: DeepSeek-V2 report, equations 37 to 47; `MLA.forward` ("naive") in inference/model.py.
+public struct MLAExpanded: VariedKernel {
+    public static let name = "mla_expanded"
+    /// Most tokens of a tile.
+    public static let tileTokenCount = 8
+
+    /// Tokens of one sequence that stand together in the batch.
+    public struct Run: Sendable {
+        public var firstToken, tokenCount: Int
+        /// The first token's position, and the row of `kv` and `entries` where the sequence's first key is.
+        public var position, firstKey: Int
+        public init(firstToken: Int, tokenCount: Int, position: Int, firstKey: Int) {
+            self.firstToken = firstToken
+            self.tokenCount = tokenCount
+            self.position = position
+            self.firstKey = firstKey
+        }
+    }
+
+    /// What `tiles` holds for these runs: (first token, tokens, first key, first position) of each.
+    public static func tiles(of runs: [Run]) -> [UInt32] {
+        runs.flatMap { run in
+            stride(from: 0, to: run.tokenCount, by: tileTokenCount).flatMap { start in
+                [
+                    UInt32(run.firstToken + start), UInt32(min(tileTokenCount, run.tokenCount - start)),
+                    UInt32(run.firstKey), UInt32(run.position + start),
+                ]
+            }
+        }
+    }
+
+    let shape: MLAShape
+    let heads: Range<Int>
+    let q: Tensor
+    let kv: Tensor
+    let entries: Tensor
+    let tiles: Tensor
+    let y: Tensor
+    let scale: Float
+    /// Scores of one head, for `cost`.
+    let scoreCount: Int
+    public var variant: Variant?
+
+    public init(
+        shape: MLAShape, heads: Range<Int>, q: Tensor, kv: Tensor, entries: Tensor, tiles: Tensor, y: Tensor,
+        scale: Float, scoreCount: Int
+    ) {
+        precondition(
+            q.columns == shape.queryWidth && y.columns == shape.heads * shape.vHeadDim && q.rows == y.rows
+                && kv.columns == heads.count * (shape.qkNopeHeadDim + shape.vHeadDim) && kv.rows == entries.rows
+                && entries.columns == shape.entryWidth && tiles.columns == 4,
+            "mla_expanded: \(y.shape) from \(q.shape), \(kv.shape), \(entries.shape)")
+        precondition(
+            shape.qkNopeHeadDim % 2 == 0 && shape.vHeadDim % 2 == 0 && entries.type == .f32, "mla_expanded: \(shape)")
+        self.shape = shape
+        self.heads = heads
+        self.q = q
+        self.kv = kv
+        self.entries = entries
+        self.tiles = tiles
+        self.y = y
+        self.scale = scale
+        self.scoreCount = scoreCount
+    }
+
+    /// Whether the shape has the even widths that the kernel reads pairs of.
+    public static func takes(_ shape: MLAShape) -> Bool { shape.qkNopeHeadDim % 2 == 0 && shape.vHeadDim % 2 == 0 }
+
+    public var outputs: [Tensor] { [y] }
+
+    public var choice: String { Self.name }
+    public func variants(on profile: DeviceProfile) -> [Variant] { attentionVariants(on: profile) }
+
+    public func encode(into commands: inout Commands) throws(GPUError) {
+        let shader = MlaExpandedShader(
+            constants: .init(
+                queries: UInt32(Self.tileTokenCount), pairs: attentionPairs(shape.vHeadDim),
+                subgroup: attentionSubgroup(variant(on: commands.device), commands.device.profile)),
+            params: .init(
+                firstHead: UInt32(heads.lowerBound), nopeWidth: UInt32(shape.qkNopeHeadDim),
+                ropeWidth: UInt32(shape.qkRopeHeadDim), valueWidth: UInt32(shape.vHeadDim),
+                latentWidth: UInt32(shape.kvLoraRank), qPitch: UInt32(q.pitch), kvPitch: UInt32(kv.pitch),
+                entryPitch: UInt32(entries.pitch), yPitch: UInt32(y.pitch), scale: scale),
+            bindings: .init(q: q.view, kv: kv.view, entries: entries.view, tiles: tiles.view, y: y.view))
+        try commands.dispatch(shader, groups: (tiles.rows, heads.count, 1))
+    }
+
+    public func reference() {
+        let (nope, rope, v) = (shape.qkNopeHeadDim, shape.qkRopeHeadDim, shape.vHeadDim)
+        for tile in 0..<tiles.rows {
+            let words = (0..<4).map { Int(tiles.words[tile * tiles.pitch + $0]) }
+            for offset in 0..<words[1] {
+                let keys = words[2]..<words[2] + words[3] + offset + 1
+                for (slot, head) in heads.enumerated() {
+                    let query = q.floats + (words[0] + offset) * q.pitch + head * (nope + rope)
+                    let scores = keys.map { key in
+                        let own = kv.floats + key * kv.pitch + slot * (nope + v)
+                        let shared = entries.floats + key * entries.pitch + shape.kvLoraRank
+                        var sum: Float = 0
+                        for i in 0..<nope { sum += query[i] * own[i] }
+                        for i in 0..<rope { sum += query[nope + i] * shared[i] }
+                        return sum * scale
+                    }
+                    let largest = scores.max()!
+                    let weights = scores.map { exponential($0 - largest) }
+                    let total = weights.reduce(0, +)
+                    let target = y.floats + (words[0] + offset) * y.pitch + head * v
+                    for i in 0..<v {
+                        var sum: Float = 0
+                        for (weight, key) in zip(weights, keys) {
+                            sum += weight * kv.floats[key * kv.pitch + slot * (nope + v) + nope + i]
+                        }
+                        target[i] = sum / total
+                    }
+                }
+            }
+        }
+    }
+
+    public var summary: String { "\(q.rows) × \(heads.count) heads, \(kv.rows) keys" }
+
+    public var cost: Cost {
+        let width = shape.qkNopeHeadDim + shape.qkRopeHeadDim
+        return Cost(
+            byteCount: 4
+                * (heads.count * (q.rows * (width + shape.vHeadDim)) + kv.rows * kv.columns
+                    + kv.rows * shape.qkRopeHeadDim),
+            flopCount: 2 * scoreCount * heads.count * (width + shape.vHeadDim))
+    }
+
+    public var tolerance: Tolerance {
+        Tolerance(
+            1e-4, because: "the device's exponential (2^-20 relative at these scores) and FP32 sums over the positions")
+    }
+
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
+        let ragged = MLAShape(heads: 3, qkNopeHeadDim: 24, qkRopeHeadDim: 10, vHeadDim: 38, kvLoraRank: 82)
+        // A sequence from its start, the next tokens of a longer one, one token alone.
+        let runs = [
+            Run(firstToken: 0, tokenCount: 21, position: 0, firstKey: 0),
+            Run(firstToken: 21, tokenCount: 9, position: 128, firstKey: 21),
+            Run(firstToken: 30, tokenCount: 1, position: 300, firstKey: 158),
+        ]
+        return [MLAShape.samples[0], MLAShape.samples[1], ("ragged, odd rests", ragged)].flatMap { name, shape in
+            [0..<shape.heads, 1..<3].flatMap { heads in
+                KernelCase.eachVariant(attentionVariants(on: profile), "\(name), heads \(heads)") {
+                    bench throws(GPUError) in
+                    let words = tiles(of: runs)
+                    let keys = 158 + 301
+                    return MLAExpanded(
+                        shape: shape, heads: heads, q: try bench.tensor("q", [31, shape.queryWidth]),
+                        kv: try bench.tensor("kv", [keys, heads.count * (shape.qkNopeHeadDim + shape.vHeadDim)]),
+                        entries: try bench.tensor("entries", [keys, shape.entryWidth]),
+                        tiles: try bench.tensor("tiles", .u32, [words.count / 4, 4], .words(words)),
+                        // The other heads' values stay.
+                        y: try bench.tensor("y", [31, shape.heads * shape.vHeadDim]),
+                        scale: 1 / Float(shape.qkNopeHeadDim + shape.qkRopeHeadDim).squareRoot(), scoreCount: 0)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import GPU
+import Numerics
+
+/// One of several ways to compute a kernel. All give what its reference says; which is fastest depends on the device.
+public struct Variant: Hashable, Sendable {
+    public enum Form: String, Sendable {
+        /// A subgroup some weight rows: its lanes share their chunks and add their sums up.
+        case rows
+        /// A lane some weight rows, activations going round the subgroup: for narrow subgroups.
+        case lanes
+        /// A workgroup a tile of the result, through shared memory.
+        case tiles
+    }
+
+    public let form: Form
+    /// Weight rows and activation rows of a subgroup or a lane; 0 where the form has but one size.
+    public let rows, tokens: Int
+
+    public static func rows(_ rows: Int) -> Variant { Variant(form: .rows, rows: rows, tokens: 0) }
+    public static let tiles = Variant(form: .tiles, rows: 0, tokens: 0)
+    public static let lanes = Variant(form: .lanes, rows: 0, tokens: 0)
+    /// - Parameter tokens: 0 for as many as there are, up to eight.
+    public static func lanes(_ rows: Int, _ tokens: Int = 0) -> Variant {
+        Variant(form: .lanes, rows: rows, tokens: tokens)
+    }
+
+    /// "rows4", "lanes2", "lanes4x8", "tiles"
+    public var name: String {
+        switch (rows, tokens) {
+        case (0, _): form.rawValue
+        case (_, 0): "\(form.rawValue)\(rows)"
+        default: "\(form.rawValue)\(rows)x\(tokens)"
+        }
+    }
+}
+
+/// A kernel of which a device may run several variants.
+///
+/// All variants that a device could choose for one `choice` add each output's terms in one order, or the choice depends on
+/// nothing but the weights: a token's result has the same bits alone and in a batch.
+public protocol VariedKernel: Kernel {
+    /// What one choice holds for: "linear decode F8_E4M3".
+    var choice: String { get }
+    /// What the device can run; the first where nothing was measured or asked for.
+    func variants(on profile: DeviceProfile) -> [Variant]
+    /// The one to run; nil for what was chosen for the device.
+    var variant: Variant? { get set }
+}
+
+extension VariedKernel {
+    /// The variant that `encode` runs: this value's own, else what the device's choices name, by kernel or by `choice`,
+    /// else the first that it can run.
+    public func variant(on device: Device) -> Variant {
+        variant ?? device.variant(among: variants(on: device.profile), [Self.name, choice])
+    }
+}
+
+extension Device {
+    /// The first of the variants that is named for one of the keys, else the first.
+    func variant(among variants: [Variant], _ keys: [String]) -> Variant {
+        let wanted = chosenVariants[keys]
+        return variants.first { wanted.contains($0.name) } ?? variants[0]
+    }
+}
+
+extension KernelCase {
+    /// A case once for each variant that the device can run.
+    static func eachVariant<K: VariedKernel>(
+        _ variants: [Variant], _ label: String,
+        _ make: @escaping @Sendable (inout Workbench) throws(GPUError) -> K
+    ) -> [KernelCase] {
+        variants.map { variant in
+            KernelCase(variants.count == 1 ? label : "\(label), \(variant.name)") { bench throws(GPUError) in
+                var kernel = try make(&bench)
+                kernel.variant = variant
+                return kernel
+            }
+        }
+    }
+}
+
+extension DeviceProfile {
+    /// Lanes of every subgroup, where that is fixed and few enough for the form `lanes`; nil elsewhere.
+    var narrowSubgroup: Int? {
+        let isFixed = minSubgroupSize == subgroupSize && maxSubgroupSize == subgroupSize
+        return isFixed && hasSubgroupBallot && [4, 8, 16].contains(subgroupSize) ? subgroupSize : nil
+    }
+}
+
+/// Variants of a product with many activation rows: lanes with as many rows as their registers hold, by what a weight's
+/// decoding costs.
+func productVariants(_ type: ElementType, _ profile: DeviceProfile) -> [Variant] {
+    guard profile.narrowSubgroup != nil else { return [.tiles] }
+    return (type == .fp8E4M3 ? [.lanes(4, 8), .lanes(2, 8)] : [.lanes(2, 8), .lanes(4, 8)]) + [.tiles]
+}
+
+/// Variants of a product with few activation rows.
+func decodeVariants(_ profile: DeviceProfile) -> [Variant] {
+    profile.narrowSubgroup == nil ? [.rows(4)] : [.lanes(2), .rows(4)]
+}
+
+extension Variant {
+    /// The shaders' SUBGROUP: see Shaders/common_forms.glsl.
+    func subgroup(on profile: DeviceProfile) -> UInt32 { form == .lanes ? UInt32(profile.subgroupSize) : 0 }
+
+    /// Weight rows of a workgroup of 64.
+    func groupRows(on profile: DeviceProfile) -> Int {
+        form == .lanes ? 64 * rows : max(1, 64 / profile.subgroupSize) * rows
+    }
+}
+
+/// Rows at once for so many: the smallest power of two that holds them, at most eight or what the variant says (0: nothing).
+func lanesTokens(for count: Int, atMost limit: Int = 0) -> Int {
+    min(count <= 1 ? 1 : count <= 2 ? 2 : count <= 4 ? 4 : 8, limit == 0 ? 8 : limit)
+}
