@@ -76,7 +76,7 @@ extension ModelShapes {
                     { bench, tokens throws(GPUError) in
                         Argmax(
                             logits: try bench.tensor("logits", .f32, [tokens, vocabulary]),
-                            result: try bench.output("result", .u32, [tokens, 2]))
+                            result: try bench.output("result", .u32, [2, tokens]))
                     }
                 ))
         }
