@@ -14,11 +14,10 @@ public final class ChosenVariants: Sendable {
     /// Replaces what was measured: variants by choice.
     public func setMeasured(_ variants: [String: String]) { tables.withLock { $0.measured = variants } }
 
-    /// The names wanted for any of these keys; those of `force` alone, if there are any.
+    /// The names wanted for any of these keys, the first ones most.
     public subscript(_ keys: [String]) -> [String] {
         tables.withLock { table in
-            let forced = keys.flatMap { table.forced[$0] ?? [] }
-            return forced.isEmpty ? keys.compactMap { table.measured[$0] } : forced
+            keys.flatMap { table.forced[$0] ?? [] } + keys.compactMap { table.measured[$0] }
         }
     }
 }

@@ -7,7 +7,7 @@ import Shaders
 ///
 /// `x: [T, K]` or `[T · k, K], F32`; W: a bank of `[N, K]`, any format; `y: [T · k, N], F32`.
 /// Source: DeepSeek-V3 report, section 2.1.2; `Expert.forward` in inference/model.py.
-public struct GroupedLinear: Kernel {
+public struct GroupedLinear: ChosenKernel {
     public static let name = "grouped_gemm"
     /// The products into the experts, or those out of them: which of `ExpertGroups.dispatches`.
     public enum Direction: Int, Sendable { case into, outOf }
@@ -49,6 +49,10 @@ public struct GroupedLinear: Kernel {
 
     static func choice(_ type: ElementType) -> String { "\(name) \(type)" }
     static func variants(_ type: ElementType, _ profile: DeviceProfile) -> [Variant] { productVariants(type, profile) }
+
+    public var choice: String { Self.choice(weights[0].codes.type) }
+    public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(weights[0].codes.type, profile) }
+    public func variant(on device: Device) -> Variant { variant }
 
     private var rowDivisor: Int { y.rows / x.rows }
 

@@ -41,11 +41,17 @@ public struct Variant: Hashable, Sendable {
 ///
 /// All variants that a device could choose for one `choice` add each output's terms in one order, or the choice depends on
 /// nothing but the weights: a token's result has the same bits alone and in a batch.
-public protocol VariedKernel: Kernel {
+public protocol ChosenKernel: Kernel {
     /// What one choice holds for: "linear decode F8_E4M3".
     var choice: String { get }
     /// What the device can run; the first where nothing was measured or asked for.
     func variants(on profile: DeviceProfile) -> [Variant]
+    /// The one that `encode` runs.
+    func variant(on device: Device) -> Variant
+}
+
+/// A kernel whose variant may be set.
+protocol VariedKernel: ChosenKernel {
     /// The one to run; nil for what was chosen for the device.
     var variant: Variant? { get set }
 }
@@ -58,11 +64,27 @@ extension VariedKernel {
     }
 }
 
+extension Catalogue {
+    /// The variants of a kernel that some device may run, by name; none for a kernel that has but one.
+    public static let variantNames: [String: [String]] = {
+        let attention = [Variant.lanes, .tiles].map(\.name)
+        let decode = [Variant.lanes(2), .rows(4)].map(\.name)
+        let products = [Variant.lanes(4, 8), .lanes(2, 8), .tiles].map(\.name)
+        return [
+            Linear.name: decode + products + [Variant.matrix.name], GroupedLinear.name: products,
+            ExpertGateUp.name: decode, ExpertDown.name: decode, MLAValue.name: decode, MLAAbsorbed.name: attention,
+            MLAExpanded.name: attention,
+        ]
+    }()
+}
+
 extension Device {
-    /// The first of the variants that is named for one of the keys, else the first.
+    /// The variant that is wanted most for one of the keys, else the first.
     func variant(among variants: [Variant], _ keys: [String]) -> Variant {
-        let wanted = chosenVariants[keys]
-        return variants.first { wanted.contains($0.name) } ?? variants[0]
+        for name in chosenVariants[keys] {
+            if let wanted = variants.first(where: { $0.name == name }) { return wanted }
+        }
+        return variants[0]
     }
 }
 

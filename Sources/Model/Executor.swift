@@ -273,7 +273,8 @@ public final class Executor {
             return
         }
         if device != nil {
-            try record(type(of: kernel).name, kernel.summary, kernel.cost) { (commands) throws(GPUError) in
+            try record(type(of: kernel).name, kernel.summary, kernel.cost, choice(of: kernel)) {
+                (commands) throws(GPUError) in
                 try kernel.encode(into: &commands)
             }
         }
@@ -317,11 +318,19 @@ public final class Executor {
     /// Records commands, and tells the timeline of them.
     private func record(
         _ name: String, _ summary: @autoclosure () -> String, _ cost: @autoclosure () -> Cost,
+        _ choice: @autoclosure () -> (name: String, variant: String, variants: [String])? = nil,
         _ body: (inout Commands) throws(GPUError) -> Void
     ) throws(ModelError) {
         let first = current!.markedCount
         try gpu { () throws(GPUError) in try body(&current!.commands) }
-        timeline?.add(name, summary(), cost(), place, operation, first..<current!.markedCount)
+        timeline?.add(name, summary(), cost(), place, operation, choice(), first..<current!.markedCount)
+    }
+
+    private func choice(of kernel: some Kernel) -> (name: String, variant: String, variants: [String])? {
+        guard let device, let kernel = kernel as? any ChosenKernel else { return nil }
+        return (
+            kernel.choice, kernel.variant(on: device).name, kernel.variants(on: device.profile).map(\.name)
+        )
     }
 
     /// Runs the recorded kernel now, compares its outputs with the reference's, and carries the device's on.

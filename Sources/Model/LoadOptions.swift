@@ -25,6 +25,8 @@ public struct LoadOptions: Sendable {
     public var check: Bool
     /// Have the driver keep what it tells of compiled code; slower to compile.
     public var captureStatistics: Bool
+    /// Told of the device before anything is made on it: to choose variants of kernels.
+    public var prepareDevice: @Sendable (Device) -> Void = { _ in }
     /// Where compiled pipelines are kept between runs; nil for nowhere.
     public var pipelineCache: PipelineCache?
 

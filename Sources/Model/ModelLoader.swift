@@ -44,6 +44,7 @@ public enum ModelLoader {
                 throw .failed(error.description)
             }
         }
+        if let device { options.prepareDevice(device) }
         if let device { try checkCache(config, context, options.kvFormat, device.profile) }
         var notes = source.notes
         let (predicts, byteCount) = try fits(source, context, options, on: device, notes: &notes)

@@ -14,6 +14,8 @@ public final class StepTimeline {
         public let cost: Cost
         /// "layer 3" and "attention".
         public let place, operation: String
+        /// What was chosen where the kernel has variants, and what there was to choose from.
+        public let choice: (name: String, variant: String, variants: [String])?
         public internal(set) var dispatches: [Dispatch]
         fileprivate let range: Range<Int>
     }
@@ -88,11 +90,13 @@ public final class StepTimeline {
     }
 
     func add(
-        _ kernel: String, _ summary: String, _ cost: Cost, _ place: String, _ operation: String, _ range: Range<Int>
+        _ kernel: String, _ summary: String, _ cost: Cost, _ place: String, _ operation: String,
+        _ choice: (name: String, variant: String, variants: [String])?, _ range: Range<Int>
     ) {
         current.uses.append(
             Use(
-                kernel: kernel, summary: summary, cost: cost, place: place, operation: operation, dispatches: [],
+                kernel: kernel, summary: summary, cost: cost, place: place, operation: operation, choice: choice,
+                dispatches: [],
                 range: range))
     }
 

@@ -28,6 +28,8 @@ struct ModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Numbers of the cache: f32, or bf16 at half the memory.", valueName: "format"))
     var kvCache = LoadOptions.CacheFormat.f32
 
+    @OptionGroup var variants: VariantOptions
+
     mutating func validate() throws {
         if model == "" { throw ValidationError("--model: expected a folder, found an empty text") }
         if let context, context < 1 {

@@ -66,9 +66,11 @@ extension ModelOptions {
     }
 
     private func loadOptions(_ captureStatistics: Bool = false) -> LoadOptions {
-        LoadOptions(
+        var options = LoadOptions(
             contextTokens: context, kvFormat: kvCache, check: check, captureStatistics: captureStatistics,
             pipelineCache: Catalogue.pipelineCache)
+        options.prepareDevice = { [variants] in variants.apply(to: $0) }
+        return options
     }
 
     /// Shows how far it is, stops where Ctrl-C asks for it, and says what is to be said of the model.

@@ -21,6 +21,8 @@ struct ProfileKernelsCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Kernels to time; all without.", valueName: "kernel"))
     var names: [String] = []
 
+    @OptionGroup var variants: VariantOptions
+
     @Option(
         help: ArgumentHelp(
             "The model: \(ModelShapes.names.joined(separator: ", ")), or a config.json.", valueName: "model"))
@@ -79,6 +81,7 @@ struct ProfileKernelsCommand: ParsableCommand {
         shapes.contextLength = context
         if case .none(let reason) = try VulkanDevices.look() { throw CommandError(reason) }
         let device = try Device.open(device, captureStatistics: true)
+        variants.apply(to: device)
         var options = KernelProfiler.Options()
         options.names = names
         options.seconds = seconds

@@ -37,7 +37,7 @@ final class ProgressLine {
         }
     }
 
-    private func clear() {
+    func clear() {
         do throws(TerminalError) { try line?.hide() } catch { line = nil }
     }
 }

@@ -1,0 +1,115 @@
+import GPU
+import Kernels
+import Model
+import Numerics
+
+/// Finds the fastest variant of every kernel that has several, in a model's own steps on its device.
+///
+/// A prefill and some decode steps run with each variant in turn, every dispatch between marks; a choice goes to the
+/// variant whose dispatches took least, unless that is not clearly less than the one which runs untuned.
+public struct KernelTuner {
+    /// One choice: what its dispatches took with each variant, in nanoseconds a step (the least of the repeats).
+    public struct Result: Sendable {
+        public var choice: String
+        public var best: String
+        public var times: [(variant: String, nanoseconds: Double)]
+    }
+
+    /// A variant that saves less than this part of the time is not preferred to the one that runs untuned.
+    static let leastGain = 0.03
+    private static let repeatCount = 3
+
+    private let model: any LanguageModel & TraceableModel
+    private let device: Device
+    private let promptTokenCount: Int
+    private let onProgress: (_ done: Int, _ total: Int) -> Bool
+
+    /// - Parameter onProgress: told how many variants are done, and of how many; false stops.
+    public init(
+        model: any LanguageModel & TraceableModel, promptTokenCount: Int, onProgress: @escaping (Int, Int) -> Bool
+    ) throws(ProfilerError) {
+        guard let device = model.device, device.profile.timestampPeriod > 0 else {
+            throw .noTimestamps(device: model.deviceName)
+        }
+        self.model = model
+        self.device = device
+        self.promptTokenCount = promptTokenCount
+        self.onProgress = onProgress
+    }
+
+    /// What was found, by choice; the device runs it from then on.
+    public func run() throws(ProfilerError) -> [Result] {
+        device.chosenVariants.setMeasured([:])
+        let untuned = try measure()
+        var results = untuned.map { choice, use in
+            Result(choice: choice, best: use.variant, times: [(use.variant, use.time)])
+        }.sorted { $0.choice < $1.choice }
+        let names = Set(untuned.values.flatMap(\.variants)).sorted()
+        for (done, name) in names.enumerated() {
+            guard onProgress(done, names.count) else { throw .interrupted }
+            let able = untuned.filter { $0.value.variants.contains(name) && $0.value.variant != name }
+            guard !able.isEmpty else { continue }
+            device.chosenVariants.setMeasured(able.mapValues { _ in name })
+            let found = try measure()
+            for index in results.indices {
+                guard let use = found[results[index].choice], use.variant == name else { continue }
+                results[index].times.append((name, use.time))
+            }
+        }
+        for index in results.indices {
+            let times = results[index].times
+            let fastest = times.min { $0.nanoseconds < $1.nanoseconds }!
+            if fastest.nanoseconds < (1 - Self.leastGain) * times[0].nanoseconds {
+                results[index].best = fastest.variant
+            }
+        }
+        device.chosenVariants.setMeasured(Self.choices(results))
+        return results
+    }
+
+    /// Variants by choice, as a device takes them.
+    public static func choices(_ results: [Result]) -> [String: String] {
+        Dictionary(uniqueKeysWithValues: results.map { ($0.choice, $0.best) })
+    }
+
+    private struct Use {
+        var variant: String
+        var variants: [String]
+        var time: Double
+    }
+
+    /// What each choice's dispatches take in a prefill and some decode steps.
+    private func measure() throws(ProfilerError) -> [String: Use] {
+        var random = SeededRandom(seed: 1)
+        let prompt = (0..<promptTokenCount).map { _ in
+            Int32.random(in: 0..<Int32(model.vocabularySize), using: &random)
+        }
+        let timeline = StepTimeline()
+        try calling { () throws(ModelError) in try model.record(into: timeline) }
+        defer { try? model.record(into: nil) }
+        var best: [String: Use] = [:]
+        // The first compiles the pipelines.
+        for number in 0...Self.repeatCount {
+            var sums: [String: Use] = [:]
+            let sequence = try calling { () throws(ModelError) in try model.makeSequence() }
+            defer { model.release(sequence) }
+            for (phase, tokens) in [(StepPhase.prefill, prompt)] + Array(repeating: (.decode, [prompt[0]]), count: 4) {
+                let item = StepItem(sequence: sequence, tokens: tokens, output: .best(among: model.vocabularySize))
+                _ = try calling { () throws(ModelError) in try model.step(phase, [item]) }
+                for use in timeline.take().flatMap(\.uses) {
+                    guard let choice = use.choice else { continue }
+                    let time = use.dispatches.reduce(0) { $0 + ($1.times.map { $0.end - $0.start } ?? 0) }
+                    sums[choice.name, default: Use(variant: choice.variant, variants: choice.variants, time: 0)].time +=
+                        time
+                }
+            }
+            guard number > 0 else { continue }
+            best.merge(sums) { $0.time <= $1.time ? $0 : $1 }
+        }
+        return best
+    }
+
+    private func calling<R>(_ body: () throws(ModelError) -> R) throws(ProfilerError) -> R {
+        do throws(ModelError) { return try body() } catch { throw .model(error) }
+    }
+}
