@@ -56,9 +56,14 @@ int32_t fv_create_pipeline(fv_device *device, const fv_pipeline_request *request
         if (device->captureStatistics)
             info.flags = VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR |
                          VK_PIPELINE_CREATE_CAPTURE_INTERNAL_REPRESENTATIONS_BIT_KHR;
+        VkPipelineCreationFeedback whole = {0}, stage = {0};
+        VkPipelineCreationFeedbackCreateInfo feedback = {
+            VK_STRUCTURE_TYPE_PIPELINE_CREATION_FEEDBACK_CREATE_INFO, NULL, &whole, 1, &stage};
+        info.pNext = &feedback;
         VkPipeline pipeline = VK_NULL_HANDLE;
         result = device->CreateComputePipelines(device->handle, (VkPipelineCache)request->cache, 1, &info, NULL, &pipeline);
         out->pipeline = (uint64_t)pipeline;
+        out->cached = whole.flags & VK_PIPELINE_CREATION_FEEDBACK_APPLICATION_PIPELINE_CACHE_HIT_BIT;
     }
     if (result != VK_SUCCESS) fv_destroy_pipeline(device, out);
     return result;

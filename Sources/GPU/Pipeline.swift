@@ -4,8 +4,15 @@ import CVulkan
 public struct Pipeline: Sendable {
     let raw: fv_pipeline
     public let module: ShaderModule
+    /// Whether the driver says that it was in the cache.
+    var wasCached: Bool { raw.cached }
 
-    init(_ module: ShaderModule, constants: [(id: UInt32, bits: UInt32)], device: Device) throws(GPUError) {
+    /// - Parameter cache: a `VkPipelineCache`; 0 for none.
+    init(
+        _ module: ShaderModule, constants: [(id: UInt32, bits: UInt32)], device: OpaquePointer, fullSubgroups: Bool,
+        setsSubgroupSize: Bool,
+        cache: UInt64
+    ) throws(GPUError) {
         let words = module.words
         let ids = constants.map(\.id)
         let values = constants.map(\.bits)
@@ -23,8 +30,14 @@ public struct Pipeline: Sendable {
                     request.constantCount = UInt32(ids.count)
                     // Reductions count whole subgroups; without the feature every known driver fills them anyway,
                     // as the workgroups are multiples of the largest subgroup.
-                    request.fullSubgroups = device.profile.hasFullSubgroups
-                    return fv_create_pipeline(device.handle, &request, &made)
+                    request.fullSubgroups = fullSubgroups
+                    // By this name a shader asks for subgroups of so many lanes, whatever the driver would choose.
+                    let size = module.constants.first { $0.name == "REQUIRED_SUBGROUP" }
+                    if let size, setsSubgroupSize {
+                        request.requiredSubgroupSize = constants.first { $0.id == size.id }?.bits ?? size.defaultBits
+                    }
+                    request.cache = cache
+                    return fv_create_pipeline(device, &request, &made)
                 }
             }
         }

@@ -33,7 +33,7 @@ typedef struct {
     char name[256], driverName[256], driverInfo[256];
     uint32_t apiVersion, driverVersion, vendorID, deviceID;
     uint32_t type;  // VkPhysicalDeviceType
-    uint8_t uuid[16];
+    uint8_t uuid[16], pipelineCacheUUID[16];
     uint32_t subgroupSize, minSubgroupSize, maxSubgroupSize;
     uint32_t subgroupOperations;  // VkSubgroupFeatureFlags, in compute
     uint32_t maxWorkgroupInvocations, maxWorkgroupSizeX;
@@ -78,6 +78,7 @@ void fv_destroy_buffer(fv_device *device, const fv_buffer *buffer);
 
 typedef struct {
     uint64_t module, setLayout, layout, pipeline;
+    bool cached;  // the driver says that the request's cache had it
 } fv_pipeline;
 
 typedef struct {
