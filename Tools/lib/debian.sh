@@ -95,11 +95,12 @@ unpack_pinned() {
     rm -f "$archives"/*.deb
 }
 
-# Prints "package=version" as the pins have it: pinned_version PINS PACKAGE
+# Prints "package=version" as the pins have it, the name alone where they do not: pinned_version PINS PACKAGE
 pinned_version() {
     awk -v package="$2" '
         {split($2, name, "_")}
-        name[1] == package {sub("%3a", ":", name[2]); print package "=" name[2]}' "$1"
+        name[1] == package {sub("%3a", ":", name[2]); version = "=" name[2]}
+        END {print package version}' "$1"
 }
 
 # Compares downloads with the recorded hashes: check_hashes FOLDER PINS
