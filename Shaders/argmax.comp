@@ -1,7 +1,7 @@
 #version 460
-// result[r, 0] = the index of the largest logit (the lowest index of equals), result[r, 1] = how many logits are Inf or NaN.
+// result[0, r] = the index of row r's largest logit (the lowest of equals), result[1, r] = how many of them are Inf or NaN.
 //
-// logits: [rows, count] F32; result: [rows, 2] U32. One workgroup a row; thread i takes elements i, i + 256, ...
+// logits: [rows, count] F32; result: [2, rows] U32. One workgroup a row; thread i takes elements i, i + 256, ...
 
 layout(local_size_x = 256) in;
 layout(set = 0, binding = 0, std430) readonly buffer LogitsBuffer { float logits[]; };
@@ -37,7 +37,7 @@ void main() {
         }
     }
     if (lane == 0) {
-        result[row * 2] = bestIndex[0];
-        result[row * 2 + 1] = bad[0];
+        result[row] = bestIndex[0];
+        result[gl_NumWorkGroups.x + row] = bad[0];
     }
 }

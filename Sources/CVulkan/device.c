@@ -231,6 +231,7 @@ int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **out) 
     if (device->captureStatistics) {
         LOAD(GetPipelineExecutablePropertiesKHR)
         LOAD(GetPipelineExecutableStatisticsKHR)
+        LOAD(GetPipelineExecutableInternalRepresentationsKHR)
     }
     if (info.calibratedTimestamps) { LOAD(GetCalibratedTimestampsEXT) }
 #undef LOAD

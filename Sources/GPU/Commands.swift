@@ -267,6 +267,15 @@ public struct Commands: ~Copyable {
         submitted = try device.submit(handle)
     }
 
+    /// Queues the ended recording once more as it is, after its last submission is done.
+    public mutating func replay() throws(GPUError) {
+        try wait()
+        submitted = try device.submit(handle)
+    }
+
+    /// Whether the last submission is not known to be done.
+    public var isRunning: Bool { submitted.map { fv_wait(device.handle, $0, 0) != 0 } ?? false }
+
     /// Waits until the last submission is done.
     public mutating func wait() throws(GPUError) {
         guard let value = submitted else { return }

@@ -10,6 +10,7 @@ public struct Pipeline: Sendable {
     /// - Parameter cache: a `VkPipelineCache`; 0 for none.
     init(
         _ module: ShaderModule, constants: [(id: UInt32, bits: UInt32)], device: OpaquePointer, fullSubgroups: Bool,
+        setsSubgroupSize: Bool,
         cache: UInt64
     ) throws(GPUError) {
         let words = module.words
@@ -30,6 +31,11 @@ public struct Pipeline: Sendable {
                     // Reductions count whole subgroups; without the feature every known driver fills them anyway,
                     // as the workgroups are multiples of the largest subgroup.
                     request.fullSubgroups = fullSubgroups
+                    // By this name a shader asks for subgroups of so many lanes, whatever the driver would choose.
+                    let size = module.constants.first { $0.name == "REQUIRED_SUBGROUP" }
+                    if let size, setsSubgroupSize {
+                        request.requiredSubgroupSize = constants.first { $0.id == size.id }?.bits ?? size.defaultBits
+                    }
                     request.cache = cache
                     return fv_create_pipeline(device, &request, &made)
                 }
@@ -54,5 +60,21 @@ public struct Pipeline: Sendable {
                 statistic.value
             )
         }
+    }
+
+    /// The instructions that the driver made of the shader, as text in its own language; nil where it shows none.
+    ///
+    /// - Throws: `.notSupported` unless the device was opened with `captureStatistics` and offers the extension.
+    public func assembly(on device: Device) throws(GPUError) -> String? {
+        var count = 0
+        var code = withUnsafePointer(to: raw) { fv_pipeline_assembly(device.handle, $0, nil, &count) }
+        try check(code, "vkGetPipelineExecutableInternalRepresentationsKHR", "kernel \(module.name)")
+        guard count > 0 else { return nil }
+        var bytes = [UInt8](repeating: 0, count: count)
+        code = withUnsafePointer(to: raw) { raw in
+            bytes.withUnsafeMutableBytes { fv_pipeline_assembly(device.handle, raw, $0.baseAddress, &count) }
+        }
+        try check(code, "vkGetPipelineExecutableInternalRepresentationsKHR", "kernel \(module.name)")
+        return String(decoding: bytes.prefix(count).prefix { $0 != 0 }, as: UTF8.self)
     }
 }

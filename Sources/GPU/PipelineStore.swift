@@ -16,7 +16,7 @@ final class PipelineStore: @unchecked Sendable {
     }
 
     private let device: OpaquePointer
-    private let fullSubgroups: Bool
+    private let fullSubgroups, setsSubgroupSize: Bool
     private let file: (cache: PipelineCache, owner: PipelineCache.Owner)?
     /// `VkPipelineCache`, which drivers lock themselves; 0 for none.
     private var driverCache: UInt64 = 0
@@ -37,6 +37,7 @@ final class PipelineStore: @unchecked Sendable {
     init(_ device: OpaquePointer, _ profile: DeviceProfile, cache: PipelineCache?) {
         self.device = device
         fullSubgroups = profile.hasFullSubgroups
+        setsSubgroupSize = profile.hasSubgroupSizeControl
         file = cache.map {
             (
                 $0,
@@ -72,7 +73,8 @@ final class PipelineStore: @unchecked Sendable {
         lock.unlock()
         do throws(GPUError) {
             let made = try Pipeline(
-                module, constants: constants, device: device, fullSubgroups: fullSubgroups, cache: driverCache)
+                module, constants: constants, device: device, fullSubgroups: fullSubgroups,
+                setsSubgroupSize: setsSubgroupSize, cache: driverCache)
             lock.locked {
                 entries[key] = .made(made)
                 if !made.wasCached { unsavedCount += 1 }

@@ -30,19 +30,35 @@ struct Answer {
         return Completion(tokens: tokens, text: text, summary: summary)
     }
 
-    /// What its draws need of a step.
-    func output(vocabularySize: Int) -> StepItem.Output {
-        options.sampling.isGreedy ? .best(among: min(tokenText.knownTokenCount, vocabularySize)) : .last
+    /// What its next draw needs of a step, or the one `ahead` draws later.
+    func output(vocabularySize: Int, ahead: Int = 0) -> StepItem.Output {
+        if options.sampling.needsLogits { return .last }
+        let count = min(tokenText.knownTokenCount, vocabularySize)
+        return options.sampling.temperature == 0
+            ? .best(among: count) : .drawn(among: count, by: sampler.rule(ahead: ahead))
     }
 
-    /// Takes the best token, or draws the next one from the last row of `logits`.
+    /// The outputs of the step after the next, for all that can be known before the next one's token.
+    func outputsAhead(vocabularySize: Int, contextLength: Int) -> [StepItem.Output] {
+        let count = tokens.count + 1
+        guard count != options.maxNewTokens, promptTokenCount + count < contextLength else { return [] }
+        return [output(vocabularySize: vocabularySize, ahead: 1)]
+    }
+
+    /// Takes the token that the step chose, or draws the next one from the last row of `logits`.
     ///
     /// - Returns: the token to append to the sequence next; nil if the answer ended with it.
     mutating func take(
         _ logits: Logits, contextLength: Int, _ onEvent: (GenerationEvent) -> Void
     ) throws(GenerationError) -> Int32? {
-        let width = logits.values.count / logits.rowCount
-        let token = logits.best ?? sampler.sample(logits.values.suffix(width).prefix(tokenText.knownTokenCount))
+        let token: Int32
+        if let chosen = logits.token {
+            token = chosen
+            sampler.skip()
+        } else {
+            let width = logits.values.count / logits.rowCount
+            token = sampler.sample(logits.values.suffix(width).prefix(tokenText.knownTokenCount))
+        }
         if options.stopTokens.contains(token) {
             finish(.stop, onEvent)
             return nil

@@ -75,7 +75,7 @@ public struct BatchScheduler {
                 waiting.removeFirst()
             }
             try prefill(&running, on: model)
-            try decode(&running, on: model)
+            try decode(&running, alone: waiting.isEmpty, on: model)
             for entry in running where entry.answer.isFinished {
                 model.release(entry.sequence)
                 results.add(entry.index, entry.answer.completion)
@@ -94,12 +94,12 @@ public struct BatchScheduler {
 
     /// One step of prompts: the next chunk of each that is not through, in order, as many as fit.
     private func prefill(_ running: inout [Running], on model: any LanguageModel) throws(GenerationError) {
-        let output = output(of: running, on: model)
+        let outputs = outputs(of: running, on: model)
         var items: [StepItem] = []
         var places: [Int] = []
         var room = prefillChunk
         for place in running.indices where running[place].isPrefilling {
-            let chunk = running[place].chunk(prefillChunk, output)
+            let chunk = running[place].chunk(prefillChunk, outputs[place])
             guard chunk.tokens.count <= room else { break }
             room -= chunk.tokens.count
             items.append(chunk)
@@ -119,24 +119,38 @@ public struct BatchScheduler {
         }
     }
 
-    /// What all answers under way can draw from: the best token alone only if none needs more.
-    private func output(of running: [Running], on model: any LanguageModel) -> StepItem.Output {
+    /// What each answer under way draws from: logits for all if one needs them.
+    private func outputs(of running: [Running], on model: any LanguageModel) -> [StepItem.Output] {
         let outputs = running.map { $0.answer.output(vocabularySize: model.vocabularySize) }
-        return outputs.allSatisfy { $0 == outputs.first } ? outputs.first ?? .last : .last
+        return outputs.contains(.last) ? outputs.map { _ in .last } : outputs
+    }
+
+    /// What each answer draws from after the next step, as far as one goes on.
+    private func outputsAhead(of running: [Running], on model: any LanguageModel) -> [StepItem.Output] {
+        let goesOn = running.contains {
+            !$0.answer.outputsAhead(vocabularySize: model.vocabularySize, contextLength: model.contextLength).isEmpty
+        }
+        return goesOn ? running.map { $0.answer.output(vocabularySize: model.vocabularySize, ahead: 1) } : []
     }
 
     /// One step of all answers under way.
-    private func decode(_ running: inout [Running], on model: any LanguageModel) throws(GenerationError) {
+    ///
+    /// - Parameter alone: whether no other prompt can join them.
+    private func decode(
+        _ running: inout [Running], alone: Bool, on model: any LanguageModel
+    ) throws(GenerationError) {
         let places = running.indices.filter { running[$0].next != nil }
         guard !places.isEmpty else { return }
-        let output = output(of: running, on: model)
+        let outputs = outputs(of: running, on: model)
         let items = places.map { place in
-            StepItem(sequence: running[place].sequence, tokens: [running[place].next!], output: output)
+            StepItem(sequence: running[place].sequence, tokens: [running[place].next!], output: outputs[place])
         }
         let start = ContinuousClock.now
         let logits: [Logits]
         do throws(ModelError) {
-            logits = try model.step(.decode, items)
+            logits = try model.step(
+                .decode, items,
+                ahead: alone && places.count == running.count ? outputsAhead(of: running, on: model) : [])
         } catch {
             guard case .cacheFull = error, running.count == 1 else { throw .model(error) }
             running[0].answer.finish(.contextFull) { _ in }

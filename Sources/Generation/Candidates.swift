@@ -1,3 +1,5 @@
+import Numerics
+
 /// The tokens that may still be drawn, in id order.
 ///
 /// No step needs them sorted. Top-k, top-p and min-p each keep what stands at or before one place in the order "higher logit
@@ -8,8 +10,8 @@ struct Candidates {
     /// vocabulary takes as long as the draw.
     private var ids: [Int32] = []
     private var logits: [Float] = []
-    /// Once weighed: e^((logit − best logit) / temperature), so that the likeliest token's is 1.
-    private var weights: [Double] = []
+    /// Once weighed: as `DrawRule` says; the likeliest token's is 2³¹.
+    private var weights: [UInt32] = []
 
     /// Starts over with all tokens; at least one logit is finite, none is NaN or +∞.
     mutating func fill(_ source: UnsafeBufferPointer<Float>) {
@@ -27,53 +29,44 @@ struct Candidates {
     /// Keeps the `limit` likeliest.
     mutating func keepTop(_ limit: Int) {
         guard limit < count else { return }
-        keep(through: place(where: { _ in Double(limit) }, measure: { _ in 1 }))
+        keep(through: place(where: { _ in UInt64(limit) }, measure: { _ in 1 }))
     }
 
-    /// Computes the weights at this temperature.
-    mutating func weigh(temperature: Double) {
+    /// Computes the weights.
+    mutating func weigh(by rule: DrawRule) {
         let count = count
         logits.withUnsafeBufferPointer { logits in
             weights.withUnsafeMutableBufferPointer { weights in
                 var best = -Float.infinity
                 for index in 0..<count { best = logits[index] > best ? logits[index] : best }
                 precondition(best.isFinite, "sampling needs a finite best logit, found \(best)")
-                // Finite also for the smallest temperatures: the best token's 0 times infinity would be no number.
-                let scale = min(1 / temperature, .greatestFiniteMagnitude)
-                for index in 0..<count { weights[index] = exponential((Double(logits[index]) - Double(best)) * scale) }
+                for index in 0..<count {
+                    weights[index] = DrawRule.weight(below: best - logits[index], scale: rule.scale)
+                }
             }
         }
     }
 
-    /// Keeps the likeliest until their share of all weights is at least `share`: one at least.
-    mutating func keepNucleus(_ share: Double) {
-        guard share < 1 else { return }
-        // The smallest positive target, so that a share of 0 keeps the first.
-        keep(through: place(where: { max(share * $0, .leastNonzeroMagnitude) }, measure: { weights[$0] }))
+    /// Keeps the likeliest until they weigh what the rule's top-p asks for: one at least.
+    mutating func keepNucleus(of rule: DrawRule) {
+        keep(through: place(where: rule.nucleus, measure: { UInt64(weights[$0]) }))
     }
 
-    /// Keeps what weighs at least `share` of the likeliest token's 1.
-    mutating func keepShare(ofBest share: Double) {
-        if share > 0 { keep { _, _, weight in weight >= share } }
-    }
+    mutating func keepWeights(from least: UInt32) { keep { _, _, weight in weight >= least } }
 
-    /// The token at `unit`, in 0 ..< 1, of the weights laid end to end in id order.
-    func draw(_ unit: Double) -> Int32 {
-        let point = unit * weightSum
-        var sum = 0.0
-        var last = 0
-        for index in 0..<count where weights[index] > 0 {
-            sum += weights[index]
-            last = index
-            if sum > point { break }
+    /// The token that the rule draws of these.
+    func draw(by rule: DrawRule) -> Int32 {
+        let point = rule.point(of: weights[..<count].reduce(0) { $0 + UInt64($1) })
+        var sum: UInt64 = 0
+        for index in 0..<count {
+            sum += UInt64(weights[index])
+            if sum > point { return ids[index] }
         }
-        return ids[last]
+        preconditionFailure("a draw at \(point) of \(sum)")
     }
 
     /// The tokens and their weights.
-    var distribution: [(id: Int32, weight: Double)] { (0..<count).map { (ids[$0], weights[$0]) } }
-
-    private var weightSum: Double { weights[..<count].reduce(0, +) }
+    var distribution: [(id: Int32, weight: UInt32)] { (0..<count).map { (ids[$0], weights[$0]) } }
 
     // MARK: Selection
 
@@ -98,7 +91,7 @@ struct Candidates {
     }
 
     @inline(__always)
-    private mutating func keep(where isKept: (Int32, Float, Double) -> Bool) {
+    private mutating func keep(where isKept: (Int32, Float, UInt32) -> Bool) {
         var kept = 0
         ids.withUnsafeMutableBufferPointer { ids in
             logits.withUnsafeMutableBufferPointer { logits in
@@ -123,14 +116,14 @@ struct Candidates {
     /// A radix selection: sums by the key's highest twelve bits tell in which of 4096 bins the place lies, the next ten bits
     /// where in that bin, the last ten which key; among equal keys the lowest ids come first.
     @inline(__always)
-    private func place(where targetOf: (Double) -> Double, measure: (Int) -> Double) -> Place {
-        var target = 0.0
-        var sum = 0.0
+    private func place(where targetOf: (UInt64) -> UInt64, measure: (Int) -> UInt64) -> Place {
+        var target: UInt64 = 0
+        var sum: UInt64 = 0
         var prefix: UInt32 = 0
         var members: [Int] = []
         for (shift, bits) in [(20, 12), (10, 10), (0, 10)] as [(UInt32, UInt32)] {
             let mask: UInt32 = 1 << bits - 1
-            var bins = [Double](repeating: 0, count: 1 << Int(bits))
+            var bins = [UInt64](repeating: 0, count: 1 << Int(bits))
             let isFirst = shift == 20
             for place in 0..<(isFirst ? count : members.count) {
                 let index = isFirst ? place : members[place]

@@ -3,7 +3,9 @@ import Numerics
 /// Draws one sequence's tokens from logits: the same options and the same logits give the same tokens.
 public struct Sampler: Sendable {
     private let options: SamplingOptions
-    private var random: SeededRandom
+    /// Of every draw, but for the random number.
+    private let rule: DrawRule
+    private var drawCount = 0
     /// What the repetition penalty counts: each token of prompt and answer once.
     private var seen: Set<Int32> = []
     /// Kept between draws for its memory alone: two megabytes of fresh pages take as long as the draw.
@@ -11,8 +13,23 @@ public struct Sampler: Sendable {
 
     public init(_ options: SamplingOptions) {
         self.options = options
-        random = SeededRandom(seed: options.seed)
+        rule =
+            options.temperature == 0
+            ? .best
+            : DrawRule(
+                temperature: options.temperature, topK: options.topK, topP: options.topP, minP: options.minP)
     }
+
+    /// How the next token is drawn from its logits, or the one `ahead` draws later: anyone who keeps to it draws as `sample`
+    /// does. Not with a repetition penalty, which changes the logits.
+    func rule(ahead: Int = 0) -> DrawRule {
+        var rule = rule
+        rule.random = UInt32(SeededRandom.value(drawCount + ahead, seed: options.seed) >> 32)
+        return rule
+    }
+
+    /// A token was drawn elsewhere, by `rule`.
+    mutating func skip() { drawCount += 1 }
 
     /// Counts tokens for the repetition penalty: the prompt's. Those drawn count by themselves.
     public mutating func observe(_ tokens: some Sequence<Int32>) {
@@ -30,6 +47,7 @@ public struct Sampler: Sendable {
             token = penalised.withUnsafeBufferPointer { draw($0) }
         }
         observe(CollectionOfOne(token))
+        drawCount += 1
         return token
     }
 
@@ -47,11 +65,11 @@ public struct Sampler: Sendable {
     private mutating func draw(_ logits: UnsafeBufferPointer<Float>) -> Int32 {
         if options.temperature == 0 { return Self.best(logits) }
         select(logits)
-        return candidates.draw(random.nextUnit())
+        return candidates.draw(by: rule())
     }
 
     /// What may be drawn from these logits, with weights that are in proportion to the probabilities.
-    mutating func distribution(_ logits: UnsafeBufferPointer<Float>) -> [(id: Int32, weight: Double)] {
+    mutating func distribution(_ logits: UnsafeBufferPointer<Float>) -> [(id: Int32, weight: UInt32)] {
         select(logits)
         return candidates.distribution
     }
@@ -59,10 +77,10 @@ public struct Sampler: Sendable {
     /// Leaves in `candidates` what may be drawn from these logits, with its weights.
     private mutating func select(_ logits: UnsafeBufferPointer<Float>) {
         candidates.fill(logits)
-        if options.topK > 0 { candidates.keepTop(options.topK) }
-        candidates.weigh(temperature: options.temperature)
-        candidates.keepNucleus(options.topP)
-        candidates.keepShare(ofBest: options.minP)
+        if rule.topK < .max { candidates.keepTop(Int(rule.topK)) }
+        candidates.weigh(by: rule)
+        if rule.topP < .max { candidates.keepNucleus(of: rule) }
+        if rule.leastWeight > 0 { candidates.keepWeights(from: rule.leastWeight) }
     }
 
     /// The lowest id among those with the highest logit.

@@ -31,8 +31,8 @@ public struct SamplingOptions: Sendable, Equatable {
 
     public static let greedy = SamplingOptions()
 
-    /// The best token is taken as the model gives it.
-    var isGreedy: Bool { temperature == 0 && repetitionPenalty == 1 }
+    /// What is drawn depends on more than a step's logits and the draw's number: the step cannot draw it itself.
+    var needsLogits: Bool { repetitionPenalty != 1 }
 
     /// Throws `.option` for the first value outside its range.
     public func validate() throws(GenerationError) {

@@ -42,9 +42,8 @@ public final class Session {
     ) throws(GenerationError) -> Completion {
         try validate(prompt: prompt, options: options, for: model)
         var answer = Answer(prompt: prompt, options: options, text: text)
-        let output = answer.output(vocabularySize: model.vocabularySize)
         let start = ContinuousClock.now
-        let logits = try prefill(prompt, output, &answer.summary, isInterrupted, onEvent)
+        let logits = try prefill(prompt, &answer, isInterrupted, onEvent)
         let firstToken = ContinuousClock.now
         answer.summary.prefillSeconds = (firstToken - start).seconds
         guard let logits else {
@@ -57,7 +56,7 @@ public final class Session {
                 answer.finish(.interrupted, onEvent)
                 break
             }
-            guard let logits = try decode(token, output) else {
+            guard let logits = try decode(token, answer) else {
                 answer.finish(.contextFull, onEvent)
                 break
             }
@@ -70,13 +69,12 @@ public final class Session {
 
     /// Brings the cache to the whole prompt and returns its last token's output; nil if interrupted.
     private func prefill(
-        _ prompt: [Int32], _ output: StepItem.Output, _ summary: inout GenerationSummary, _ isInterrupted: () -> Bool,
-        _ onEvent: (GenerationEvent) -> Void
+        _ prompt: [Int32], _ answer: inout Answer, _ isInterrupted: () -> Bool, _ onEvent: (GenerationEvent) -> Void
     ) throws(GenerationError) -> Logits? {
         let shared = zip(cachedTokens, prompt).prefix { $0 == $1 }.count
         // The last token is computed again if it is cached: its logits are not.
         keep(min(shared, prompt.count - 1))
-        summary.cachedTokenCount = cachedTokens.count
+        answer.summary.cachedTokenCount = cachedTokens.count
         onEvent(.prefilled(cachedTokens.count, of: prompt.count))
         var logits: Logits?
         while cachedTokens.count < prompt.count {
@@ -84,28 +82,33 @@ public final class Session {
             let end = min(cachedTokens.count + prefillChunk, prompt.count)
             let chunk = Array(prompt[cachedTokens.count..<end])
             logits = try callingModel { () throws(ModelError) in
-                try step(.prefill, chunk, end == prompt.count ? output : .none)
+                try step(.prefill, chunk, end == prompt.count ? answer : nil)
             }
-            summary.prefillTokenCount += chunk.count
+            answer.summary.prefillTokenCount += chunk.count
             onEvent(.prefilled(end, of: prompt.count))
         }
         return logits
     }
 
     /// The output after one more token; nil if the cache has no room for it.
-    private func decode(_ token: Int32, _ output: StepItem.Output) throws(GenerationError) -> Logits? {
+    private func decode(_ token: Int32, _ answer: Answer) throws(GenerationError) -> Logits? {
         do throws(ModelError) {
-            return try step(.decode, [token], output)
+            return try step(.decode, [token], answer)
         } catch {
             guard case .cacheFull = error else { throw .model(error) }
             return nil
         }
     }
 
-    private func step(_ phase: StepPhase, _ tokens: [Int32], _ output: StepItem.Output) throws(ModelError) -> Logits? {
-        let logits = try model.step(phase, [StepItem(sequence: sequence, tokens: tokens, output: output)])
+    /// - Returns: what the answer draws from; nil without one.
+    private func step(_ phase: StepPhase, _ tokens: [Int32], _ answer: Answer?) throws(ModelError) -> Logits? {
+        let output = answer?.output(vocabularySize: model.vocabularySize) ?? .none
+        let ahead = answer?.outputsAhead(
+            vocabularySize: model.vocabularySize, contextLength: model.contextLength)
+        let logits = try model.step(
+            phase, [StepItem(sequence: sequence, tokens: tokens, output: output)], ahead: ahead ?? [])
         cachedTokens += tokens
-        return output == .none ? nil : logits[0]
+        return answer == nil ? nil : logits[0]
     }
 
     private func keep(_ count: Int) {

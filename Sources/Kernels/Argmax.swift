@@ -2,16 +2,17 @@ import GPU
 import Numerics
 import Shaders
 
-/// result[r] = (index of the largest logit, the lowest of equals; number of logits that are Inf or NaN).
+/// result[0, r] = index of the largest logit of row r, the lowest of equals; result[1, r] = number of its logits that are Inf
+/// or NaN.
 ///
-/// `logits: [rows, count], F32`; `result: [rows, 2], U32`.
+/// `logits: [rows, count], F32`; `result: [2, rows], U32`.
 public struct Argmax: Kernel {
     public static let name = "argmax"
     let logits: Tensor
     let result: Tensor
 
     public init(logits: Tensor, result: Tensor) {
-        precondition(result.shape == [logits.rows, 2], "argmax: \(result.shape) for \(logits.shape)")
+        precondition(result.shape == [2, logits.rows], "argmax: \(result.shape) for \(logits.shape)")
         self.logits = logits
         self.result = result
     }
@@ -32,8 +33,8 @@ public struct Argmax: Kernel {
             for index in values.indices where values[index].isFinite && (best == nil || values[index] > values[best!]) {
                 best = index
             }
-            result.words[row * result.pitch] = UInt32(best ?? 0)
-            result.words[row * result.pitch + 1] = UInt32(values.count { !$0.isFinite })
+            result.words[row] = UInt32(best ?? 0)
+            result.words[result.pitch + row] = UInt32(values.count { !$0.isFinite })
         }
     }
 
@@ -45,7 +46,7 @@ public struct Argmax: Kernel {
             KernelCase("\(rows) rows of \(count)") { bench throws(GPUError) in
                 Argmax(
                     logits: try bench.tensor("logits", [rows, count]),
-                    result: try bench.output("result", .u32, [rows, 2]))
+                    result: try bench.output("result", .u32, [2, rows]))
             }
         } + [
             KernelCase("equal values, Inf and NaN") { bench throws(GPUError) in

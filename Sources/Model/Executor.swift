@@ -8,14 +8,22 @@ import Numerics
 /// there; the first that parts is named, and the device's results go on, so that errors do not add up.
 public final class Executor {
     public let device: Device?
+    /// The device whose choice of variants holds: `device`, or the one that memory is counted for.
+    public let target: Device?
     public let runsReference: Bool
     /// Memory is counted and not allocated, nothing is read, written or run.
     public let onlyCounts: Bool
     private var arena: Arena?
     private var transfer: Transfer?
-    private var commands: Commands?
     /// Of an executor that lists pipelines.
     private var listing: Commands?
+    private var recordings = RecordingPool()
+    /// What `run` records into.
+    private var current: Recording?
+    /// Counts the storages that were made: a recording does not know those made after it.
+    private var storageCount = 0
+    /// Steps whose commands were recorded rather than queued again.
+    private(set) var recordedCount = 0
     /// What runs now, for error messages and profiles: "layer 3", and "attention" of it.
     public private(set) var place = ""
     private var operation = ""
@@ -28,16 +36,17 @@ public final class Executor {
     ///   - check: run the reference beside the device.
     public init(device: Device?, check: Bool) throws(ModelError) {
         self.device = device
+        target = device
         runsReference = device == nil || check
         onlyCounts = false
         guard let device else { return }
         arena = Arena(on: device, label: "model")
         transfer = Transfer(on: device)
-        do throws(GPUError) { commands = try Commands(on: device) } catch { throw .failed(error.description) }
     }
 
-    private init(listingFor device: Device?) throws(ModelError) {
-        self.device = device
+    private init(countingFor target: Device?, lists: Bool) throws(ModelError) {
+        device = lists ? target : nil
+        self.target = target
         runsReference = false
         onlyCounts = true
         guard let device else { return }
@@ -57,19 +66,21 @@ public final class Executor {
     func enter(operation: String) { enter(nil, operation) }
 
     /// Has the steps from now on recorded; nil ends that. Nothing to record without a device.
-    func record(into timeline: StepTimeline?) throws(ModelError) {
-        guard let device else { return }
-        try gpu { () throws(GPUError) in
-            commands = try Commands(on: device, timestampCapacity: timeline == nil ? 0 : StepTimeline.markCapacity)
-        }
+    func record(into timeline: StepTimeline?) {
+        guard device != nil else { return }
+        recordings = RecordingPool()
         self.timeline = timeline
     }
 
     /// For plans: see `onlyCounts`.
-    public static func counting() throws(ModelError) -> Executor { try Executor(listingFor: nil) }
+    public static func counting(for device: Device? = nil) throws(ModelError) -> Executor {
+        try Executor(countingFor: device, lists: false)
+    }
 
     /// Counts as well, and lists the pipelines of what it is given to run, as `device` would run it.
-    static func listing(for device: Device) throws(ModelError) -> Executor { try Executor(listingFor: device) }
+    static func listing(for device: Device) throws(ModelError) -> Executor {
+        try Executor(countingFor: device, lists: true)
+    }
 
     /// What a listing executor has found so far, in order of first need.
     var neededPipelines: [NeededPipeline] { listing?.neededPipelines ?? [] }
@@ -87,6 +98,7 @@ public final class Executor {
                 nil
             }
         self.byteCount += (rounded + Arena.alignment - 1) / Arena.alignment * Arena.alignment
+        storageCount += 1
         let storage = Storage(label: label, byteCount: rounded, device: view, onHost: runsReference)
         // Side by side, elements that no kernel writes must be equal too.
         if let view, runsReference { try write(to: storage, view) { _, bytes throws(ModelError) in zero(bytes) } }
@@ -109,27 +121,30 @@ public final class Executor {
         }
     }
 
-    /// Writes the first bytes of a step's input.
+    /// Writes a tensor that has no padding.
     public func set(_ tensor: Tensor, to words: [UInt32]) throws(ModelError) {
         precondition(
-            tensor.byteOffset == 0 && words.count * 4 <= tensor.byteCount, "\(tensor.label): \(words.count) words")
+            tensor.byteOffset == 0 && words.count * 4 == tensor.byteCount, "\(tensor.label): \(words.count) words")
         try fill(tensor.storage) { offset, bytes throws(ModelError) in
             words.withUnsafeBytes { source in
-                let end = min(source.count, offset + bytes.count)
-                guard offset < end else { return }
-                bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[offset..<end]))
+                let part = source[min(offset, source.count)..<min(offset + bytes.count, source.count)]
+                bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: part))
             }
         }
     }
 
-    /// The tensor's elements without padding; waits for what was recorded.
-    public func floats(_ tensor: Tensor) throws(ModelError) -> [Float] {
+    /// The tensor's elements without padding.
+    public func floats(_ tensor: Tensor) throws(ModelError) -> [Float] { try elements(tensor) }
+    public func words(_ tensor: Tensor) throws(ModelError) -> [UInt32] { try elements(tensor) }
+
+    private func elements<Element: BitwiseCopyable>(_ tensor: Tensor) throws(ModelError) -> [Element] {
         let bytes = try read(tensor)
         return bytes.withUnsafeBytes { raw in
-            [Float](unsafeUninitializedCapacity: tensor.rows * tensor.columns) { values, count in
+            [Element](unsafeUninitializedCapacity: tensor.rows * tensor.columns) { values, count in
                 for row in 0..<tensor.rows {
                     for column in 0..<tensor.columns {
-                        values[count] = raw.load(fromByteOffset: (row * tensor.pitch + column) * 4, as: Float.self)
+                        values[count] = raw.load(
+                            fromByteOffset: (row * tensor.pitch + column) * 4, as: Element.self)
                         count += 1
                     }
                 }
@@ -137,24 +152,10 @@ public final class Executor {
         }
     }
 
-    public func words(_ tensor: Tensor) throws(ModelError) -> [UInt32] {
-        let bytes = try read(tensor)
-        return bytes.withUnsafeBytes { raw in
-            (0..<tensor.rows * tensor.columns).map { index in
-                let (row, column) = index.quotientAndRemainder(dividingBy: tensor.columns)
-                return raw.load(fromByteOffset: (row * tensor.pitch + column) * 4, as: UInt32.self)
-            }
-        }
-    }
-
     private func read(_ tensor: Tensor) throws(ModelError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: tensor.byteCount)
         guard device != nil else {
-            bytes.withUnsafeMutableBytes {
-                $0.copyMemory(
-                    from: UnsafeRawBufferPointer(
-                        rebasing: tensor.storage.host![tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]))
-            }
+            bytes.withUnsafeMutableBytes { $0.copyMemory(from: UnsafeRawBufferPointer(tensor.hostBytes!)) }
             return bytes
         }
         try download(tensor.view, into: &bytes)
@@ -190,21 +191,80 @@ public final class Executor {
     func openStep() { timeline?.prepare() }
     func closeStep() { timeline?.close() }
 
-    /// Starts a step's recording.
-    public func begin() throws(ModelError) {
-        try gpu { () throws(GPUError) in try commands?.begin() }
-        timeline?.begin(&commands!)
+    /// Whether a step can be queued before the one before it is done. What compares or times steps takes them one by one.
+    var canQueueAhead: Bool { device != nil && !runsReference && timeline == nil }
+
+    /// Queues a step's commands: those of a step with the same key again, else new ones that `record` makes. Without a
+    /// device, `record` has done all when it returns.
+    ///
+    /// - Parameters:
+    ///   - key: all that the commands depend on; nil for commands that serve once.
+    ///   - inputs: what the kernels find in `memory`.
+    ///   - record: runs the step's kernels.
+    func queue(
+        _ key: StepKey?, inputs: [UInt32], in memory: Tensor, _ record: () throws(ModelError) -> StepOutput
+    ) throws(ModelError) -> (recording: Recording?, output: StepOutput) {
+        memory.storage.host.map { host in inputs.withUnsafeBytes { host.copyMemory(from: $0) } }
+        guard device != nil else { return (nil, try record()) }
+        // Marks differ from step to step, and a comparison stops after each kernel.
+        let key = timeline == nil && !runsReference ? key : nil
+        let (recording, source) = try gpu { () throws(GPUError) in
+            let recording = try recordings.next(for: key, storageCount: storageCount) { () throws(GPUError) in
+                try Recording(on: device!, timestampCapacity: timeline == nil ? 0 : StepTimeline.markCapacity)
+            }
+            return (recording, try recording.load(inputs))
+        }
+        if let output = recording.output(for: key, storageCount: storageCount) {
+            try gpu { () throws(GPUError) in try recording.commands.replay() }
+            return (recording, output)
+        }
+        recording.forget()
+        recordedCount += 1
+        current = recording
+        try begin()
+        // What is queued before may still run on the same memory.
+        recording.commands.separate()
+        enter("the inputs", "inputs")
+        try copy(source, memory.view)
+        let output = try record()
+        if let chosen = output.chosen {
+            enter("the head", "head")
+            try copy(
+                chosen.view, gpu { () throws(GPUError) in try recording.landing(byteCount: chosen.view.byteCount) })
+        }
+        try submit()
+        recording.keep(output, for: key, storageCount: storageCount)
+        return (recording, output)
     }
 
-    /// Runs what was recorded and waits for it.
-    public func finish() throws(ModelError) {
+    /// Waits for a queued step; its results are then there.
+    func wait(for recording: Recording) throws(ModelError) {
         try gpu { () throws(GPUError) in
-            timeline?.submit(&commands!)
-            try commands?.submit()
             timeline?.enter("wait")
-            try commands?.wait()
-            if device != nil { try timeline?.finish(&commands!) }
+            try recording.commands.wait()
+            try timeline?.finish(&recording.commands)
         }
+    }
+
+    private func begin() throws(ModelError) {
+        guard let current else { return }
+        try gpu { () throws(GPUError) in try current.commands.begin() }
+        timeline?.begin(&current.commands)
+    }
+
+    private func submit() throws(ModelError) {
+        guard let current else { return }
+        timeline?.submit(&current.commands)
+        try gpu { () throws(GPUError) in try current.commands.submit() }
+    }
+
+    /// Runs what is recorded so far, so that `body` can read its results, and goes on recording.
+    func flushed<R>(_ body: () throws(ModelError) -> R) throws(ModelError) -> R {
+        try submit()
+        if let current { try wait(for: current) }
+        let result = try body()
+        try begin()
+        return result
     }
 
     public func run(_ kernel: some Kernel) throws(ModelError) {
@@ -213,12 +273,8 @@ public final class Executor {
             return
         }
         if device != nil {
-            try gpu { () throws(GPUError) in
-                let first = markedCount(&commands!)
-                try kernel.encode(into: &commands!)
-                timeline?.add(
-                    type(of: kernel).name, kernel.summary, kernel.cost, place, operation,
-                    first..<markedCount(&commands!))
+            try record(type(of: kernel).name, kernel.summary, kernel.cost) { (commands) throws(GPUError) in
+                try kernel.encode(into: &commands)
             }
         }
         guard runsReference else { return }
@@ -245,30 +301,42 @@ public final class Executor {
     public func clear(_ tensor: Tensor) throws(ModelError) {
         if onlyCounts { return }
         if device != nil {
-            let first = markedCount(&commands!)
-            commands!.fill(tensor.view, word: 0)
-            timeline?.add(
-                "fill", "\(tensor.rows) × \(tensor.columns)", Cost(byteCount: tensor.byteCount, flopCount: 0), place,
-                operation, first..<markedCount(&commands!))
+            try record(
+                "fill", "\(tensor.rows) × \(tensor.columns)", Cost(byteCount: tensor.byteCount, flopCount: 0)
+            ) { $0.fill(tensor.view, word: 0) }
         }
-        if let host = tensor.storage.host {
-            zero(
-                UnsafeMutableRawBufferPointer(rebasing: host[tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]))
+        if let host = tensor.hostBytes { zero(host) }
+    }
+
+    private func copy(_ source: BufferView, _ destination: BufferView) throws(ModelError) {
+        try record("copy", "\(source.byteCount) bytes", Cost(byteCount: 2 * source.byteCount, flopCount: 0)) {
+            $0.copy(from: source, to: destination)
         }
+    }
+
+    /// Records commands, and tells the timeline of them.
+    private func record(
+        _ name: String, _ summary: @autoclosure () -> String, _ cost: @autoclosure () -> Cost,
+        _ body: (inout Commands) throws(GPUError) -> Void
+    ) throws(ModelError) {
+        let first = current!.markedCount
+        try gpu { () throws(GPUError) in try body(&current!.commands) }
+        timeline?.add(name, summary(), cost(), place, operation, first..<current!.markedCount)
     }
 
     /// Runs the recorded kernel now, compares its outputs with the reference's, and carries the device's on.
     private func compare(_ kernel: some Kernel) throws(ModelError) {
-        try finish()
-        for output in kernel.outputs {
-            var bytes = [UInt8](repeating: 0, count: output.storage.byteCount)
-            try download(output.storage.device!, into: &bytes)
-            if let failure = SelfTest.difference(output, found: bytes, tolerance: kernel.tolerance) {
-                throw .failed("--check: \(place): kernel \(type(of: kernel).name) parts from its reference: \(failure)")
+        try flushed { () throws(ModelError) in
+            for output in kernel.outputs {
+                var bytes = [UInt8](repeating: 0, count: output.storage.byteCount)
+                try download(output.storage.device!, into: &bytes)
+                if let failure = SelfTest.difference(output, found: bytes, tolerance: kernel.tolerance) {
+                    throw .failed(
+                        "--check: \(place): kernel \(type(of: kernel).name) parts from its reference: \(failure)")
+                }
+                bytes.withUnsafeBytes { output.storage.host!.copyMemory(from: $0) }
             }
-            bytes.withUnsafeBytes { output.storage.host!.copyMemory(from: $0) }
         }
-        try begin()
     }
 
     private func gpu<R>(_ body: () throws(GPUError) -> R) throws(ModelError) -> R {
@@ -276,7 +344,11 @@ public final class Executor {
     }
 }
 
-/// Not a property's read: the compiler takes that of an optional property for a consumption.
-private func markedCount(_ commands: inout Commands) -> Int { commands.marked.count }
+extension Tensor {
+    /// Its elements' bytes on the host.
+    fileprivate var hostBytes: UnsafeMutableRawBufferPointer? {
+        storage.host.map { UnsafeMutableRawBufferPointer(rebasing: $0[byteOffset..<byteOffset + byteCount]) }
+    }
+}
 
 private func zero(_ bytes: UnsafeMutableRawBufferPointer) { bytes.initializeMemory(as: UInt8.self, repeating: 0) }

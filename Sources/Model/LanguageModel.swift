@@ -1,3 +1,5 @@
+import Numerics
+
 /// What generation needs of a model: sequences that remember their tokens, and steps over a batch of them.
 ///
 /// `Transformer` is the real one; tests of the scheduler and the chat use small scripted ones.
@@ -25,6 +27,22 @@ public protocol LanguageModel: AnyObject {
     ///   error, or logits that are not finite (named with the layer where the first such value appeared).
     ///   After a throw the sequences are as they were before the step.
     func step(_ phase: StepPhase, _ items: [StepItem]) throws(ModelError) -> [Logits]
+
+    /// The same, with word of what will be asked for next: a decode step of the same sequences, each with the token that this
+    /// step chooses for it, and with these outputs.
+    ///
+    /// A model may begin with that before it has told the tokens, so that its device does not wait for the caller. It
+    /// shows in nothing but the time: what was begun is used if the next step asks for it, for all of the sequences or some,
+    /// and else given up.
+    func step(
+        _ phase: StepPhase, _ items: [StepItem], ahead: [StepItem.Output]
+    ) throws(ModelError) -> [Logits]
+}
+
+extension LanguageModel {
+    public func step(
+        _ phase: StepPhase, _ items: [StepItem], ahead: [StepItem.Output]
+    ) throws(ModelError) -> [Logits] { try step(phase, items) }
 }
 
 /// A sequence in a model's cache.
@@ -37,13 +55,15 @@ public struct SequenceID: Hashable, Sendable {
 public enum StepPhase: String, Sendable { case prefill, decode }
 
 /// One sequence's share of a step.
-public struct StepItem: Sendable {
+public struct StepItem: Sendable, Equatable {
     public enum Output: Sendable, Equatable {
         case none
         case last, all
         /// For the last token, the most probable next one among the ids below `among` (the lowest of equals), and no logits:
-        /// one number instead of a vocabulary leaves the device. All of a step's outputs are such, or none is.
+        /// one number instead of a vocabulary leaves the device. All of a step's outputs choose tokens, or none does.
         case best(among: Int)
+        /// The same, drawn by a rule.
+        case drawn(among: Int, by: DrawRule)
     }
     public var sequence: SequenceID
     public var tokens: [Int32]
@@ -56,14 +76,14 @@ public struct StepItem: Sendable {
     }
 }
 
-/// Logits of one item: `values: [rows, vocabularySize]`, FP32; or, where that was asked for, the best next token alone.
+/// Logits of one item: `values: [rows, vocabularySize]`, FP32; or, where that was asked for, the next token alone.
 public struct Logits: Sendable {
     public var rowCount: Int
     public var values: [Float]
-    public var best: Int32?
-    public init(rowCount: Int, values: [Float], best: Int32? = nil) {
+    public var token: Int32?
+    public init(rowCount: Int, values: [Float], token: Int32? = nil) {
         self.rowCount = rowCount
         self.values = values
-        self.best = best
+        self.token = token
     }
 }

@@ -1,4 +1,5 @@
 import Checkpoint
+import GPU
 import Kernels
 import Numerics
 
@@ -53,10 +54,13 @@ struct MemoryPlanner {
     /// What loading reads of the source.
     let readByteCount: Int
 
-    init(_ source: any WeightSource, kvFormat: LoadOptions.CacheFormat, predicts: Bool) throws(ModelError) {
+    /// - Parameter device: whose variants of kernels are to be counted; nil for the reference's.
+    init(
+        _ source: any WeightSource, kvFormat: LoadOptions.CacheFormat, predicts: Bool, on device: Device? = nil
+    ) throws(ModelError) {
         config = source.config
         self.kvFormat = kvFormat
-        executor = try Executor.counting()
+        executor = try Executor.counting(for: device)
         var loader = WeightLoader(source: source, executor: executor)
         weights = try loader.model(config, predicts: predicts)
         weightByteCount = executor.byteCount
@@ -100,32 +104,28 @@ extension Transformer {
         if let start = expansionRule.lastStart(upTo: contextLength - full, count: full) {
             try rehearse(.prefill, tokenCount: full, keyCount: start + full, outputCount: 1, expands: true)
         }
-        let splits = MLAAbsorbed.splitCount(forKeys: contextLength)
         try rehearse(.decode, tokenCount: 1, keyCount: contextLength, outputCount: 1)
-        let sequences = min(full, Self.decodeTokenCount(forSplits: splits))
+        let sequences = min(full, Self.decodeTokenCount(forKeys: contextLength))
         try rehearse(.decode, tokenCount: sequences, keyCount: contextLength, outputCount: sequences)
         // Many short sequences at once need the most of everything else.
         let short = MLAAbsorbed.splitKeyCount
         try rehearse(.decode, tokenCount: full, keyCount: min(short, contextLength), outputCount: full)
     }
 
-    /// One step of that many tokens, with the cache's keys and values expanded or not. Returns its logits.
-    @discardableResult
+    /// One step of that many tokens, with the cache's keys and values expanded or not, and the choice of the next ones.
     func rehearse(
         _ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int, expands: Bool = false
-    ) throws(ModelError) -> Tensor? {
-        var batch = Batch(
-            phase: phase, tokens: try tensor("tokens", [tokenCount], words: true),
-            positions: try tensor("positions", [tokenCount], words: true),
-            sequences: try tensor("sequences", [tokenCount], words: true),
-            pageTable: try tensor("page table", [tokenCount, PagedCache.pageCount(forTokens: keyCount)], words: true),
-            firstPosition: 0, keyCount: max(keyCount, 1), keyTotal: tokenCount * keyCount,
-            outputRows: Array(0..<outputCount))
+    ) throws(ModelError) {
+        var batch = try layOut(
+            BatchShape(
+                phase: phase, tokenCount: tokenCount, sequenceCount: tokenCount, keyCount: max(keyCount, 1),
+                keyTotal: tokenCount * keyCount, outputRows: Array(0..<outputCount),
+                choice: .best(among: config.vocabSize)))
         if expands {
             let run = MLAExpanded.Run(
                 firstToken: 0, tokenCount: tokenCount, position: keyCount - tokenCount, firstKey: 0)
             batch.expansion = try makeExpansion([run], keyRows: Array(repeating: 0, count: keyCount))
         }
-        return try forward(batch)
+        _ = try compute(batch)
     }
 }

@@ -70,6 +70,11 @@ struct PagedCache {
         sequences[sequence] = entry
     }
 
+    /// Takes back the pages that were reserved for tokens which did not come; nothing where the sequence is gone.
+    mutating func trim(_ sequence: SequenceID) {
+        if let entry = sequences[sequence] { truncate(sequence, to: entry.tokenCount) }
+    }
+
     mutating func release(_ sequence: SequenceID) {
         truncate(sequence, to: 0)
         sequences[sequence] = nil

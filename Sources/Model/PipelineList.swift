@@ -23,21 +23,12 @@ extension Transformer {
         for count in Set([most, min(64, most), min(16, most), 1]).sorted(by: >) {
             // A conversation's first tokens, then those after others.
             if expansionRule.expands(start: 0, count: count) {
-                try rehearseChoice(.prefill, tokenCount: count, keyCount: count, expands: true)
+                try rehearse(.prefill, tokenCount: count, keyCount: count, outputCount: 1, expands: true)
             }
-            try rehearseChoice(.prefill, tokenCount: count, keyCount: most)
+            try rehearse(.prefill, tokenCount: count, keyCount: most, outputCount: 1)
         }
-        for keys in Set([most, contextLength]).sorted() { try rehearseChoice(.decode, tokenCount: 1, keyCount: keys) }
-    }
-
-    /// One step and the choice of the next token.
-    private func rehearseChoice(
-        _ phase: StepPhase, tokenCount: Int, keyCount: Int, expands: Bool = false
-    ) throws(ModelError) {
-        guard
-            let logits = try rehearse(
-                phase, tokenCount: tokenCount, keyCount: keyCount, outputCount: 1, expands: expands)
-        else { return }
-        try executor.run(Argmax(logits: logits, result: try tensor("best tokens", [1, 2], words: true)))
+        for keys in Set([most, contextLength]).sorted() {
+            try rehearse(.decode, tokenCount: 1, keyCount: keys, outputCount: 1)
+        }
     }
 }

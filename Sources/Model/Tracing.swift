@@ -4,7 +4,10 @@ import Numerics
 
 extension Transformer: TraceableModel {
     public var device: Device? { executor.device }
-    public func record(into timeline: StepTimeline?) throws(ModelError) { try executor.record(into: timeline) }
+    public func record(into timeline: StepTimeline?) {
+        giveUpBegun()
+        executor.record(into: timeline)
+    }
     public var deviceName: String { executor.device?.profile.name ?? "cpu" }
     public var peakDeviceByteCount: Int? { executor.device?.allocatedByteCount.peak }
 
@@ -19,7 +22,7 @@ extension Transformer: TraceableModel {
                 mtpLogits += try prediction(hidden, batch, of: tokens)
                 return
             }
-            try flushed { () throws(ModelError) in
+            try executor.flushed { () throws(ModelError) in
                 switch observation {
                 case .hidden(let layer, let x):
                     hidden[layer] += try executor.floats(x)
@@ -60,7 +63,7 @@ extension Transformer: TraceableModel {
         let next = try tensor("mtp tokens", [batch.tokenCount], words: true)
         try executor.set(next, to: following)
         let logits = try predict(module, hidden: hidden, next: next, batch)
-        let (input, values) = try flushed { () throws(ModelError) in
+        let (input, values) = try executor.flushed { () throws(ModelError) in
             (try executor.floats(hidden), try executor.floats(logits))
         }
         // What came in faulty is the step's own to report.

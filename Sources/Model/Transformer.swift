@@ -17,6 +17,8 @@ public final class Transformer {
     let cacheEntries: [Tensor]
     var cache: PagedCache
     var scratch = Scratch()
+    /// A decode step that was begun before it is asked for.
+    var begun: QueuedStep?
     /// Told of values on the way while a trace runs.
     var observer: ((Observation) throws(ModelError) -> Void)?
 
@@ -31,8 +33,10 @@ public final class Transformer {
 
     /// Most tokens of one device step; longer prefills take several.
     static let stepTokenCount = 256
-    /// Most sequences of one decode step whose longest has so many splits: partial results take splits of memory for all.
-    static func decodeTokenCount(forSplits count: Int) -> Int { min(stepTokenCount, max(1, 1024 / count)) }
+    /// Most sequences of one decode step whose longest has so many keys: partial results take the memory of its splits for all.
+    static func decodeTokenCount(forKeys count: Int) -> Int {
+        min(stepTokenCount, max(1, 1024 / max(1, MLAAbsorbed.splitCount(forKeys: count))))
+    }
 
     init(
         config: ModelConfig, notes: [String], weights: ModelWeights, executor: Executor, contextLength: Int,
@@ -121,17 +125,26 @@ public final class Transformer {
         return y
     }
 
-    func linear(_ x: Tensor, _ weight: Weight, _ phase: StepPhase, into y: Tensor) throws(ModelError) {
-        try executor.run(Linear(phase: phase == .decode ? .decode : .prefill, x: x, weight: weight, y: y))
+    /// - Parameter rows: of the weight; nil for all.
+    func linear(
+        _ x: Tensor, _ weight: Weight, rows: Range<Int>? = nil, _ phase: StepPhase, into y: Tensor
+    ) throws(ModelError) {
+        var kernel = Linear(phase: phase == .decode ? .decode : .prefill, x: x, weight: weight, rows: rows, y: y)
+        if let device = executor.target, kernel.takesHalves(on: device) {
+            let columns = HalfRows.columns(x.columns)
+            let words = try tensor("half rows", [x.rows, columns / 2], words: true)
+            let halves = Tensor(words.storage, .f16, [x.rows, columns], pitch: columns)
+            let scales = Tensor(try tensor("row scales", [x.rows], words: true).storage, .f32, [x.rows, 1], pitch: 1)
+            try executor.run(HalfRows(x: x, y: halves, scales: scales))
+            kernel.setHalves(halves, scales: scales)
+        }
+        try executor.run(kernel)
     }
 
     /// Head over the rows whose logits are wanted.
     private func logits(_ normed: Tensor, _ batch: Batch) throws(ModelError) -> Tensor? {
-        guard !batch.outputRows.isEmpty else { return nil }
-        let count = batch.outputRows.count
-        let rows = try tensor("output rows", [count], words: true)
-        try executor.set(rows, to: batch.outputRows.map { UInt32($0) })
-        let picked = try tensor("picked", [count, config.hiddenSize])
+        guard let rows = batch.outputs else { return nil }
+        let picked = try tensor("picked", [rows.rows, config.hiddenSize])
         try executor.run(Embedding(tokens: rows, table: Weight(codes: normed, scales: nil), y: picked))
         return try linear(picked, weights.head, batch.phase, "logits")
     }

@@ -22,6 +22,12 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
         return z ^ (z >> 31)
     }
 
+    /// The number that a generator with this seed gives after `index` others.
+    public static func value(_ index: Int, seed: UInt64) -> UInt64 {
+        var random = SeededRandom(seed: seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15)
+        return random.next()
+    }
+
     /// Uniform in 0 ..< 1: a multiple of 2⁻⁵³.
     public mutating func nextUnit() -> Double { Double(next() >> 11) * 0x1p-53 }
 

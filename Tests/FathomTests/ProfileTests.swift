@@ -25,7 +25,7 @@ import Testing
         let starts = try dispatches.map { try $0["start_ns"].double() }
         #expect(starts == starts.sorted() && dispatches.count > 100)
         let places = try dispatches.map { "\(try $0["layer"].string()), \(try $0["operation"].string())" }
-        #expect(places.first == "the embedding, embedding" && places.last == "the head, head")
+        #expect(places.first == "the inputs, inputs" && places.last == "the head, head")
         #expect(Set(places).isSuperset(of: ["layer 0, feed-forward", "layer 5, attention", "layer 5, experts"]))
         // Every dispatch of the twelve decoded tokens is counted in a row, and none twice.
         let counted = try json["rows"].array().filter { try $0["shape"].string().hasPrefix("decode ") }

@@ -61,6 +61,8 @@ import Testing
         // One step for all prompts, nine for the other tokens of all answers.
         #expect(model.steps.first == .init(phase: .prefill, tokenCounts: Array(repeating: 2, count: 8)))
         #expect(model.steps.count == 10)
+        // The first answers' tokens come with the prompts; from then on nobody can join.
+        #expect(model.foreseenCount == 8 * 8)
     }
 
     @Test func aNewPromptJoinsWhenAnotherIsDone() throws {
@@ -71,6 +73,8 @@ import Testing
         try BatchScheduler(maximumBatch: 2).run(requests, on: model) { _, _ in }
         // The short ones run one after another beside the long one, which takes 29 steps after its prompt's.
         #expect(model.steps.filter { $0.phase == .decode }.count == 29)
+        // Nothing is begun as long as someone waits to join: four steps, and the one whose tokens the next then knows.
+        #expect(model.foreseenCount == 24 + 1)
     }
 
     @Test func oneAloneMayUseAllOfTheCache() throws {

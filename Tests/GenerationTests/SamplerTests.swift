@@ -33,8 +33,8 @@ private func textbook(_ logits: [Float], _ options: SamplingOptions, seen: Set<I
 private func kept(_ logits: [Float], _ options: SamplingOptions) -> [Int32: Double] {
     var sampler = Sampler(options)
     let candidates = logits.withUnsafeBufferPointer { sampler.distribution($0) }
-    let sum = candidates.reduce(0) { $0 + $1.weight }
-    return Dictionary(uniqueKeysWithValues: candidates.map { ($0.id, $0.weight / sum) })
+    let sum = candidates.reduce(0) { $0 + Double($1.weight) }
+    return Dictionary(uniqueKeysWithValues: candidates.map { ($0.id, Double($0.weight) / sum) })
 }
 
 @Suite struct SamplerTests {
@@ -52,10 +52,10 @@ private func kept(_ logits: [Float], _ options: SamplingOptions) -> [Int32: Doub
                 minP: [0, 0, 0.05, 0.5, 1, 0][round % 6])
             let expected = textbook(logits, options, seen: [])
             let found = kept(logits, options)
-            // Sums in another order may place a cut one token further where it falls exactly between two.
+            // Another weight in its last digit may place a cut one token further where it falls between two.
             let unequal = Set(expected.keys).symmetricDifference(found.keys)
             #expect(unequal.isEmpty, "round \(round): \(options), \(unequal)")
-            for (id, probability) in expected { #expect(abs(probability - (found[id] ?? 0)) < 1e-12) }
+            for (id, probability) in expected { #expect(abs(probability - (found[id] ?? 0)) < 2e-7) }
         }
     }
 
@@ -131,17 +131,19 @@ private func kept(_ logits: [Float], _ options: SamplingOptions) -> [Int32: Doub
         #expect(draws(5) != draws(6))
     }
 
-    @Test func theExponentialIsTheLibrarys() {
-        var random = SeededRandom(seed: 2)
-        var values = (0..<10_003).map { _ in -random.nextUnit() * 708 } + (0..<10_000).map { _ in -random.nextUnit() }
-        values += [0, -708, -708.5, -1e300, -.infinity, -1e-20, -.leastNonzeroMagnitude]
-        let inputs = values
-        for index in values.indices { values[index] = exponential(values[index]) }
-        for (input, found) in zip(inputs, values) {
-            let expected = input < -708 ? 0 : exp(input)
-            #expect(abs(found - expected) <= 2 * expected.ulp, "e^\(input)")
+    /// The fast way to a token and the definition's plain one, for every draw's number.
+    @Test func theDrawIsTheRules() {
+        var random = SeededRandom(seed: 9)
+        for round in 0..<300 {
+            var logits = random.normals(1 + Int.random(in: 0..<900, using: &random), scale: 4)
+            if round % 3 == 0 { logits = logits.map { $0.rounded() } }
+            let options = SamplingOptions(
+                temperature: [0, 0.3, 1, 20, 1e-30, 1e30][round % 6], topK: [0, 3, 100][round % 3],
+                topP: [1, 0.9, 0.2, 0][round % 4], minP: [0, 0.02, 1][round / 2 % 3], seed: UInt64(round))
+            var sampler = Sampler(options)
+            let coming = (0..<3).map { sampler.rule(ahead: $0).token(from: logits) }
+            #expect((0..<3).map { _ in sampler.sample(logits) } == coming, "round \(round): \(options)")
         }
-        #expect(values[20_003] == 1)
     }
 
     @Test func aWholeVocabularyTakesUnderAMillisecond() {

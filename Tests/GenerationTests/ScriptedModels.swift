@@ -1,5 +1,6 @@
 import Generation
 import Model
+import Numerics
 import Text
 
 /// A model whose logits are a hash of the sequence's whole history: a token lost, doubled or left over in the cache changes
@@ -18,6 +19,10 @@ final class HistoryModel: LanguageModel {
     private var nextID = 0
     /// Thrown once by the step with this number.
     var failure: (step: Int, error: ModelError)?
+    /// What was said of the step to come: for each sequence, what it draws from.
+    private(set) var foreseen: [SequenceID: StepItem.Output] = [:]
+    /// Sequences' steps that came as foreseen.
+    private(set) var foreseenCount = 0
     /// The next tokens whatever the history, then the hash again.
     var script: [Int32: Int32] = [:]
 
@@ -70,12 +75,31 @@ final class HistoryModel: LanguageModel {
             case .best(let among):
                 let candidates = logits(after: history).prefix(among)
                 let best = candidates.indices.first { candidates[$0] == candidates.max() }!
-                return Logits(rowCount: 1, values: [], best: Int32(best))
+                return Logits(rowCount: 1, values: [], token: Int32(best))
+            case .drawn(let among, let rule):
+                return Logits(
+                    rowCount: 1, values: [], token: rule.token(from: Array(logits(after: history).prefix(among))))
             case .all:
                 let rows = (history.count - item.tokens.count + 1)...history.count
                 return Logits(rowCount: rows.count, values: rows.flatMap { logits(after: Array(history.prefix($0))) })
             }
         }
+    }
+
+    /// What is foreseen must be what comes, if the answer goes on: only then is beginning with it worth it.
+    func step(
+        _ phase: StepPhase, _ items: [StepItem], ahead: [StepItem.Output]
+    ) throws(ModelError) -> [Logits] {
+        precondition(ahead.isEmpty || ahead.count == items.count, "\(ahead.count) outputs for \(items.count) items")
+        for item in items {
+            guard let output = foreseen[item.sequence], phase == .decode else { continue }
+            precondition(item.output == output, "foreseen \(output), asked for \(item.output)")
+            foreseenCount += 1
+        }
+        foreseen = [:]
+        let results = try step(phase, items)
+        for (item, output) in zip(items, ahead) { foreseen[item.sequence] = output }
+        return results
     }
 
     /// One row: 0 to 8, spread by a hash of history and id.

@@ -50,6 +50,20 @@ import Text
         #expect(try session.generate(first, options: options, text: NoText()).summary.cachedTokenCount == 0)
     }
 
+    /// Every step but the prompt's is foreseen, and none that the limit or the context's end forbids.
+    @Test(arguments: [0, 0.8]) func theNextStepIsForeseen(temperature: Double) throws {
+        let sampling = SamplingOptions(temperature: temperature, topP: 0.9, seed: 4)
+        let session = try Session(model: model)
+        let limited = GenerationOptions(sampling: sampling, maxNewTokens: 30)
+        let answer = try session.generate([1, 2], options: limited, text: NoText())
+        #expect(answer.tokens == textbookAnswer(model, [1, 2], limited))
+        #expect(model.foreseenCount == 29 && model.foreseen.isEmpty)
+        let small = HistoryModel(contextLength: 20)
+        let full = try Session(model: small).generate(
+            [1, 2], options: GenerationOptions(sampling: sampling), text: NoText())
+        #expect(full.tokens.count == 18 && small.foreseenCount == 17 && small.foreseen.isEmpty)
+    }
+
     @Test func theEndTokenEndsTheAnswer() throws {
         model.script = [5: 6, 6: 7, 7: 2]
         let session = try Session(model: model)

@@ -121,8 +121,35 @@ import Testing
                 for (row, found) in zip(logits, best) {
                     let values = row.values.prefix(among)
                     #expect(
-                        found.values.isEmpty && found.best == values.firstIndex(of: values.max()!).map { Int32($0) })
+                        found.values.isEmpty && found.token == values.firstIndex(of: values.max()!).map { Int32($0) })
                 }
+            }
+        }
+    }
+
+    /// Each row by its own rule, beside rows that take the best: the token that the rule draws from the logits.
+    @Test(arguments: ["cpu", "vulkan"])
+    func theDrawnTokensAreTheRules(_ device: String) throws {
+        let model = try Self.load(.v3FP8, device == "cpu" ? .cpu : .vulkan(nil))
+        let prompts: [[Int32]] = [[5, 9, 300], [7, 7, 7, 7, 7], [511], [1, 2]]
+        func step(_ outputs: [StepItem.Output]) throws -> [Logits] {
+            let sequences = try prompts.map { _ in try model.makeSequence() }
+            defer { sequences.forEach(model.release) }
+            return try model.step(
+                .prefill,
+                prompts.indices.map { StepItem(sequence: sequences[$0], tokens: prompts[$0], output: outputs[$0]) })
+        }
+        let logits = try step(prompts.map { _ in .last })
+        var random = SeededRandom(seed: 3)
+        for _ in 0..<20 {
+            let rules = [(3.0, 0, 1.0), (10, 20, 0.9), (2, 0, 0.5), (1, 1, 1)].map { temperature, topK, topP in
+                var rule = DrawRule(temperature: temperature, topK: topK, topP: topP)
+                rule.random = UInt32(truncatingIfNeeded: random.next())
+                return rule
+            }
+            let drawn = try step(rules.dropLast().map { .drawn(among: 500, by: $0) } + [.best(among: 500)])
+            for (row, rule) in rules.enumerated() {
+                #expect(drawn[row].token == rule.token(from: Array(logits[row].values.prefix(500))), "row \(row)")
             }
         }
     }

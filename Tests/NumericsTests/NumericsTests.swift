@@ -247,6 +247,7 @@ import Testing
             4_593_380_528_125_082_431, 16_408_922_859_458_223_821,
         ]
         #expect(expected.map { _ in random.next() } == expected)
+        #expect(expected.indices.map { SeededRandom.value($0, seed: 1_234_567) } == expected)
     }
 
     @Test func distributions() {

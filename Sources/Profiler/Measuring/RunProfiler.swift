@@ -173,7 +173,7 @@ public struct RunProfiler {
     private func step(_ phase: StepPhase, _ sequence: SequenceID, _ tokens: [Int32]) throws(ProfilerError) -> Int32 {
         let item = StepItem(sequence: sequence, tokens: tokens, output: .best(among: model.vocabularySize))
         let results = try onModel { () throws(ModelError) in try model.step(phase, [item]) }
-        return results[0].best ?? 0
+        return results[0].token ?? 0
     }
 }
 

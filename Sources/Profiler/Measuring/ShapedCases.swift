@@ -76,7 +76,7 @@ extension ModelShapes {
                     { bench, tokens throws(GPUError) in
                         Argmax(
                             logits: try bench.tensor("logits", .f32, [tokens, vocabulary]),
-                            result: try bench.output("result", .u32, [tokens, 2]))
+                            result: try bench.output("result", .u32, [2, tokens]))
                     }
                 ))
         }
@@ -123,10 +123,11 @@ extension ModelShapes {
             (
                 Linear.name, name,
                 { bench, tokens throws(GPUError) in
-                    Linear(
+                    try Linear(
                         phase: phase == .decode ? .decode : .prefill, x: try bench.tensor("x", .f32, [tokens, from]),
                         weight: try bench.weight(name, rows: to, columns: from, type),
-                        y: try bench.output("y", .f32, [tokens, to]))
+                        y: try bench.output("y", .f32, [tokens, to])
+                    ).ready(in: &bench)
                 }
             )
         }

@@ -25,7 +25,9 @@ struct SamplingFlags: ParsableArguments {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Above 1 makes tokens of prompt and answer less likely to come again.", valueName: "number"))
+        help: ArgumentHelp(
+            "Above 1 makes tokens of prompt and answer less likely to come again; tokens are then drawn by the host, not the device.",
+            valueName: "number"))
     var repetitionPenalty = 1.0
 
     @Option(
