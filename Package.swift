@@ -65,7 +65,7 @@ let package = Package(
         .testTarget(name: "NumericsTests", dependencies: ["Numerics"]),
         .testTarget(name: "TextTests", dependencies: ["JSON", "Text"]),
         .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "FixtureSupport", "JSON", "Numerics"]),
-        .testTarget(name: "GPUTests", dependencies: ["GPU", "VulkanFaults"]),
+        .testTarget(name: "GPUTests", dependencies: ["FixtureSupport", "GPU", "VulkanFaults"]),
         .testTarget(name: "ShaderCompilerTests", dependencies: ["ShaderCompiler"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
         .testTarget(

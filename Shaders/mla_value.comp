@@ -1,35 +1,80 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_ballot : require
 // y[t, h, i] = sum over c of W[h * (nope + value) + nope + i, c] * latent[t, h, c]: back from the latent to the heads' values.
+// With splits (splitKeys > 0) the latent is joined first: latent = sum_s exp(m_s - M) * partial_s / sum_s exp(m_s - M) * l_s,
+// M = max m_s.
 //
-// W = kv_b_proj [heads * (nope + value), C] in FORMAT; latent: [tokens, heads, C] F32; y: [tokens, heads, value] F32.
-// One workgroup a token and head; a subgroup one row of W at a time, its lanes four columns each.
+// W = kv_b_proj [heads * (nope + value), C] in FORMAT; latents: [tokens, heads, C] F32, or [tokens, heads, splits, C + 2]: (partial,
+// m, l) for each split of splitKeys keys up to the token's position; y: [tokens, heads, value] F32. A workgroup takes
+// groupRows values of one token and head, a subgroup's rows or a lane's (common_forms.glsl).
 
 #include "common_weights.glsl"
+#include "common_forms.glsl"
 
 layout(local_size_x = 64) in;
-layout(set = 0, binding = 0, std430) readonly buffer LatentBuffer { float latent[]; };
+layout(set = 0, binding = 0, std430) readonly buffer LatentsBuffer { float latents[]; };
 layout(set = 0, binding = 1, std430) readonly buffer WeightsBuffer { uvec4 weights[]; };
 layout(set = 0, binding = 2, std430) readonly buffer ScalesBuffer { float scales[]; };
-layout(set = 0, binding = 3, std430) writeonly buffer YBuffer { float y[]; };
+layout(set = 0, binding = 3, std430) readonly buffer PositionsBuffer { uint positions[]; };
+layout(set = 0, binding = 4, std430) writeonly buffer YBuffer { float y[]; };
 layout(push_constant) uniform Params {
-    uint nopeWidth; uint valueWidth; uint latentWidth; uint latentPitch; uint yPitch; uint chunkPitch; uint scalePitch;
+    uint nopeWidth; uint valueWidth; uint latentWidth; uint splitKeys; uint splitCount; uint latentPitch; uint yPitch;
+    uint chunkPitch; uint scalePitch; uint groupRows;
 };
 
-void main() {
-    uint token = gl_WorkGroupID.x, head = gl_WorkGroupID.y;
-    uint source = token * latentPitch + head * latentWidth;
-    for (uint i = gl_SubgroupID; i < valueWidth; i += gl_NumSubgroups) {
-        uint row = head * (nopeWidth + valueWidth) + nopeWidth + i;
-        float sum = 0;
-        for (uint c = gl_SubgroupInvocationID * 4; c < latentWidth; c += gl_SubgroupSize * 4) {
-            vec4 w = decodeQuad(weights[row * chunkPitch + c / CHUNK], c % CHUNK / 4);
-            if (FORMAT == 3u) w *= scales[row / 128 * scalePitch + c / 128] * SCALE_GAIN;
-            for (uint k = 0; k < 4 && c + k < latentWidth; k++) sum += w[k] * latent[source + c + k];
+const uint MAX_LATENT = 1024u;
+shared vec4 latent[MAX_LATENT / 4];
+
+#define x latent
+#define PRODUCT product
+#define CHUNK_OF(r, i) weights[i]
+#define SCALE_OF(r, i) scales[i]
+#include "common_product.glsl"
+#undef x
+
+// This token's and head's latent, into workgroup memory.
+void fetchLatent(uint token, uint head) {
+    uint width = latentWidth + 2, source = token * latentPitch + head * (splitKeys == 0 ? latentWidth : splitCount * width);
+    uint used = splitKeys == 0 ? 0 : positions[token] / splitKeys + 1;
+    float m = -3.4e38, l = 0;
+    for (uint s = 0; s < used; s++) m = max(m, latents[source + s * width + latentWidth]);
+    for (uint s = 0; s < used; s++) {
+        uint at = source + s * width + latentWidth;
+        l += exp(latents[at] - m) * latents[at + 1];
+    }
+    for (uint i = gl_LocalInvocationIndex; i < latentWidth; i += 64) {
+        float value = 0;
+        if (splitKeys == 0) value = latents[source + i];
+        for (uint s = 0; s < used; s++) {
+            uint at = source + s * width;
+            value += exp(latents[at + latentWidth] - m) * latents[at + i];
         }
-        sum = subgroupAdd(sum);
-        if (subgroupElect()) y[token * yPitch + head * valueWidth + i] = sum;
+        latent[i / 4][i % 4] = splitKeys == 0 ? value : value / l;
+    }
+    barrier();  // all of it is there
+}
+
+void main() {
+    uint token = gl_WorkGroupID.z, head = gl_WorkGroupID.y, begin = gl_WorkGroupID.x * groupRows;
+    uint end = min(begin + groupRows, valueWidth);
+    fetchLatent(token, head);
+    uint rows[ROWS], rowScales[ROWS], starts[TOKENS];
+    starts[0] = 0;
+    for (uint first = begin; first < end; first += rowStep()) {
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+            uint row = head * (nopeWidth + valueWidth) + nopeWidth + min(first + rowFirst() + r * rowApart(), end - 1);
+            rows[r] = row * chunkPitch;
+            rowScales[r] = row / 128 * scalePitch;
+        }
+        float sums[ROWS][TOKENS];
+        product(latentWidth, rows, rowScales, starts, sums);
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+            uint i = first + rowFirst() + r * rowApart();
+            if (i < end && hasSums()) y[token * yPitch + head * valueWidth + i] = sums[r][0];
+        }
     }
 }

@@ -127,6 +127,7 @@ int32_t fv_describe_device(uint32_t index, fv_device_info *info) {
     info->deviceID = p->deviceID;
     info->type = p->deviceType;
     memcpy(info->uuid, v11.deviceUUID, sizeof info->uuid);
+    memcpy(info->pipelineCacheUUID, p->pipelineCacheUUID, sizeof info->pipelineCacheUUID);
     info->subgroupSize = v11.subgroupSize;
     info->minSubgroupSize = v13.minSubgroupSize;
     info->maxSubgroupSize = v13.maxSubgroupSize;
@@ -230,6 +231,7 @@ int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **out) 
     if (device->captureStatistics) {
         LOAD(GetPipelineExecutablePropertiesKHR)
         LOAD(GetPipelineExecutableStatisticsKHR)
+        LOAD(GetPipelineExecutableInternalRepresentationsKHR)
     }
     if (info.calibratedTimestamps) { LOAD(GetCalibratedTimestampsEXT) }
 #undef LOAD

@@ -53,10 +53,17 @@ int32_t fv_create_pipeline(fv_device *device, const fv_pipeline_request *request
         info.stage.pName = "main";
         info.stage.pSpecializationInfo = &constants;
         info.layout = layout;
-        if (device->captureStatistics) info.flags = VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
+        if (device->captureStatistics)
+            info.flags = VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR |
+                         VK_PIPELINE_CREATE_CAPTURE_INTERNAL_REPRESENTATIONS_BIT_KHR;
+        VkPipelineCreationFeedback whole = {0}, stage = {0};
+        VkPipelineCreationFeedbackCreateInfo feedback = {
+            VK_STRUCTURE_TYPE_PIPELINE_CREATION_FEEDBACK_CREATE_INFO, NULL, &whole, 1, &stage};
+        info.pNext = &feedback;
         VkPipeline pipeline = VK_NULL_HANDLE;
         result = device->CreateComputePipelines(device->handle, (VkPipelineCache)request->cache, 1, &info, NULL, &pipeline);
         out->pipeline = (uint64_t)pipeline;
+        out->cached = whole.flags & VK_PIPELINE_CREATION_FEEDBACK_APPLICATION_PIPELINE_CACHE_HIT_BIT;
     }
     if (result != VK_SUCCESS) fv_destroy_pipeline(device, out);
     return result;
@@ -95,6 +102,35 @@ int32_t fv_pipeline_statistics(fv_device *device, const fv_pipeline *pipeline, f
         statistics[written].value = statistic_value(&found[i]);
     }
     *count = written;
+    return VK_SUCCESS;
+}
+
+int32_t fv_pipeline_assembly(fv_device *device, const fv_pipeline *pipeline, char *text, size_t *byteCount) {
+    if (!device->captureStatistics) return VK_ERROR_FEATURE_NOT_PRESENT;
+    VkPipelineExecutableInfoKHR info = {VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR};
+    info.pipeline = (VkPipeline)pipeline->pipeline;
+    VkPipelineExecutableInternalRepresentationKHR forms[32];
+    memset(forms, 0, sizeof forms);
+    for (int i = 0; i < 32; i++) forms[i].sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INTERNAL_REPRESENTATION_KHR;
+    uint32_t count = 32;
+    VkResult result = device->GetPipelineExecutableInternalRepresentationsKHR(device->handle, &info, &count, forms);
+    if (result != VK_SUCCESS && result != VK_INCOMPLETE) return result;
+    // Drivers show the code from the shader's form to the machine's: the last text is what runs.
+    uint32_t last = UINT32_MAX;
+    for (uint32_t i = 0; i < count; i++)
+        if (forms[i].isText) last = i;
+    if (last == UINT32_MAX) {
+        *byteCount = 0;
+        return VK_SUCCESS;
+    }
+    if (text) {
+        forms[last].pData = text;
+        forms[last].dataSize = *byteCount;
+        // A form without memory to write to is asked for its size only.
+        result = device->GetPipelineExecutableInternalRepresentationsKHR(device->handle, &info, &count, forms);
+        if (result != VK_SUCCESS) return result;
+    }
+    *byteCount = forms[last].dataSize;
     return VK_SUCCESS;
 }
 

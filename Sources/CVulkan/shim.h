@@ -96,6 +96,7 @@ struct fv_device {
     bool captureStatistics;
     PFN_vkGetPipelineExecutablePropertiesKHR GetPipelineExecutablePropertiesKHR;
     PFN_vkGetPipelineExecutableStatisticsKHR GetPipelineExecutableStatisticsKHR;
+    PFN_vkGetPipelineExecutableInternalRepresentationsKHR GetPipelineExecutableInternalRepresentationsKHR;
     PFN_vkGetCalibratedTimestampsEXT GetCalibratedTimestampsEXT;  // null without calibratedTimestamps
     FV_DEVICE_FUNCTIONS(FV_DECLARE)
 };

@@ -32,7 +32,7 @@ extension ModelConfig {
             throw try fields.error("num_key_value_heads", expected: "num_attention_heads' own (\(numAttentionHeads))")
         }
         qLoraRank = try fields.field("q_lora_rank") == nil ? nil : fields.int("q_lora_rank", in: size)
-        kvLoraRank = try fields.evenInt("kv_lora_rank", in: 2...(1 << 20))
+        kvLoraRank = try fields.evenInt("kv_lora_rank", in: 2...1024)
         qkNopeHeadDim = try fields.int("qk_nope_head_dim", in: 1...65536)
         qkRopeHeadDim = try fields.evenInt("qk_rope_head_dim", in: 2...65536)
         vHeadDim = try fields.int("v_head_dim", in: 1...65536)

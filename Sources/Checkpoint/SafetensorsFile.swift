@@ -14,6 +14,14 @@ public struct TensorInfo: Sendable, Equatable {
     public var elementCount: Int { byteCount / type.byteCount }
 }
 
+extension TensorInfo {
+    /// One that is in no file.
+    public init(name: String, type: ElementType, shape: [Int]) {
+        self.init(
+            name: name, type: type, shape: shape, byteCount: shape.reduce(type.byteCount, *), shard: "", offset: 0)
+    }
+}
+
 /// One safetensors file, its header read and checked, open for reading from any number of threads.
 public final class SafetensorsFile: Sendable {
     public let tensors: [String: TensorInfo]

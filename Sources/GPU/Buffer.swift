@@ -28,7 +28,16 @@ public final class Allocation: @unchecked Sendable {
         device.memory.withLock { $0 = ($0.current + byteCount, max($0.peak, $0.current + byteCount)) }
     }
 
+    /// Stands for a buffer where commands only list what they need: it has a size and no memory.
+    public init(unbackedOn device: Device, byteCount: Int, label: String) {
+        self.device = device
+        self.byteCount = byteCount
+        self.label = label
+        raw = fv_buffer()
+    }
+
     deinit {
+        guard raw.buffer != 0 else { return }
         withUnsafePointer(to: raw) { fv_destroy_buffer(device.handle, $0) }
         device.memory.withLock { $0.current -= byteCount }
     }

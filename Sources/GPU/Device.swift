@@ -1,4 +1,5 @@
 import CVulkan
+import Glibc
 import Synchronization
 
 /// An open Vulkan device with one compute queue.
@@ -7,7 +8,7 @@ import Synchronization
 public final class Device: @unchecked Sendable {
     public let profile: DeviceProfile
     let handle: OpaquePointer
-    private let pipelines = Mutex<[PipelineKey: Pipeline]>([:])
+    private let pipelines: PipelineStore
     private let queue = Mutex(())
     public let chosenVariants = ChosenVariants()
     /// Bytes of the buffers that are alive, and the most that ever were.
@@ -24,13 +25,20 @@ public final class Device: @unchecked Sendable {
     }
 
     /// The device named by `choice`, as `choose` says.
-    public static func open(_ choice: String? = nil, captureStatistics: Bool = false) throws(GPUError) -> Device {
+    ///
+    /// - Parameters:
+    ///   - captureStatistics: has the driver keep what it tells of compiled code; slower to compile, and never cached.
+    ///   - pipelineCache: where compiled pipelines are kept between runs; nil for nowhere.
+    public static func open(
+        _ choice: String? = nil, captureStatistics: Bool = false, pipelineCache: PipelineCache? = nil
+    ) throws(GPUError) -> Device {
         let profiles = try available()
         guard !profiles.isEmpty else {
             throw GPUError(call: "vkEnumeratePhysicalDevices", result: .noDevice, object: "Vulkan")
         }
         let index = try choose(choice, among: profiles.map { ($0.name, $0.kind) })
-        return try Device(profiles[index], captureStatistics: captureStatistics)
+        return try Device(
+            profiles[index], captureStatistics: captureStatistics, cache: captureStatistics ? nil : pipelineCache)
     }
 
     /// The place of the device that `choice` names: an index, a name or a part of it (case does not matter), or nil for
@@ -61,7 +69,7 @@ public final class Device: @unchecked Sendable {
             object: "--device \(choice.isEmpty ? "\"\"" : choice)")
     }
 
-    private init(_ profile: DeviceProfile, captureStatistics: Bool) throws(GPUError) {
+    private init(_ profile: DeviceProfile, captureStatistics: Bool, cache: PipelineCache?) throws(GPUError) {
         guard profile.hasSubgroupArithmetic else {
             throw GPUError(call: "subgroup arithmetic in compute shaders", result: .notSupported, object: profile.name)
         }
@@ -69,12 +77,11 @@ public final class Device: @unchecked Sendable {
         try check(fv_open_device(UInt32(profile.index), captureStatistics, &opened), "vkCreateDevice", profile.name)
         self.profile = profile
         handle = opened!
+        pipelines = PipelineStore(opened!, profile, cache: cache)
     }
 
     deinit {
-        for pipeline in pipelines.withLock({ $0.values }) {
-            withUnsafePointer(to: pipeline.raw) { fv_destroy_pipeline(handle, $0) }
-        }
+        pipelines.close()
         fv_close_device(handle)
     }
 
@@ -84,24 +91,26 @@ public final class Device: @unchecked Sendable {
     /// The pipeline of a shader at these constants; made at first use, then kept.
     public func pipeline(for module: ShaderModule, constants: [(id: UInt32, bits: UInt32)]) throws(GPUError) -> Pipeline
     {
-        let key = PipelineKey(name: module.name, hash: module.hash, constants: constants.map(\.bits))
-        if let known = pipelines.withLock({ $0[key] }) { return known }
-        let made = try Pipeline(module, constants: constants, device: self)
-        return pipelines.withLock { table in
-            // Two threads may have made it at once: the first one in stays.
-            if let first = table[key] {
-                withUnsafePointer(to: made.raw) { fv_destroy_pipeline(handle, $0) }
-                return first
-            }
-            table[key] = made
-            return made
-        }
+        try pipelines.pipeline(for: module, constants: constants)
     }
+
+    /// Has threads make pipelines ahead of their first use, the first of them first, and returns at once. Whoever needs
+    /// one meanwhile waits for that one alone. One that cannot be made is an error of the dispatch that needs it.
+    ///
+    /// - Parameter threadCount: nil for as many as there are cores, at most 8.
+    public func preparePipelines(_ needed: [NeededPipeline], threadCount: Int? = nil) {
+        pipelines.prepare(needed, threadCount: threadCount ?? min(max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))), 8))
+    }
+
+    /// Returns when no thread makes pipelines ahead any more, and what they made is in the cache's file.
+    public func waitForPipelines() { pipelines.waitForPrepared() }
+
+    /// Bytes of compiled pipelines that an earlier run left in the cache's file; 0 where there were none.
+    public var cachedPipelineByteCount: Int { pipelines.foundByteCount }
 
     /// The pipelines made so far, by shader name and constants.
     public var knownPipelines: [(module: String, constants: [UInt32], pipeline: Pipeline)] {
-        let table = pipelines.withLock { $0 }
-        return table.map { ($0.key.name, $0.key.constants, $0.value) }
+        pipelines.made.map { ($0.key.name, $0.key.constants, $0.pipeline) }
             .sorted {
                 ($0.module, $0.constants.map(String.init).joined()) < (
                     $1.module, $1.constants.map(String.init).joined()
@@ -138,9 +147,3 @@ public final class Device: @unchecked Sendable {
 
 /// The loader is opened and the instance made once, whichever thread asks first.
 private let startOnce: Int32 = fv_start()
-
-struct PipelineKey: Hashable {
-    let name: String
-    let hash: UInt64
-    let constants: [UInt32]
-}

@@ -24,6 +24,8 @@ public struct DeviceProfile: Sendable {
     public let kind: Kind
     public let apiVersion, driverVersion: UInt32
     public let uuid: [UInt8]
+    /// Changes with the driver's compiler: whose compiled pipelines it takes.
+    let pipelineCacheUUID: [UInt8]
     public let subgroupSize, minSubgroupSize, maxSubgroupSize: Int
     public let maxWorkgroupInvocations: Int
     public let maxWorkgroupCount: [Int]
@@ -59,6 +61,7 @@ public struct DeviceProfile: Sendable {
         apiVersion = info.apiVersion
         driverVersion = info.driverVersion
         uuid = withUnsafeBytes(of: info.uuid) { [UInt8]($0) }
+        pipelineCacheUUID = withUnsafeBytes(of: info.pipelineCacheUUID) { [UInt8]($0) }
         subgroupSize = Int(info.subgroupSize)
         minSubgroupSize = Int(info.minSubgroupSize)
         maxSubgroupSize = Int(info.maxSubgroupSize)

@@ -4,8 +4,14 @@ import CVulkan
 public struct Pipeline: Sendable {
     let raw: fv_pipeline
     public let module: ShaderModule
+    /// Whether the driver says that it was in the cache.
+    var wasCached: Bool { raw.cached }
 
-    init(_ module: ShaderModule, constants: [(id: UInt32, bits: UInt32)], device: Device) throws(GPUError) {
+    /// - Parameter cache: a `VkPipelineCache`; 0 for none.
+    init(
+        _ module: ShaderModule, constants: [(id: UInt32, bits: UInt32)], device: OpaquePointer, fullSubgroups: Bool,
+        cache: UInt64
+    ) throws(GPUError) {
         let words = module.words
         let ids = constants.map(\.id)
         let values = constants.map(\.bits)
@@ -23,8 +29,9 @@ public struct Pipeline: Sendable {
                     request.constantCount = UInt32(ids.count)
                     // Reductions count whole subgroups; without the feature every known driver fills them anyway,
                     // as the workgroups are multiples of the largest subgroup.
-                    request.fullSubgroups = device.profile.hasFullSubgroups
-                    return fv_create_pipeline(device.handle, &request, &made)
+                    request.fullSubgroups = fullSubgroups
+                    request.cache = cache
+                    return fv_create_pipeline(device, &request, &made)
                 }
             }
         }
@@ -47,5 +54,21 @@ public struct Pipeline: Sendable {
                 statistic.value
             )
         }
+    }
+
+    /// The instructions that the driver made of the shader, as text in its own language; nil where it shows none.
+    ///
+    /// - Throws: `.notSupported` unless the device was opened with `captureStatistics` and offers the extension.
+    public func assembly(on device: Device) throws(GPUError) -> String? {
+        var count = 0
+        var code = withUnsafePointer(to: raw) { fv_pipeline_assembly(device.handle, $0, nil, &count) }
+        try check(code, "vkGetPipelineExecutableInternalRepresentationsKHR", "kernel \(module.name)")
+        guard count > 0 else { return nil }
+        var bytes = [UInt8](repeating: 0, count: count)
+        code = withUnsafePointer(to: raw) { raw in
+            bytes.withUnsafeMutableBytes { fv_pipeline_assembly(device.handle, raw, $0.baseAddress, &count) }
+        }
+        try check(code, "vkGetPipelineExecutableInternalRepresentationsKHR", "kernel \(module.name)")
+        return String(decoding: bytes.prefix(count).prefix { $0 != 0 }, as: UTF8.self)
     }
 }

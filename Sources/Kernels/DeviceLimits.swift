@@ -168,6 +168,16 @@ public struct LimitMatrix: Kernel {
     }
     public var tolerance: Tolerance { Tolerance(1e-5, because: "sums of powers of two") }
 
-    /// None: which shapes there are, a device says. The profiler checks its one before it measures.
-    public static func cases(on profile: DeviceProfile) -> [KernelCase] { [] }
+    /// With the shape that the device lists; none where it lists none that fits.
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
+        guard let shape = shape(of: profile) else { return [] }
+        return [0, 1, 20].map { rounds in
+            KernelCase("\(shape.m) × \(shape.n) × \(shape.k), \(rounds) rounds") { bench throws(GPUError) in
+                let size = shape.m * shape.n
+                return LimitMatrix(
+                    y: try bench.tensor("y", .f32, [5, size], .poison, pitch: size), rounds: rounds, shape: shape,
+                    subgroupSize: profile.subgroupSize)
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@ import Shaders
 ///
 /// Whole, it gives `latent: [T, heads · C]`. In splits of `splitKeyCount` keys, which run side by side where a token has few
 /// heads, it gives `[T, heads · splits · (C + 2)]`: Σ exp(s_j − m) · cache[j, :C], then m = max s_j and Σ exp(s_j − m), for
-/// `MLACombine`. `query: [T, heads · (C + R)]`; all F32. A split's bounds and the order of the sums depend on the position
+/// `MLAValue`. `query: [T, heads · (C + R)]`; all F32. A split's bounds and the order of the sums depend on the position
 /// alone, so a token's result is the same in every batch.
 /// Source: DeepSeek-V2 report, section 2.1.2; `MLA.forward` ("absorb") in inference/model.py; Milakov and Gimelshein 2018.
 public struct MLAAbsorbed: VariedKernel {

@@ -4,73 +4,135 @@ import Shaders
 
 /// From the latent back to the heads' values: y[t, h, i] = W_h[nope + i] · latent[t, h].
 ///
-/// `latent: [T, heads · C], F32`; `kvB` = kv_b_proj `[heads · (nope + v), C]`; `y: [T, heads · v], F32`.
+/// `latents: [T, heads · C], F32`, or what `MLAAbsorbed` leaves in splits, which are joined first:
+/// latent = Σ_s e^(m_s − M) · partial_s / Σ_s e^(m_s − M) · l_s, M = max m_s. `kvB` = kv_b_proj `[heads · (nope + v), C]`;
+/// `positions: [T], U32`; `y: [T, heads · v], F32`.
 /// Source: DeepSeek-V2 report, section 2.1.2; `MLA.forward` in inference/model.py.
-public struct MLAValue: Kernel {
+public struct MLAValue: VariedKernel {
     public static let name = "mla_value"
+    /// What the shader holds of a head's latent.
+    public static let maxLatentWidth = 1024
     let shape: MLAShape
-    let latent: Tensor
+    let latents: Tensor
     let kvB: Weight
+    let positions: Tensor
     let y: Tensor
+    /// Nil where the latents are whole.
+    let splitCount: Int?
+    public var variant: Variant?
 
-    public init(shape: MLAShape, latent: Tensor, kvB: Weight, y: Tensor) {
+    public init(shape: MLAShape, latents: Tensor, splitCount: Int?, kvB: Weight, positions: Tensor, y: Tensor) {
+        let width = splitCount.map { $0 * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
         precondition(
-            latent.columns == shape.heads * shape.kvLoraRank && y.columns == shape.heads * shape.vHeadDim,
-            "mla_value: \(y.shape)")
+            latents.columns == shape.heads * width && y.columns == shape.heads * shape.vHeadDim
+                && shape.kvLoraRank <= Self.maxLatentWidth, "mla_value: \(y.shape) from \(latents.shape)")
         self.shape = shape
-        self.latent = latent
+        self.latents = latents
+        self.splitCount = splitCount
         self.kvB = kvB
+        self.positions = positions
         self.y = y
     }
 
     public var outputs: [Tensor] { [y] }
 
+    public var choice: String { "\(Self.name) \(kvB.codes.type)" }
+    public func variants(on profile: DeviceProfile) -> [Variant] { decodeVariants(profile) }
+
     public func encode(into commands: inout Commands) throws(GPUError) {
+        let profile = commands.device.profile
+        let variant = variant(on: commands.device)
+        // Joining a head's splits is each workgroup's own work: not fewer than 32 rows for it.
+        let groupRows = max(variant.groupRows(on: profile), 32)
         let shader = MlaValueShader(
-            constants: .init(format: kvB.format),
+            constants: .init(
+                format: kvB.format, rows: UInt32(variant.rows), tokens: 1, subgroup: variant.subgroup(on: profile)),
             params: .init(
                 nopeWidth: UInt32(shape.qkNopeHeadDim), valueWidth: UInt32(shape.vHeadDim),
                 latentWidth: UInt32(shape.kvLoraRank),
-                latentPitch: UInt32(latent.pitch), yPitch: UInt32(y.pitch), chunkPitch: UInt32(kvB.chunkPitch),
-                scalePitch: UInt32(kvB.scalePitch)),
-            bindings: .init(latent: latent.view, weights: kvB.codes.view, scales: kvB.scalesView, y: y.view))
-        try commands.dispatch(shader, groups: (y.rows, shape.heads, 1))
+                splitKeys: splitCount == nil ? 0 : UInt32(MLAAbsorbed.splitKeyCount),
+                splitCount: UInt32(splitCount ?? 1), latentPitch: UInt32(latents.pitch), yPitch: UInt32(y.pitch),
+                chunkPitch: UInt32(kvB.chunkPitch), scalePitch: UInt32(kvB.scalePitch), groupRows: UInt32(groupRows)),
+            bindings: .init(
+                latents: latents.view, weights: kvB.codes.view, scales: kvB.scalesView, positions: positions.view,
+                y: y.view))
+        try commands.dispatch(shader, groups: (ceilDivide(shape.vHeadDim, groupRows), shape.heads, y.rows))
     }
 
     public func reference() {
         for head in 0..<shape.heads {
+            let joined = (0..<y.rows).map { latent(of: $0, head) }
             for i in 0..<shape.vHeadDim {
                 let row = kvB.decodedRow(head * (shape.qkNopeHeadDim + shape.vHeadDim) + shape.qkNopeHeadDim + i)
                 for token in 0..<y.rows {
-                    let source = latent.floats + token * latent.pitch + head * shape.kvLoraRank
-                    var sum: Float = 0
-                    for c in row.indices { sum += row[c] * source[c] }
-                    y.floats[token * y.pitch + head * shape.vHeadDim + i] = sum
+                    y.floats[token * y.pitch + head * shape.vHeadDim + i] = dotProduct(row, joined[token])
                 }
             }
         }
+    }
+
+    /// A token's and head's latent, its splits joined.
+    private func latent(of token: Int, _ head: Int) -> [Float] {
+        let width = shape.kvLoraRank
+        let source = latents.floats + token * latents.pitch
+        guard let splitCount else { return (0..<width).map { source[head * width + $0] } }
+        let used = Int(positions.words[token]) / MLAAbsorbed.splitKeyCount + 1
+        let splits = (0..<used).map { source + (head * splitCount + $0) * (width + 2) }
+        let largest = splits.map { $0[width] }.max()!
+        let factors = splits.map { exponential($0[width] - largest) }
+        let total = zip(splits, factors).reduce(Float(0)) { $0 + $1.0[width + 1] * $1.1 }
+        return (0..<width).map { c in zip(splits, factors).reduce(Float(0)) { $0 + $1.0[c] * $1.1 } / total }
+    }
+
+    public var summary: String {
+        "\(y.rows) × \(shape.heads) heads, \(splitCount.map { "\($0) splits" } ?? "whole"), \(kvB.codes.type)"
     }
 
     public var cost: Cost {
         Cost(
-            byteCount: kvB.byteCount / 2 + 4 * y.rows * (latent.columns + y.columns),
-            flopCount: 2 * y.rows * shape.heads * shape.vHeadDim * shape.kvLoraRank)
+            byteCount: kvB.byteCount / 2 + 4 * y.rows * (latents.columns + y.columns),
+            flopCount: 2 * y.rows * (shape.heads * shape.vHeadDim * shape.kvLoraRank + latents.columns))
     }
 
-    public var tolerance: Tolerance { .sum(of: shape.kvLoraRank) }
+    public var tolerance: Tolerance {
+        Tolerance(
+            Tolerance.sum(of: shape.kvLoraRank).relative + 1e-5,
+            because: "FP32 sums of \(shape.kvLoraRank) terms in another order, and the device's exponential")
+    }
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         MLAShape.samples.flatMap { name, shape in
-            [ElementType.fp8E4M3, .bf16, .f16].map { type in
-                KernelCase("\(name), \(type)") { bench throws(GPUError) in
-                    MLAValue(
-                        shape: shape, latent: try bench.tensor("latent", [3, shape.heads * shape.kvLoraRank]),
-                        kvB: try bench.weight(
-                            "kv_b", rows: shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim),
-                            columns: shape.kvLoraRank, type),
-                        y: try bench.output("y", [3, shape.heads * shape.vHeadDim]))
+            [ElementType.fp8E4M3, .bf16, .f32].flatMap { type in
+                [nil, 3].flatMap { splits in
+                    KernelCase.eachVariant(
+                        decodeVariants(profile), "\(name), \(type)\(splits == nil ? "" : ", three splits")"
+                    ) { bench throws(GPUError) in
+                        try sample(
+                            &bench, shape, positions: [0, 127, 128, 350], splitCount: splits,
+                            kvB: try bench.weight(
+                                "kv_b", rows: shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim),
+                                columns: shape.kvLoraRank, type))
+                    }
                 }
             }
         }
+    }
+
+    /// The kernel over random latents, whole or in splits.
+    public static func sample(
+        _ bench: inout Workbench, _ shape: MLAShape, positions: [UInt32], splitCount: Int?, kvB: Weight
+    ) throws(GPUError) -> MLAValue {
+        let width = shape.kvLoraRank + 2
+        let columns = shape.heads * (splitCount.map { $0 * width } ?? shape.kvLoraRank)
+        // Sums of exponentials are at least 1: the largest term is exp(0).
+        let values = (0..<positions.count * columns).map { index in
+            splitCount != nil && index % width == width - 1
+                ? 1 + Float(bench.random.nextUnit()) * 200 : bench.random.nextNormal()
+        }
+        return MLAValue(
+            shape: shape, latents: try bench.tensor("latents", [positions.count, columns], .floats(values)),
+            splitCount: splitCount, kvB: kvB,
+            positions: try bench.tensor("positions", .u32, [positions.count], .words(positions)),
+            y: try bench.output("y", [positions.count, shape.heads * shape.vHeadDim]))
     }
 }

@@ -65,6 +65,9 @@ public enum SelfTest {
                     values.append(
                         BF16.decode(found.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt16.self) })
                     )
+                case .fp8E4M3:
+                    expected.append(FP8E4M3.values[Int(output.storage.host![offset])])
+                    values.append(FP8E4M3.values[Int(found[offset])])
                 default:
                     expected.append(output.storage.host!.load(fromByteOffset: offset, as: Float.self))
                     values.append(found.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: Float.self) })

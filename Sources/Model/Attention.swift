@@ -43,28 +43,17 @@ extension Transformer {
             MLAQuery(
                 shape: shape, q: q, kvB: kvB, frequencies: weights.frequencies, positions: batch.positions,
                 query: query, ropeFactor: config.ropeAttentionFactor))
-        let latent = try tensor("latent", [q.rows, shape.heads * shape.kvLoraRank])
-        switch batch.phase {
-        case .decode: try decode(query, cache, batch, latent)
-        case .prefill:
-            try executor.run(
-                MLAAbsorbed(
-                    shape: shape, query: query, cache: cache, splitCount: nil, y: latent, scale: config.softmaxScale))
-        }
-        let values = try tensor("values", [q.rows, shape.heads * shape.vHeadDim])
-        try executor.run(MLAValue(shape: shape, latent: latent, kvB: kvB, y: values))
-        return values
-    }
-
-    /// One query against many keys: in splits that run side by side, then joined.
-    private func decode(_ query: Tensor, _ cache: CacheView, _ batch: Batch, _ latent: Tensor) throws(ModelError) {
-        let splits = batch.splitCount
-        let partials = try tensor("partials", [query.rows, shape.heads * splits * (shape.kvLoraRank + 2)])
+        // One query against many keys: in splits that run side by side; many queries: each as a whole.
+        let splits = batch.phase == .decode ? batch.splitCount : nil
+        let width = splits.map { $0 * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
+        let latents = try tensor("latents", [q.rows, shape.heads * width])
         try executor.run(
             MLAAbsorbed(
-                shape: shape, query: query, cache: cache, splitCount: splits, y: partials, scale: config.softmaxScale))
+                shape: shape, query: query, cache: cache, splitCount: splits, y: latents, scale: config.softmaxScale))
+        let values = try tensor("values", [q.rows, shape.heads * shape.vHeadDim])
         try executor.run(
-            MLACombine(
-                shape: shape, partials: partials, positions: batch.positions, latent: latent, splitCount: splits))
+            MLAValue(
+                shape: shape, latents: latents, splitCount: splits, kvB: kvB, positions: batch.positions, y: values))
+        return values
     }
 }

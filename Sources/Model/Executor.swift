@@ -13,17 +13,19 @@ public final class Executor {
     public let onlyCounts: Bool
     private var arena: Arena?
     private var transfer: Transfer?
-    private var recordings = RecordingPool()
+    var recordings = RecordingPool()
     /// What `run` records into.
-    private var current: Recording?
+    var current: Recording?
     /// Counts the storages that were made: a recording does not know those made after it.
-    private var storageCount = 0
+    var storageCount = 0
     /// Steps whose commands were recorded rather than queued again.
-    private(set) var recordedCount = 0
+    var recordedCount = 0
+    /// Of an executor that lists pipelines.
+    private var listing: Commands?
     /// What runs now, for error messages and profiles: "layer 3", and "attention" of it.
     public private(set) var place = ""
     private var operation = ""
-    private var timeline: StepTimeline?
+    var timeline: StepTimeline?
     /// Bytes that were asked for so far.
     public private(set) var byteCount = 0
 
@@ -39,10 +41,16 @@ public final class Executor {
         transfer = Transfer(on: device)
     }
 
-    private init() {
-        device = nil
+    private init(listingFor device: Device?) throws(ModelError) {
+        self.device = device
         runsReference = false
         onlyCounts = true
+        guard let device else { return }
+        try gpu { () throws(GPUError) in
+            listing = try Commands(on: device)
+            listing!.listsPipelinesOnly = true
+            try listing!.begin()
+        }
     }
 
     /// What runs from now on.
@@ -61,15 +69,25 @@ public final class Executor {
     }
 
     /// For plans: see `onlyCounts`.
-    public static func counting() -> Executor { Executor() }
+    public static func counting() throws(ModelError) -> Executor { try Executor(listingFor: nil) }
+
+    /// Counts as well, and lists the pipelines of what it is given to run, as `device` would run it.
+    static func listing(for device: Device) throws(ModelError) -> Executor { try Executor(listingFor: device) }
+
+    /// What a listing executor has found so far, in order of first need.
+    var neededPipelines: [NeededPipeline] { listing?.neededPipelines ?? [] }
 
     // MARK: Memory
 
     public func makeStorage(_ label: String, byteCount: Int) throws(ModelError) -> Storage {
         let rounded = (max(byteCount, 4) + 15) / 16 * 16
         let view: BufferView? =
-            if device == nil { nil } else {
+            if let device, onlyCounts {
+                Allocation(unbackedOn: device, byteCount: rounded, label: label).view
+            } else if device != nil {
                 try gpu { () throws(GPUError) in try arena!.allocate(byteCount: rounded, label: label) }
+            } else {
+                nil
             }
         self.byteCount += (rounded + Arena.alignment - 1) / Arena.alignment * Arena.alignment
         storageCount += 1
@@ -161,87 +179,11 @@ public final class Executor {
 
     // MARK: Work
 
-    /// A step begins with its inputs, and ends when its results are read.
-    func openStep() { timeline?.prepare() }
-    func closeStep() { timeline?.close() }
-
-    /// Whether a step can be queued before the one before it is done. What compares or times steps takes them one by one.
-    var canQueueAhead: Bool { device != nil && !runsReference && timeline == nil }
-
-    /// Queues a step's commands: those of a step with the same key again, else new ones that `record` makes. Without a
-    /// device, `record` has done all when it returns.
-    ///
-    /// - Parameters:
-    ///   - key: all that the commands depend on; nil for commands that serve once.
-    ///   - inputs: what the kernels find in `memory`.
-    ///   - record: runs the step's kernels.
-    func queue(
-        _ key: StepKey?, inputs: [UInt32], in memory: Tensor, _ record: () throws(ModelError) -> StepOutput
-    ) throws(ModelError) -> (recording: Recording?, output: StepOutput) {
-        memory.storage.host.map { host in inputs.withUnsafeBytes { host.copyMemory(from: $0) } }
-        guard device != nil else { return (nil, try record()) }
-        // Marks differ from step to step, and a comparison stops after each kernel.
-        let key = timeline == nil && !runsReference ? key : nil
-        let (recording, source) = try gpu { () throws(GPUError) in
-            let recording = try recordings.next(for: key, storageCount: storageCount) { () throws(GPUError) in
-                try Recording(on: device!, timestampCapacity: timeline == nil ? 0 : StepTimeline.markCapacity)
-            }
-            return (recording, try recording.load(inputs))
-        }
-        if let output = recording.output(for: key, storageCount: storageCount) {
-            try gpu { () throws(GPUError) in try recording.commands.replay() }
-            return (recording, output)
-        }
-        recording.forget()
-        recordedCount += 1
-        current = recording
-        try begin()
-        // What is queued before may still run on the same memory.
-        recording.commands.separate()
-        enter("the inputs", "inputs")
-        try copy(source, memory.view)
-        let output = try record()
-        if let chosen = output.chosen {
-            enter("the head", "head")
-            try copy(
-                chosen.view, gpu { () throws(GPUError) in try recording.landing(byteCount: chosen.view.byteCount) })
-        }
-        try submit()
-        recording.keep(output, for: key, storageCount: storageCount)
-        return (recording, output)
-    }
-
-    /// Waits for a queued step; its results are then there.
-    func wait(for recording: Recording) throws(ModelError) {
-        try gpu { () throws(GPUError) in
-            timeline?.enter("wait")
-            try recording.commands.wait()
-            try timeline?.finish(&recording.commands)
-        }
-    }
-
-    private func begin() throws(ModelError) {
-        guard let current else { return }
-        try gpu { () throws(GPUError) in try current.commands.begin() }
-        timeline?.begin(&current.commands)
-    }
-
-    private func submit() throws(ModelError) {
-        guard let current else { return }
-        timeline?.submit(&current.commands)
-        try gpu { () throws(GPUError) in try current.commands.submit() }
-    }
-
-    /// Runs what is recorded so far, so that `body` can read its results, and goes on recording.
-    func flushed<R>(_ body: () throws(ModelError) -> R) throws(ModelError) -> R {
-        try submit()
-        if let current { try wait(for: current) }
-        let result = try body()
-        try begin()
-        return result
-    }
-
     public func run(_ kernel: some Kernel) throws(ModelError) {
+        if onlyCounts {
+            if listing != nil { try gpu { () throws(GPUError) in try kernel.encode(into: &listing!) } }
+            return
+        }
         if device != nil {
             try record(type(of: kernel).name, kernel.summary, kernel.cost) { (commands) throws(GPUError) in
                 try kernel.encode(into: &commands)
@@ -252,8 +194,24 @@ public final class Executor {
         if device != nil { try compare(kernel) }
     }
 
+    /// Runs one kernel outside of any step, and waits for it.
+    func runAlone(_ kernel: some Kernel) throws(ModelError) {
+        if onlyCounts { return }
+        if let device {
+            try gpu { () throws(GPUError) in
+                var commands = try Commands(on: device)
+                try commands.begin()
+                try kernel.encode(into: &commands)
+                try commands.submit()
+                try commands.wait()
+            }
+        }
+        if runsReference { kernel.reference() }
+    }
+
     /// Zeroes a tensor, padding included.
     public func clear(_ tensor: Tensor) throws(ModelError) {
+        if onlyCounts { return }
         if device != nil {
             try record(
                 "fill", "\(tensor.rows) × \(tensor.columns)", Cost(byteCount: tensor.byteCount, flopCount: 0)
@@ -262,7 +220,7 @@ public final class Executor {
         if let host = tensor.hostBytes { zero(host) }
     }
 
-    private func copy(_ source: BufferView, _ destination: BufferView) throws(ModelError) {
+    func copy(_ source: BufferView, _ destination: BufferView) throws(ModelError) {
         try record("copy", "\(source.byteCount) bytes", Cost(byteCount: 2 * source.byteCount, flopCount: 0)) {
             $0.copy(from: source, to: destination)
         }
@@ -293,7 +251,7 @@ public final class Executor {
         }
     }
 
-    private func gpu<R>(_ body: () throws(GPUError) -> R) throws(ModelError) -> R {
+    func gpu<R>(_ body: () throws(GPUError) -> R) throws(ModelError) -> R {
         do throws(GPUError) { return try body() } catch { throw .failed(error.description) }
     }
 }

@@ -25,14 +25,18 @@ public struct LoadOptions: Sendable {
     public var check: Bool
     /// Have the driver keep what it tells of compiled code; slower to compile.
     public var captureStatistics: Bool
+    /// Where compiled pipelines are kept between runs; nil for nowhere.
+    public var pipelineCache: PipelineCache?
 
     public init(
-        contextTokens: Int? = nil, kvFormat: CacheFormat = .f32, check: Bool = false, captureStatistics: Bool = false
+        contextTokens: Int? = nil, kvFormat: CacheFormat = .f32, check: Bool = false, captureStatistics: Bool = false,
+        pipelineCache: PipelineCache? = nil
     ) {
         self.contextTokens = contextTokens
         self.kvFormat = kvFormat
         self.check = check
         self.captureStatistics = captureStatistics
+        self.pipelineCache = pipelineCache
     }
 }
 

@@ -47,16 +47,17 @@ struct MemoryPlan: Equatable {
 struct MemoryPlanner {
     let config: ModelConfig
     let kvFormat: LoadOptions.CacheFormat
-    private let executor = Executor.counting()
+    private let executor: Executor
     private let weights: ModelWeights
     private let weightByteCount: Int
-    /// What loading reads of the checkpoint.
+    /// What loading reads of the source.
     let readByteCount: Int
 
-    init(_ checkpoint: Checkpoint, kvFormat: LoadOptions.CacheFormat, predicts: Bool) throws(ModelError) {
-        config = checkpoint.config
+    init(_ source: any WeightSource, kvFormat: LoadOptions.CacheFormat, predicts: Bool) throws(ModelError) {
+        config = source.config
         self.kvFormat = kvFormat
-        var loader = WeightLoader(checkpoint: checkpoint, executor: executor)
+        executor = try Executor.counting()
+        var loader = WeightLoader(source: source, executor: executor)
         weights = try loader.model(config, predicts: predicts)
         weightByteCount = executor.byteCount
         readByteCount = loader.loadedByteCount
@@ -107,8 +108,9 @@ extension Transformer {
         try rehearse(.decode, tokenCount: full, keyCount: min(short, contextLength), outputCount: full)
     }
 
-    private func rehearse(
-        _ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int, expands: Bool = false
+    /// One step of that many tokens, with the cache's keys and values expanded or not, and the choice of the next ones.
+    func rehearse(
+        _ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int = 1, expands: Bool = false
     ) throws(ModelError) {
         var batch = try layOut(
             BatchShape(

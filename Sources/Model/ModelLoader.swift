@@ -2,7 +2,7 @@ import Checkpoint
 import GPU
 import Numerics
 
-/// Opens a checkpoint and brings its model to a device.
+/// Opens a checkpoint, or makes a model without one, and brings it to a device.
 public enum ModelLoader {
     /// - Parameter progress: told as tensors arrive; false stops the loading with an error.
     /// - Throws: what is wrong with the checkpoint, the options or the device. A model that does not fit is refused
@@ -13,7 +13,22 @@ public enum ModelLoader {
     ) throws(ModelError) -> Transformer {
         let checkpoint: Checkpoint
         do throws(CheckpointError) { checkpoint = try Checkpoint(source) } catch { throw .failed(error.description) }
-        let config = checkpoint.config
+        return try load(checkpoint, device: choice, options: options, progress: progress)
+    }
+
+    /// Makes a model of random weights where it is to run. The rest is as for a checkpoint.
+    public static func load(
+        synthetic model: SyntheticModel, device choice: DeviceChoice, options: LoadOptions,
+        progress: @escaping (LoadProgress) -> Bool = { _ in true }
+    ) throws(ModelError) -> Transformer {
+        try load(SyntheticWeights(model), device: choice, options: options, progress: progress)
+    }
+
+    private static func load(
+        _ source: any WeightSource, device choice: DeviceChoice, options: LoadOptions,
+        progress: @escaping (LoadProgress) -> Bool
+    ) throws(ModelError) -> Transformer {
+        let config = source.config
         let context = options.contextTokens ?? min(config.maxPositionEmbeddings, 4096)
         guard context <= config.maxPositionEmbeddings else {
             throw .failed(
@@ -22,16 +37,24 @@ public enum ModelLoader {
         }
         var device: Device?
         if case .vulkan(let name) = choice {
-            do throws(GPUError) { device = try Device.open(name, captureStatistics: options.captureStatistics) } catch {
+            do throws(GPUError) {
+                device = try Device.open(
+                    name, captureStatistics: options.captureStatistics, pipelineCache: options.pipelineCache)
+            } catch {
                 throw .failed(error.description)
             }
         }
         if let device { try checkCache(config, context, options.kvFormat, device.profile) }
-        var notes = checkpoint.notes
-        let (predicts, byteCount) = try fits(checkpoint, context, options, on: device, notes: &notes)
+        var notes = source.notes
+        let (predicts, byteCount) = try fits(source, context, options, on: device, notes: &notes)
+        if let device {
+            // While the weights come.
+            device.preparePipelines(
+                try Transformer.neededPipelines(source, options, contextLength: context, on: device))
+        }
         let executor = try Executor(device: device, check: options.check)
         var loader = WeightLoader(
-            checkpoint: checkpoint, executor: executor, totalByteCount: byteCount, progress: progress)
+            source: source, executor: executor, totalByteCount: byteCount, progress: progress)
         let weights = try loader.model(config, predicts: predicts)
         return try Transformer(
             config: config, notes: notes, weights: weights, executor: executor, contextLength: context,
@@ -53,15 +76,15 @@ public enum ModelLoader {
     /// Compares the plan with the memory there is. Returns whether the multi-token prediction is loaded (it is left
     /// out, with a note, where the model fits without it only) and how many bytes are to be read.
     private static func fits(
-        _ checkpoint: Checkpoint, _ context: Int, _ options: LoadOptions, on device: Device?, notes: inout [String]
+        _ source: any WeightSource, _ context: Int, _ options: LoadOptions, on device: Device?, notes: inout [String]
     ) throws(ModelError) -> (predicts: Bool, byteCount: Int) {
-        let planner = try MemoryPlanner(checkpoint, kvFormat: options.kvFormat, predicts: checkpoint.hasMTP)
+        let planner = try MemoryPlanner(source, kvFormat: options.kvFormat, predicts: source.hasMTP)
         let plan = try planner.plan(contextLength: context)
         let host = MemoryPlan.Place(choice: "cpu", name: "the host's memory", budget: HostMemory.available())
         let place = device.map { MemoryPlan.Place($0.profile) } ?? host
-        guard plan.total > place.budget else { return (checkpoint.hasMTP, planner.readByteCount) }
-        if checkpoint.hasMTP {
-            let lesser = try MemoryPlanner(checkpoint, kvFormat: options.kvFormat, predicts: false)
+        guard plan.total > place.budget else { return (source.hasMTP, planner.readByteCount) }
+        if source.hasMTP {
+            let lesser = try MemoryPlanner(source, kvFormat: options.kvFormat, predicts: false)
             let less = try lesser.plan(contextLength: context)
             if less.total <= place.budget {
                 notes.append(

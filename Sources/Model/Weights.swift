@@ -127,7 +127,7 @@ extension WeightLoader {
         let columns = projection == "down_proj" ? config.moeIntermediateSize : config.hiddenSize
         let rows = projection == "down_proj" ? config.hiddenSize : config.moeIntermediateSize
         // Four bytes an element bounds every format.
-        let expertByteCount = rows * Tensor.weightPitch(columns) * (checkpoint[names[0]]?.type.byteCount ?? 4)
+        let expertByteCount = rows * Tensor.weightPitch(columns) * (source[names[0]]?.type.byteCount ?? 4)
         let limit = executor.device?.profile.maxStorageBufferRange ?? Int.max
         let partCount = max(1, min(names.count, min(limit, 1 << 30) / expertByteCount))
         var parts: [(firstExpert: Int, weight: Weight)] = []

@@ -22,7 +22,8 @@ import Testing
         ["logits", "--tokens", "1", "--out", "/dev/null", "--chunk", "-1"],
         ["logits", "--tokens", "1", "--out", "/dev/null", "--check", "--device", "CPU"],
         ["logits", "--tokens", "99999999999", "--out", "/dev/null"], ["devices", "extra"],
-        ["selftest", "no_such_kernel"], ["selftest", "--seed", "-1"], ["selftest", "--device", "cpu"],
+        ["selftest", "no_such_kernel"], ["selftest", "--seed", "-1"],
+        ["selftest", "--isa"], ["selftest", "--compile-only", "--isa", "--json"], ["selftest", "--device", "cpu"],
         ["bench", "--repeats", "-1"], ["bench", "--prompt", "0"], ["bench", "--context", "0"], ["no-such-command"],
     ])
     func sixtyFourForWrongUsage(arguments: [String]) throws {

@@ -9,7 +9,8 @@ import Testing
         let device = try Device.open()
         for kernel in Catalogue.tested {
             let cases = kernel.cases(on: device.profile)
-            #expect(!cases.isEmpty, "\(kernel.name) has no cases")
+            let canRun = kernel != LimitMatrix.self || LimitMatrix.shape(of: device.profile) != nil
+            #expect(cases.isEmpty != canRun, "\(kernel.name) has \(cases.count) cases")
             for kernelCase in cases {
                 let outcome = try SelfTest.run(kernelCase, on: device)
                 #expect(outcome.failure == nil, "\(kernel.name), \(kernelCase.label): \(outcome.failure ?? "")")

@@ -11,7 +11,7 @@ struct DeviceFaultTests {
     private func load(on device: Device) throws -> Transformer {
         let checkpoint = try Checkpoint(.folder(try Oracle.v3Ragged.folder()))
         let executor = try Executor(device: device, check: false)
-        var loader = WeightLoader(checkpoint: checkpoint, executor: executor)
+        var loader = WeightLoader(source: checkpoint, executor: executor)
         return try Transformer(
             config: checkpoint.config, notes: [], weights: try loader.model(checkpoint.config, predicts: true),
             executor: executor, contextLength: 2560, kvFormat: .f32)

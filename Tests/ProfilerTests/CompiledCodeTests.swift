@@ -10,6 +10,11 @@ struct CompiledCodeTests {
             ("Code size", 900), ("LDS size", 4096), ("Subgroups per SIMD", 10),
         ])
         #expect(radv == Profile.CompiledCode(registers: 48, spills: 5, sharedByteCount: 4096))
+        let nvk = Profile.CompiledCode(statistics: [
+            ("Instruction count", 535), ("Max warps/SM", 48), ("Spills to memory", 1), ("Fills from memory", 2),
+            ("Spills to reg", 4), ("Number of GPRs", 40), ("SLM size", 16),
+        ])
+        #expect(nvk == Profile.CompiledCode(registers: 40, spills: 7))
         let nvidia = Profile.CompiledCode(statistics: [
             ("Register Count", 40), ("Binary Size", 2048), ("Stack Size", 0), ("Local Memory Size", 16),
             ("Shared Memory Size", 1024),

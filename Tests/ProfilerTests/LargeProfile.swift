@@ -22,7 +22,7 @@ extension Profile {
             ("attention", "kv_cache_append", "kv_cache_append", "", 576, 0),
             ("attention", "mla_query", "mla_query", "", 3072, 512),
             ("attention", "mla_decode", "mla_decode, splits of 256", "keys 576", 576, 2048),
-            ("attention", "mla_combine", "mla_combine", "", 512, 16),
+            ("attention", "mla_rope", "mla_rope", "", 512, 16),
             ("attention", "mla_value", "mla_value", "", 512, 2048),
             ("attention", "linear", "gemv, format 3", "o", 2048, 2048),
             ("norm", "rms_norm", "rms_norm, residual", "", 2048, 1),

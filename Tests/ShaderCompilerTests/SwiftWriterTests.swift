@@ -13,6 +13,13 @@ struct SwiftWriterTests {
         ).text()
     }
 
+    @Test func allShadersAreListed() {
+        let text = SwiftWriter.list(["gemm", "row_sum"])
+        #expect(
+            text.contains(
+                "modules: [ShaderModule] = [\n        GemmShader.module,\n        RowSumShader.module,\n    ]"))
+    }
+
     @Test func theInterfaceIsSpelledOut() throws {
         let text = try generate(
             "layout(constant_id = 2) const int SHIFT = -1;\nlayout(constant_id = 5) const uint THREADS = 1;\n"

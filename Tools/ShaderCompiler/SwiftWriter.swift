@@ -7,8 +7,20 @@ struct SwiftWriter {
     let words: [UInt32]
     let comment: [String]
 
+    /// The Swift type of the shader in the file `name`.comp.
+    private static func typeName(_ name: String) -> String {
+        lowerCamelCase(name).prefix(1).uppercased() + lowerCamelCase(name).dropFirst() + "Shader"
+    }
+
+    /// Every shader's module, for what is about all of them.
+    static func list(_ names: [String]) -> String {
+        "// Generated. Do not edit.\nimport GPU\n\n/// Every shader of the program.\npublic enum AllShaders {\n"
+            + "    public static let modules: [ShaderModule] = [\n"
+            + names.map { "        \(typeName($0)).module,\n" }.joined() + "    ]\n}\n"
+    }
+
     func text() -> String {
-        let type = lowerCamelCase(name).prefix(1).uppercased() + lowerCamelCase(name).dropFirst() + "Shader"
+        let type = Self.typeName(name)
         let bytes = words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
         let base64 = Data(bytes).base64EncodedString()
         // FNV-1a, 64 bits: tells one build of a shader from another in caches and reports.

@@ -1,16 +1,24 @@
 // Compiles one GLSL compute shader, validates it, reflects it and writes the Swift type that the kernels use.
 //
 // usage: ShaderCompiler INPUT.comp OUTPUT.swift PACKAGE_DIRECTORY
+//        ShaderCompiler --list OUTPUT.swift NAME...    a Swift file with the modules of all these shaders
 
 import Foundation
 
 let arguments = CommandLine.arguments
-guard arguments.count == 4 else {
-    FileHandle.standardError.write(Data("usage: ShaderCompiler INPUT.comp OUTPUT.swift PACKAGE_DIRECTORY\n".utf8))
+let isList = arguments.count > 2 && arguments[1] == "--list"
+guard isList || arguments.count == 4 else {
+    FileHandle.standardError.write(
+        Data("usage: ShaderCompiler INPUT.comp OUTPUT.swift PACKAGE_DIRECTORY | --list OUTPUT.swift NAME...\n".utf8))
     exit(2)
 }
-let input = URL(fileURLWithPath: arguments[1])
 do {
+    if isList {
+        let text = SwiftWriter.list(Array(arguments[3...]))
+        try text.write(to: URL(fileURLWithPath: arguments[2]), atomically: true, encoding: .utf8)
+        exit(0)
+    }
+    let input = URL(fileURLWithPath: arguments[1])
     let compiler = Compiler(packageDirectory: URL(fileURLWithPath: arguments[3]))
     let words = try compiler.compile(input)
     let reflection = try Reflection(words: words, file: input.path)

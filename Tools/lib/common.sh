@@ -4,8 +4,7 @@
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
 toolchain=$root/.toolchain
 
-# Where Mesa puts the library that pretends to be an AMD GPU, and its Vulkan drivers' manifests.
-amd_shim='/usr/lib/*/libamdgpu_noop_drm_shim.so'
+# Where the system's Mesa puts its Vulkan drivers' manifests.
 drivers=/usr/share/vulkan/icd.d
 
 # Swift unpacked in a usual place is found though nobody put it on PATH: a clean root shell has only the system's folders.
@@ -27,7 +26,7 @@ die() {
 # True if a glob matches a file: packages put libraries in folders named after the machine.
 exists() { compgen -G "$1" >/dev/null; }
 
-# Runs a command on one of Mesa's drivers, whatever the machine has: with_driver lvp|radeon COMMAND...
+# Runs a command on one of the system's Mesa drivers, whatever GPU the machine has: with_driver lvp COMMAND...
 with_driver() {
     local manifest
     manifest=$(compgen -G "$drivers/$1_icd*.json" | head -n 1)

@@ -28,47 +28,18 @@ EOF
     chmod +x "$toolchain/bin/$name"
 }
 
-# The pinned "package=version" of the two packages that matter; the rest follow as their dependencies.
-pinned_packages() {
-    sed -nE 's/^[0-9a-f]+ +((glslang|spirv)-tools)_([^_]+)_.*/\1=\3/p' "$compiler_pins"
-}
-
-# Compares downloads with the recorded hashes. A file without a record is of another version: the suite moves.
-check_hashes() {
-    local folder=$1 file expected unknown=()
-    for file in "$folder"/*.deb; do
-        expected=$(awk -v name="${file##*/}" '$2 == name {print $1}' "$compiler_pins")
-        if [[ -z $expected ]]; then
-            unknown+=("${file##*/}")
-        elif [[ $(sha256sum <"$file") != "$expected "* ]]; then
-            die "$exit_download" "setup: ${file##*/} differs from its hash in Tools/lib/compiler.sha256: not installing it."
-        fi
-    done
-    ((${#unknown[@]} == 0)) ||
-        say "setup: no hash is recorded for these, only the mirror's signature checks them: ${unknown[*]}"
-}
-
 # Unpacks glslang, spirv-tools and their libc from Debian into .toolchain/compiler-packages.
 install_private_compiler() {
-    local folder=$toolchain/compiler-packages archives package name pins
+    local folder=$toolchain/compiler-packages name
     say "setup: unpacking a shader compiler with cooperative matrices and FP8 into .toolchain (10 MB from Debian $compiler_suite)"
     use_suites "$compiler_suite"
-    mapfile -t pins < <(pinned_packages)
-    if ! archives=$(download_closure "$compiler_suite" "${pins[@]}"); then
-        say "setup: Debian $compiler_suite no longer has ${pins[*]}; trying its newest. If that works, record its hashes" \
-            "in Tools/lib/compiler.sha256."
-        archives=$(download_closure "$compiler_suite" glslang-tools spirv-tools) ||
-            die "$exit_download" "setup: could not download glslang-tools and spirv-tools from Debian $compiler_suite."
-    fi
-    check_hashes "$archives"
-    rm -rf "$folder"
-    mkdir -p "$folder" "$toolchain/bin"
-    for package in "$archives"/*.deb; do dpkg-deb -x "$package" "$folder"; done
+    unpack_pinned "$folder" "$compiler_pins" "$compiler_suite" glslang-tools spirv-tools
+    mkdir -p "$toolchain/bin"
     for name in glslang spirv-val spirv-dis; do
         rm -f "$toolchain/bin/$name"
         write_wrapper "$name" "$folder"
     done
-    rm -rf "${folder:?}/usr/share" "$archives"/*.deb
+    rm -rf "${folder:?}/usr/share"
     compiler_passes "$toolchain/bin/glslang" "$toolchain/bin/spirv-val" ||
         die "$exit_download" "setup: the shader compiler from Debian $compiler_suite does not accept Tools/lib/probe.comp." \
             "Set GLSLANG to a glslang that does, with its spirv-val and spirv-dis on PATH, and run it again."

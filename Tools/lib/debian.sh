@@ -74,3 +74,46 @@ download_closure() {
         -t "$suite" install --download-only "$@" >&2 || return 1
     printf '%s\n' "$apt_state/cache/archives"
 }
+
+# Unpacks packages and all they depend on into a private folder: unpack_pinned FOLDER PINS SUITE PACKAGE...
+# PINS is a file with the hash of each archive, by which the packages' versions are known too; the rest follow as their
+# dependencies.
+unpack_pinned() {
+    local folder=$1 pins=$2 suite=$3 archives package versions=()
+    shift 3
+    for package; do versions+=("$(pinned_version "$pins" "$package")"); done
+    if ! archives=$(download_closure "$suite" "${versions[@]}"); then
+        say "setup: Debian $suite no longer has ${versions[*]}; trying its newest. If that works, record its hashes" \
+            "in ${pins#"$root/"}."
+        archives=$(download_closure "$suite" "$@") ||
+            die "$exit_download" "setup: could not download $* from Debian $suite."
+    fi
+    check_hashes "$archives" "$pins"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    for package in "$archives"/*.deb; do dpkg-deb -x "$package" "$folder"; done
+    rm -f "$archives"/*.deb
+}
+
+# Prints "package=version" as the pins have it: pinned_version PINS PACKAGE
+pinned_version() {
+    awk -v package="$2" '
+        {split($2, name, "_")}
+        name[1] == package {sub("%3a", ":", name[2]); print package "=" name[2]}' "$1"
+}
+
+# Compares downloads with the recorded hashes: check_hashes FOLDER PINS
+# A file without a record is of another version: the suite moves.
+check_hashes() {
+    local folder=$1 pins=$2 file expected unknown=()
+    for file in "$folder"/*.deb; do
+        expected=$(awk -v name="${file##*/}" '$2 == name {print $1}' "$pins")
+        if [[ -z $expected ]]; then
+            unknown+=("${file##*/}")
+        elif [[ $(sha256sum <"$file") != "$expected "* ]]; then
+            die "$exit_download" "setup: ${file##*/} differs from its hash in ${pins#"$root/"}: not installing it."
+        fi
+    done
+    ((${#unknown[@]} == 0)) ||
+        say "setup: no hash is recorded for these, only the mirror's signature checks them: ${unknown[*]}"
+}

@@ -33,7 +33,7 @@ typedef struct {
     char name[256], driverName[256], driverInfo[256];
     uint32_t apiVersion, driverVersion, vendorID, deviceID;
     uint32_t type;  // VkPhysicalDeviceType
-    uint8_t uuid[16];
+    uint8_t uuid[16], pipelineCacheUUID[16];
     uint32_t subgroupSize, minSubgroupSize, maxSubgroupSize;
     uint32_t subgroupOperations;  // VkSubgroupFeatureFlags, in compute
     uint32_t maxWorkgroupInvocations, maxWorkgroupSizeX;
@@ -57,7 +57,7 @@ int32_t fv_describe_device(uint32_t index, fv_device_info *info);
 
 typedef struct fv_device fv_device;
 // Opens the device with one compute queue, asking for every optional feature of fv_device_info that it has.
-// `captureStatistics` makes pipelines keep what fv_pipeline_statistics reports (slower to build).
+// `captureStatistics` makes pipelines keep what fv_pipeline_statistics and fv_pipeline_assembly report (slower to build).
 int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **device);
 void fv_close_device(fv_device *device);
 
@@ -78,6 +78,7 @@ void fv_destroy_buffer(fv_device *device, const fv_buffer *buffer);
 
 typedef struct {
     uint64_t module, setLayout, layout, pipeline;
+    bool cached;  // the driver says that the request's cache had it
 } fv_pipeline;
 
 typedef struct {
@@ -102,6 +103,10 @@ typedef struct {
 } fv_statistic;
 // What the driver tells of the compiled code (registers, spills, ...); `count` is capacity in, number written out.
 int32_t fv_pipeline_statistics(fv_device *device, const fv_pipeline *pipeline, fv_statistic *statistics, uint32_t *count);
+
+// The instructions that the driver made, as text in its own language. `byteCount` is capacity in, size out; without
+// `text`, only the size. 0 bytes where the driver shows none.
+int32_t fv_pipeline_assembly(fv_device *device, const fv_pipeline *pipeline, char *text, size_t *byteCount);
 
 int32_t fv_create_pipeline_cache(fv_device *device, const void *data, size_t byteCount, uint64_t *cache);
 int32_t fv_pipeline_cache_data(fv_device *device, uint64_t cache, void *data, size_t *byteCount);

@@ -25,18 +25,24 @@ func compiledCode(shader: String, constants: [UInt32], on device: Device) -> Pro
     return Profile.CompiledCode(statistics: statistics)
 }
 
+/// The sum of the statistics with these names, in lower case; nil where there are none.
+func sum(of statistics: [(name: String, value: Double)], named names: [String]) -> Int? {
+    let found = statistics.filter { names.contains($0.name.lowercased()) }
+    return found.isEmpty ? nil : Int(found.reduce(0) { $0 + $1.value })
+}
+
 extension Profile.CompiledCode {
     /// From a driver's own names: no two drivers share them, and each counts what it has.
     ///
     /// - Returns: nil if nothing of what is wanted is among them.
     init?(statistics: [(name: String, value: Double)]) {
-        func sum(_ names: [String]) -> Int? {
-            let found = statistics.filter { names.contains($0.name.lowercased()) }
-            return found.isEmpty ? nil : Int(found.reduce(0) { $0 + $1.value })
-        }
+        func sum(_ names: [String]) -> Int? { Profiler.sum(of: statistics, named: names) }
         self.init(
             registers: sum(["vgprs", "register count", "registers", "grf registers", "number of gprs"]),
-            spills: sum(["spilled sgprs", "spilled vgprs", "spill count", "spills", "fills", "local memory size"]),
+            spills: sum([
+                "spilled sgprs", "spilled vgprs", "spill count", "spills", "fills", "spills to memory",
+                "fills from memory", "spills to reg", "local memory size",
+            ]),
             sharedByteCount: sum(["lds size", "shared memory size", "shared memory", "workgroup memory size"]),
             subgroupSize: sum(["subgroup size", "wave size"]))
         if registers == nil && spills == nil && sharedByteCount == nil && subgroupSize == nil { return nil }

@@ -44,14 +44,16 @@ extension ModelShapes {
                     query: try bench.output("query", .f32, [tokens, shape.heads * shape.entryWidth]), ropeFactor: 1)
             }
         )
-        let value: Case = (
-            MLAValue.name, "mla_value",
-            { bench, tokens throws(GPUError) in
-                MLAValue(
-                    shape: shape, latent: try bench.tensor("latent", .f32, [tokens, shape.heads * shape.kvLoraRank]),
-                    kvB: try kvB(&bench), y: try bench.output("y", .f32, [tokens, shape.heads * shape.vHeadDim]))
-            }
-        )
+        @Sendable func value(_ splits: Int?) -> Case {
+            (
+                MLAValue.name, "mla_value",
+                { bench, tokens throws(GPUError) in
+                    try MLAValue.sample(
+                        &bench, shape, positions: positions(tokens).map { UInt32($0) }, splitCount: splits,
+                        kvB: try kvB(&bench))
+                }
+            )
+        }
         if phase == .prefill {
             let attend: Case = (
                 MLAAbsorbed.name, "mla_absorbed, \(keys) keys",
@@ -62,7 +64,7 @@ extension ModelShapes {
                         y: try bench.output("latent", .f32, [tokens, shape.heads * shape.kvLoraRank]), scale: scale)
                 }
             )
-            return [append, absorb, attend, value] + expanded(keys: keys)
+            return [append, absorb, attend, value(nil)] + expanded(keys: keys)
         }
         let splits = MLAAbsorbed.splitCount(forKeys: keys)
         let width = shape.heads * splits * (shape.kvLoraRank + 2)
@@ -75,21 +77,7 @@ extension ModelShapes {
                     y: try bench.output("partials", .f32, [tokens, width]), scale: scale)
             }
         )
-        let combine: Case = (
-            MLACombine.name, "mla_combine, \(keys) keys",
-            { bench, tokens throws(GPUError) in
-                // The last value of a split is a sum of exponentials, whose largest is 1.
-                let values = (0..<tokens * width).map { index in
-                    index % (shape.kvLoraRank + 2) == shape.kvLoraRank + 1 ? 2 : bench.random.nextNormal()
-                }
-                return MLACombine(
-                    shape: shape, partials: try bench.tensor("partials", .f32, [tokens, width], .floats(values)),
-                    positions: try ids(&bench, tokens),
-                    latent: try bench.output("latent", .f32, [tokens, shape.heads * shape.kvLoraRank]),
-                    splitCount: splits)
-            }
-        )
-        return [append, absorb, attend, combine, value]
+        return [append, absorb, attend, value(splits)]
     }
 
     /// The expanded form of a prefill, over as many heads as are expanded at once.

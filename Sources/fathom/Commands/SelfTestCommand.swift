@@ -25,8 +25,15 @@ struct SelfTestCommand: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the random data.", valueName: "n"))
     var seed: UInt64 = 1
 
-    @Flag(help: "Compile every pipeline and report what the driver tells of its code; run nothing.")
+    @Flag(
+        help: """
+            Compile every pipeline and report what the driver tells of its code; run nothing. One that spills, or whose \
+            loads or matrix instructions are not what its kernel promises, fails.
+            """)
     var compileOnly = false
+
+    @Flag(help: "With --compile-only: print the instructions instead, in the driver's own language.")
+    var isa = false
 
     @Flag(help: "Print a JSON object a line.")
     var json = false
@@ -36,6 +43,7 @@ struct SelfTestCommand: ParsableCommand {
         if let unknown = names.first(where: { !known.contains($0) }) {
             throw ValidationError("\(unknown): expected a kernel: \(known.joined(separator: ", "))")
         }
+        if isa, !compileOnly || json { throw ValidationError("--isa: expected --compile-only, and no --json") }
         if case .cpu = DeviceChoice(device) {
             throw ValidationError("--device cpu: expected a Vulkan device, which is compared with the CPU")
         }
@@ -45,7 +53,10 @@ struct SelfTestCommand: ParsableCommand {
         if case .none(let reason) = try VulkanDevices.look() { throw CommandError(reason) }
         let device = try Device.open(device, captureStatistics: compileOnly)
         let kernels = Catalogue.tested.filter { names.isEmpty || names.contains($0.name) }
-        if compileOnly { return try report(statisticsOf: kernels, on: device) }
+        if compileOnly {
+            let form: CompileReport.Form = isa ? .assembly : json ? .json : .table
+            return try CompileReport(device: device, form: form).run(kernels, seed: seed)
+        }
         try note("\(device.profile.name), subgroups of \(device.profile.subgroupSize), \(device.profile.driverInfo)")
         var passed = 0
         var failed = 0
@@ -76,50 +87,9 @@ struct SelfTestCommand: ParsableCommand {
             JSONMember("failure", outcome.failure.map { JSONValue($0) } ?? .null),
         ]).serialized() + "\n"
     }
-
-    /// Makes the pipelines of every case, each variant once, and reports what the driver tells of their code.
-    private func report(statisticsOf kernels: [any Kernel.Type], on device: Device) throws {
-        var commands = try Commands(on: device)
-        commands.listsPipelinesOnly = true
-        try commands.begin()
-        for kernel in kernels {
-            var bench = Workbench(on: device, seed: seed)
-            for kernelCase in kernel.cases(on: device.profile) {
-                try kernelCase.make(&bench).encode(into: &commands)
-            }
-        }
-        for needed in commands.neededPipelines {
-            _ = try device.pipeline(for: needed.module, constants: needed.constants)
-        }
-        for (module, constants, pipeline) in device.knownPipelines {
-            let variant = constants.map(String.init).joined(separator: ",")
-            let statistics = try pipeline.statistics(on: device)
-            let members = statistics.map { JSONMember($0.name, JSONValue($0.value)) }
-            let spills = statistics.filter { $0.name.lowercased().contains("spill") }.reduce(0) { $0 + $1.value }
-            if json {
-                let object = JSONValue.object([
-                    JSONMember("kernel", JSONValue(module)), JSONMember("variant", JSONValue(variant)),
-                    JSONMember("hot", JSONValue(true)), JSONMember("spills", JSONValue(spills)),
-                    JSONMember("statistics", .object(members)),
-                ])
-                try Output.standard.write(object.serialized() + "\n")
-            } else {
-                let wanted = ["SGPRs", "VGPRs", "Spilled SGPRs", "Spilled VGPRs", "LDS size", "Code size"]
-                let found = wanted.map { name in
-                    statistics.first { $0.name == name }.map { fixed($0.value, 0) } ?? "-"
-                }
-                let columns = found.map { $0.padded(to: 14) }.joined()
-                try Output.standard.write("\(module.padded(to: 18)) \(variant.padded(to: 14)) \(columns)\n")
-            }
-            if spills > 0 {
-                try note("\(module), constants \(variant): spills \(fixed(spills, 0)) registers")
-                throw ExitCode.failure
-            }
-        }
-    }
 }
 
 extension String {
     /// At least `width` characters, filled with spaces.
-    fileprivate func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
+    func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import GPU
 import Generation
+import Kernels
 import Model
 import Terminal
 import Text
@@ -26,10 +27,7 @@ extension ModelOptions {
     ///   - captureStatistics: has the driver keep what it tells of compiled code.
     func open(needsText: Bool, captureStatistics: Bool = false) throws -> OpenedModel {
         let start = ContinuousClock.now
-        let choice = DeviceChoice(device)
-        if case .vulkan = choice, case .none(let reason) = try VulkanDevices.look() {
-            throw CommandError("\(reason), or use --device cpu")
-        }
+        let choice = try deviceChoice()
         let source = ModelSource(folder: model)
         guard try source.read("config.json") != nil else {
             throw CommandError(
@@ -38,14 +36,49 @@ extension ModelOptions {
         }
         let text = try needsText ? source.requiredText() : source.text()
         let stopTokens = try ModelText.stopTokens(text, read: source.read)
-        let bar = LoadingBar(name: source.name)
-        let loaded: any LanguageModel & TraceableModel
+        let loaded = try loading(source.name) { progress in
+            try ModelLoader.load(
+                source: source.checkpoint, device: choice, options: loadOptions(captureStatistics), progress: progress)
+        }
+        return OpenedModel(
+            name: source.name, model: loaded, text: text, stopTokens: stopTokens,
+            loadSeconds: (ContinuousClock.now - start).seconds)
+    }
+
+    /// Makes a model of random weights.
+    func open(_ synthetic: SyntheticModel) throws -> OpenedModel {
+        let start = ContinuousClock.now
+        let choice = try deviceChoice()
+        let loaded = try loading(synthetic.name) { progress in
+            try ModelLoader.load(synthetic: synthetic, device: choice, options: loadOptions(), progress: progress)
+        }
+        return OpenedModel(
+            name: synthetic.name, model: loaded, text: nil, stopTokens: [],
+            loadSeconds: (ContinuousClock.now - start).seconds)
+    }
+
+    private func deviceChoice() throws -> DeviceChoice {
+        let choice = DeviceChoice(device)
+        if case .vulkan = choice, case .none(let reason) = try VulkanDevices.look() {
+            throw CommandError("\(reason), or use --device cpu")
+        }
+        return choice
+    }
+
+    private func loadOptions(_ captureStatistics: Bool = false) -> LoadOptions {
+        LoadOptions(
+            contextTokens: context, kvFormat: kvCache, check: check, captureStatistics: captureStatistics,
+            pipelineCache: Catalogue.pipelineCache)
+    }
+
+    /// Shows how far it is, stops where Ctrl-C asks for it, and says what is to be said of the model.
+    private func loading(
+        _ name: String, _ load: (@escaping (LoadProgress) -> Bool) throws -> Transformer
+    ) throws -> Transformer {
+        let bar = LoadingBar(name: name)
+        let loaded: Transformer
         do {
-            loaded = try ModelLoader.load(
-                source: source.checkpoint, device: choice,
-                options: LoadOptions(
-                    contextTokens: context, kvFormat: kvCache, check: check, captureStatistics: captureStatistics)
-            ) { progress in
+            loaded = try load { progress in
                 bar.show(progress)
                 return !Interrupt.isRequested
             }
@@ -56,9 +89,7 @@ extension ModelOptions {
         }
         bar.clear()
         if Interrupt.isRequested { throw ExitCode.interrupted }
-        for text in loaded.notes { try note("\(source.name): \(text)") }
-        return OpenedModel(
-            name: source.name, model: loaded, text: text, stopTokens: stopTokens,
-            loadSeconds: (ContinuousClock.now - start).seconds)
+        for text in loaded.notes { try note("\(name): \(text)") }
+        return loaded
     }
 }

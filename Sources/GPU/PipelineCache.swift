@@ -1,0 +1,142 @@
+import Glibc
+
+/// A file in which a device's compiled pipelines are kept between runs.
+///
+/// It only ever saves time: a file that is missing, damaged, of another device, driver or build, or of another user is
+/// passed over and written anew, and where nothing can be written everything works without. Neither is worth a message.
+public struct PipelineCache: Sendable {
+    public let folder: String
+    /// Tells one set of shaders from another: with any other, pipelines that no one asks for any more would pile up.
+    public let shaders: UInt64
+
+    public init(folder: String, shaders: UInt64) {
+        self.folder = folder
+        self.shaders = shaders
+    }
+
+    /// The folder `fathom` where the user's caches are: $XDG_CACHE_HOME, else ~/.cache. Nil without a home.
+    public static func standardFolder(environment: (String) -> String? = Self.environment) -> String? {
+        // The specification has relative paths ignored.
+        for (variable, rest) in [("XDG_CACHE_HOME", "/fathom"), ("HOME", "/.cache/fathom")] {
+            if let path = environment(variable), path.hasPrefix("/") { return path + rest }
+        }
+        return nil
+    }
+
+    public static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+    /// Whose pipelines these are. Drivers check the last themselves, and not all of them well.
+    struct Owner: Equatable {
+        var deviceUUID: [UInt8]
+        var driverVersion: UInt32
+        var pipelineCacheUUID: [UInt8]
+    }
+
+    func path(of owner: Owner) -> String {
+        func hex(_ bytes: [UInt8]) -> String {
+            bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        }
+        return "\(folder)/pipelines-\(hex(owner.deviceUUID))-\(String(owner.driverVersion, radix: 16))"
+    }
+
+    // MARK: The file
+
+    /// "FATHOMPC"
+    private static let magic: UInt64 = 0x4350_4D4F_4854_4146
+    private static let version: UInt32 = 1
+    /// Far above what a model's pipelines take.
+    private static let largestByteCount = 256 << 20
+
+    /// What stands before the driver's data: everything that has to be right before a driver sees it.
+    func header(_ owner: Owner, _ data: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        func append(_ value: some FixedWidthInteger) { withUnsafeBytes(of: value.littleEndian) { bytes += $0 } }
+        append(Self.magic)
+        append(Self.version)
+        append(owner.driverVersion)
+        bytes += owner.deviceUUID + owner.pipelineCacheUUID
+        append(shaders)
+        append(UInt64(data.count))
+        append(Self.checksum(data))
+        return bytes
+    }
+
+    /// FNV-1a over words of eight bytes, and the bytes that are left.
+    private static func checksum(_ data: [UInt8]) -> UInt64 {
+        data.withUnsafeBytes { raw in
+            let wordCount = raw.count / 8
+            var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+            for index in 0..<wordCount {
+                hash = (hash ^ raw.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) &* 0x100_0000_01b3
+                // Multiplying carries upwards alone.
+                hash ^= hash >> 32
+            }
+            for byte in raw[(wordCount * 8)...] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+            return hash
+        }
+    }
+
+    /// The driver's data; nil unless the file is whole, this user's, and of this owner and these shaders.
+    func read(_ owner: Owner) -> [UInt8]? {
+        let descriptor = open(path(of: owner), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(),
+            (1...Self.largestByteCount).contains(Int(status.st_size)),
+            let bytes = Self.bytes(of: descriptor, count: Int(status.st_size))
+        else { return nil }
+        let headerByteCount = header(owner, []).count
+        guard bytes.count >= headerByteCount else { return nil }
+        let data = Array(bytes[headerByteCount...])
+        return header(owner, data).elementsEqual(bytes[..<headerByteCount]) ? data : nil
+    }
+
+    /// The first `count` bytes of a file; nil if there are fewer.
+    private static func bytes(of descriptor: Int32, count: Int) -> [UInt8]? {
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            filled = 0
+            while filled < count {
+                let found = Glibc.read(descriptor, buffer.baseAddress! + filled, count - filled)
+                if found < 0 && errno == EINTR { continue }
+                if found <= 0 { return }
+                filled += found
+            }
+        }
+        return bytes.count == count ? bytes : nil
+    }
+
+    /// Puts the data in the file's place at once: whoever reads meanwhile, or writes too, finds one or the other whole.
+    /// A power cut may leave a damaged file, which its checksum tells.
+    ///
+    /// - Returns: whether it is there now.
+    @discardableResult func write(_ data: [UInt8], _ owner: Owner) -> Bool {
+        guard makeFolder() else { return false }
+        var template = Array("\(path(of: owner)).XXXXXX".utf8CString)
+        // Readable by this user alone.
+        let descriptor = mkstemp(&template)
+        guard descriptor >= 0 else { return false }
+        let bytes = header(owner, data) + data
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress! + written, bytes.count - written)
+            }
+            if count < 0 && errno == EINTR { continue }
+            if count <= 0 { break }
+            written += count
+        }
+        let isWhole = close(descriptor) == 0 && written == bytes.count
+        guard isWhole, rename(template, path(of: owner)) == 0 else {
+            unlink(template)
+            return false
+        }
+        return true
+    }
+
+    /// Makes the folder, and the one that it is in: a new user has no ~/.cache.
+    private func makeFolder() -> Bool {
+        if let slash = folder.lastIndex(of: "/"), slash > folder.startIndex { mkdir(String(folder[..<slash]), 0o700) }
+        return mkdir(folder, 0o700) == 0 || errno == EEXIST
+    }
+}

@@ -1,0 +1,55 @@
+import Glibc
+
+/// A lock whose holders can wait for a change.
+final class ConditionLock: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+    init() {
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(condition, nil)
+    }
+
+    deinit {
+        pthread_cond_destroy(condition)
+        pthread_mutex_destroy(mutex)
+        condition.deallocate()
+        mutex.deallocate()
+    }
+
+    func lock() { pthread_mutex_lock(mutex) }
+    func unlock() { pthread_mutex_unlock(mutex) }
+    /// Gives the lock up until something may have changed. Only while it is held.
+    func wait() { pthread_cond_wait(condition, mutex) }
+
+    /// Changes something, and wakes who waits.
+    func locked<R>(_ body: () -> R) -> R {
+        lock()
+        defer {
+            unlock()
+            pthread_cond_broadcast(condition)
+        }
+        return body()
+    }
+}
+
+/// Runs `body` on a thread of its own, to be joined; nil where the system has none to spare.
+func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
+    final class Box {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    let box = Unmanaged.passRetained(Box(body))
+    var thread = pthread_t()
+    let code = pthread_create(
+        &thread, nil,
+        { argument in
+            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
+            return nil
+        }, box.toOpaque())
+    guard code == 0 else {
+        box.release()
+        return nil
+    }
+    return thread
+}

@@ -1,0 +1,81 @@
+import Checkpoint
+import Kernels
+import Numerics
+
+extension Checkpoint: WeightSource {
+    /// Most bytes of one read.
+    private static let readByteCount = 16 << 20
+
+    func floats(_ tensor: TensorInfo) throws(ModelError) -> [Float] {
+        var bytes = [UInt8](repeating: 0, count: tensor.byteCount)
+        var failure: ModelError?
+        bytes.withUnsafeMutableBytes { raw in
+            do throws(ModelError) { try readFinite(tensor, offset: 0, into: raw) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return bytes.withUnsafeBytes { raw in
+            (0..<tensor.elementCount).map { index in
+                switch tensor.type {
+                case .bf16: BF16.decode(raw.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
+                case .f16: FP16.decode(raw.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
+                case .e8m0: E8M0.decode(raw[index])
+                default: raw.loadUnaligned(fromByteOffset: index * 4, as: Float.self)
+                }
+            }
+        }
+    }
+
+    /// Reads the tensors' rows to their padded places; padding is zero.
+    func fill(
+        _ codes: Tensor, with tensors: [TensorInfo], on executor: Executor,
+        advance: (_ byteCount: Int) throws(ModelError) -> Void
+    ) throws(ModelError) {
+        let rowByteCount = codes.columns * codes.type.byteCount
+        let pitchByteCount = codes.pitch * codes.type.byteCount
+        let rows = codes.rows / tensors.count
+        try executor.fill(codes.storage, pieceByteCount: pitchByteCount) { offset, bytes throws(ModelError) in
+            bytes.initializeMemory(as: UInt8.self, repeating: 0)
+            let firstRow = offset / pitchByteCount
+            let endRow = min(firstRow + bytes.count / pitchByteCount, rows * tensors.count)
+            var row = firstRow
+            while row < endRow {
+                // The rows of one tensor at a time, in one read where they need no padding; few enough for Ctrl-C.
+                let info = tensors[row / rows]
+                let count = min(endRow - row, rows - row % rows, max(1, Self.readByteCount / rowByteCount))
+                let target = UnsafeMutableRawBufferPointer(
+                    rebasing: bytes[(row - firstRow) * pitchByteCount..<(row - firstRow + count) * pitchByteCount])
+                let source = row % rows * rowByteCount
+                if rowByteCount == pitchByteCount {
+                    try readFinite(info, offset: source, into: target)
+                } else {
+                    let packed = UnsafeMutableRawBufferPointer.allocate(byteCount: count * rowByteCount, alignment: 16)
+                    defer { packed.deallocate() }
+                    try readFinite(info, offset: source, into: packed)
+                    for index in 0..<count {
+                        let line = UnsafeRawBufferPointer(
+                            rebasing: packed[index * rowByteCount..<(index + 1) * rowByteCount])
+                        UnsafeMutableRawBufferPointer(rebasing: target[(index * pitchByteCount)...]).copyMemory(
+                            from: line)
+                    }
+                }
+                try advance(count * rowByteCount)
+                row += count
+            }
+        }
+    }
+
+    /// Reads part of a tensor and refuses NaN and infinity, naming the element.
+    private func readFinite(
+        _ info: TensorInfo, offset: Int, into bytes: UnsafeMutableRawBufferPointer
+    ) throws(ModelError) {
+        do throws(CheckpointError) { try read(info, offset: offset, into: bytes) } catch {
+            throw .failed(error.description)
+        }
+        guard let bad = FiniteScan.firstNonFinite(info.type, in: UnsafeRawBufferPointer(bytes)) else { return }
+        let index = offset / info.type.byteCount + bad
+        let columns = info.shape.last ?? 1
+        throw .failed(
+            "\(info.name): expected finite weights, found NaN or infinity (\(info.type)) at [\(index / columns), \(index % columns)]: "
+                + "the file is damaged; fetch it again")
+    }
+}

@@ -1,0 +1,75 @@
+import JSON
+import Model
+import Numerics
+import Profiler
+
+/// What a model's tokens cost on a device, beside what the device can do.
+struct BenchWork {
+    let costs: (prefill: StepCosts, decode: StepCosts)
+    /// Nil where the device has no clock of its own.
+    let limits: Profile.Limits?
+
+    /// Nil without a device.
+    static func measure(_ model: any LanguageModel & TraceableModel, prompt: [Int32]) throws -> BenchWork? {
+        guard let device = model.device, let costs = try StepCosts.recorded(model, prompt: prompt) else { return nil }
+        let hasClock = device.profile.timestampPeriod > 0
+        return BenchWork(costs: costs, limits: hasClock ? try Profile.Limits.measured(on: device).limits : nil)
+    }
+
+    /// "2.41 GB and 4.82 GFLOP a token: 1.69 TB/s, 61.2% of the copy bandwidth; 3.37 TFLOP/s, 0.4% of the arithmetic"
+    func text(_ costs: StepCosts, _ tokensPerSecond: Double) -> String {
+        let (bytes, flops) = (costs.bytesPerToken * tokensPerSecond, costs.flopsPerToken * tokensPerSecond)
+        func share(_ rate: Double, _ limit: Double?, of name: String) -> String {
+            limit.map { ", \(fixed(rate / $0 * 100, 1))% of the \(name)" } ?? ""
+        }
+        return "\(amount(costs.bytesPerToken, "B")) and \(amount(costs.flopsPerToken, "FLOP")) a token: "
+            + "\(amount(bytes, "B/s"))\(share(bytes, limits?.copyBytesPerSecond, of: "copy bandwidth")); "
+            + "\(amount(flops, "FLOP/s"))\(share(flops, limits?.fastestFlopsPerSecond, of: "arithmetic"))"
+    }
+
+    var limitsText: String {
+        guard let limits else { return "not measured: the device has no timestamps" }
+        let rates = [
+            ("FP32", limits.fp32FlopsPerSecond), ("FP16", limits.fp16FlopsPerSecond),
+            ("matrix units", limits.matrixFlopsPerSecond),
+        ]
+        return "copy \(amount(limits.copyBytesPerSecond, "B/s"))"
+            + rates.compactMap { name, rate in rate.map { ", \(name) \(amount($0, "FLOP/s"))" } }.joined()
+    }
+
+    func json(_ costs: StepCosts, _ tokensPerSecond: Double) -> [JSONMember] {
+        let (bytes, flops) = (costs.bytesPerToken * tokensPerSecond, costs.flopsPerToken * tokensPerSecond)
+        func share(_ rate: Double, _ limit: Double?) -> JSONValue { limit.map { JSONValue(rate / $0) } ?? .null }
+        return [
+            JSONMember("bytes_per_token", JSONValue(costs.bytesPerToken)),
+            JSONMember("flops_per_token", JSONValue(costs.flopsPerToken)),
+            JSONMember("bytes_per_second", JSONValue(bytes)),
+            JSONMember("flops_per_second", JSONValue(flops)),
+            JSONMember("share_of_copy", share(bytes, limits?.copyBytesPerSecond)),
+            JSONMember("share_of_arithmetic", share(flops, limits?.fastestFlopsPerSecond)),
+        ]
+    }
+
+    var limitsJSON: JSONValue {
+        guard let limits else { return .null }
+        func optional(_ value: Double?) -> JSONValue { value.map { JSONValue($0) } ?? .null }
+        return .object([
+            JSONMember("copy_bytes_per_second", JSONValue(limits.copyBytesPerSecond)),
+            JSONMember("fp32_flops_per_second", JSONValue(limits.fp32FlopsPerSecond)),
+            JSONMember("fp16_flops_per_second", optional(limits.fp16FlopsPerSecond)),
+            JSONMember("matrix_flops_per_second", optional(limits.matrixFlopsPerSecond)),
+            JSONMember("launch_ns", JSONValue(limits.launchNanoseconds)),
+        ])
+    }
+}
+
+/// A number of units with three digits or more, in powers of 1000: "2.41 GB".
+private func amount(_ value: Double, _ unit: String) -> String {
+    let prefixes = ["", "k", "M", "G", "T", "P"]
+    var (scaled, prefix) = (value, 0)
+    while scaled >= 999.5, prefix < prefixes.count - 1 {
+        scaled /= 1000
+        prefix += 1
+    }
+    return "\(fixed(scaled, scaled >= 99.95 ? 0 : scaled >= 9.995 ? 1 : 2)) \(prefixes[prefix])\(unit)"
+}

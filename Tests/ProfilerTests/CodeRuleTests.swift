@@ -1,0 +1,89 @@
+import Foundation
+import Testing
+
+@testable import Profiler
+
+/// The compile gate must see what is wrong: code as drivers report it, good and spoiled.
+struct CodeRuleTests {
+    private let radv: [(name: String, value: Double)] = [
+        ("SGPRs", 108), ("VGPRs", 48), ("Spilled SGPRs", 0), ("Spilled VGPRs", 0), ("Code size", 1500), ("LDS size", 0),
+        ("Scratch size", 0), ("Subgroups per SIMD", 10), ("Instructions", 301),
+    ]
+    private let nvk: [(name: String, value: Double)] = [
+        ("Instruction count", 535), ("Max warps/SM", 32), ("Spills to memory", 0), ("Fills from memory", 0),
+        ("Spills to reg", 0), ("Code size", 8560), ("Number of GPRs", 32), ("SLM size", 0),
+    ]
+    private let wide = "\tbuffer_load_b128 v[8:11], v5, s[24:27], 0 offen             ; e05c0000 80460805\n"
+    private let word = "\tbuffer_load_b32 v6, v6, s[28:31], 0 offen                   ; e0500000 80470606\n"
+    private let byte = "\tbuffer_load_u8 v6, v6, s[28:31], 0 offen                    ; e0400000 80470606\n"
+
+    private func findings(
+        _ name: String, _ statistics: [(name: String, value: Double)], changing: [String: Double] = [:],
+        _ assembly: String?
+    ) -> [String] {
+        let changed = statistics.map { ($0.name, changing[$0.name] ?? $0.value) }
+        return CompiledShader(name: name, constants: [], statistics: changed, assembly: assembly).findings
+    }
+
+    private func repeated(_ line: String, _ count: Int) -> String { String(repeating: line, count: count) }
+
+    @Test func goodCodePasses() {
+        #expect(findings("gemv", radv, repeated(wide, 5) + word).isEmpty)
+        #expect(findings("rms_norm", nvk, "").isEmpty)
+    }
+
+    @Test func narrowedLoadsAreFound() {
+        #expect(
+            findings("gemv", radv, repeated(wide, 4) + repeated(word, 4))
+                == ["4 of its 8 loads are of 16 bytes, at least 5 expected"])
+        #expect(
+            findings("gemv", radv, repeated(wide, 5) + byte)
+                == ["1 of its 6 loads are of one or two bytes, none expected"])
+        #expect(findings("rms_norm", radv, byte).isEmpty)
+    }
+
+    @Test func spillsAreFoundInEveryKernel() {
+        #expect(findings("rms_norm", radv, changing: ["Spilled VGPRs": 7], "") == ["spills 7 registers"])
+        #expect(findings("rms_norm", radv, changing: ["Spilled SGPRs": 2], "") == ["spills 2 registers"])
+        #expect(
+            findings("rms_norm", nvk, changing: ["Spills to memory": 3, "Fills from memory": 4], "")
+                == ["spills 7 registers"])
+    }
+
+    @Test func arraysInMemoryAreFound() {
+        for (statistics, name) in [(radv, "Scratch size"), (nvk, "SLM size")] {
+            let found = findings("rms_norm", statistics, changing: [name: 128], "")
+            #expect(found.count == 1 && found[0].hasPrefix("keeps 128 bytes a thread in memory"))
+        }
+    }
+
+    /// NVIDIA's driver counts the subgroups of an SM, which is four SIMDs.
+    @Test func tooFewSubgroupsAreFound() {
+        let expected = "a SIMD has room for 7 of its subgroups, at least 8 expected"
+        #expect(findings("gemv", radv, changing: ["Subgroups per SIMD": 7], repeated(wide, 5)) == [expected])
+        #expect(findings("gemv", nvk, changing: ["Max warps/SM": 31], repeated(wide, 5)) == [expected])
+        #expect(findings("rms_norm", radv, changing: ["Subgroups per SIMD": 7], "").isEmpty)
+    }
+
+    @Test func aKernelNamedForMatrixUnitsUsesThem() {
+        let product = "\tv_wmma_f32_16x16x16_f16 v[0:3], v[16:17], v[18:19], v[0:3]  ; cc404000 1c022510\n"
+        #expect(findings("gemm_matrix", radv, product).isEmpty)
+        #expect(findings("gemm_matrix", radv, word) == ["none of its 1 instructions uses matrix units"])
+    }
+
+    @Test func whatADriverDoesNotTellIsNoPass() {
+        #expect(findings("gemv", radv, nil) == ["the driver shows no code to look for its instructions in"])
+        #expect(
+            findings("rms_norm", [("Instruction Count", 3)], "") == ["the driver does not tell whether it spills"])
+        #expect(findings("rms_norm", radv, nil).isEmpty)
+    }
+
+    @Test func everyRuleIsForAShader() {
+        let root = #filePath.replacing("/Tests/ProfilerTests/CodeRuleTests.swift", with: "")
+        for rule in CodeRule.table {
+            let shader = "\(root)/Shaders/\(rule.kernel).comp"
+            #expect(FileManager.default.fileExists(atPath: shader), "\(rule.kernel): no such shader")
+        }
+        #expect(Set(CodeRule.table.map(\.kernel)).count == CodeRule.table.count)
+    }
+}
