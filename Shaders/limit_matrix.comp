@@ -11,7 +11,7 @@
 layout(constant_id = 0) const uint M = 16;
 layout(constant_id = 1) const uint N = 16;
 layout(constant_id = 2) const uint K = 16;
-layout(constant_id = 3) const uint THREADS = 32;
+layout(constant_id = 3) const uint REQUIRED_SUBGROUP = 32;
 layout(local_size_x_id = 3) in;
 layout(set = 0, binding = 0, std430) writeonly buffer YBuffer { float y[]; };
 layout(push_constant) uniform Params { uint rounds; float a; float b; };

@@ -10,6 +10,7 @@ public struct Pipeline: Sendable {
     /// - Parameter cache: a `VkPipelineCache`; 0 for none.
     init(
         _ module: ShaderModule, constants: [(id: UInt32, bits: UInt32)], device: OpaquePointer, fullSubgroups: Bool,
+        setsSubgroupSize: Bool,
         cache: UInt64
     ) throws(GPUError) {
         let words = module.words
@@ -30,6 +31,11 @@ public struct Pipeline: Sendable {
                     // Reductions count whole subgroups; without the feature every known driver fills them anyway,
                     // as the workgroups are multiples of the largest subgroup.
                     request.fullSubgroups = fullSubgroups
+                    // By this name a shader asks for subgroups of so many lanes, whatever the driver would choose.
+                    let size = module.constants.first { $0.name == "REQUIRED_SUBGROUP" }
+                    if let size, setsSubgroupSize {
+                        request.requiredSubgroupSize = constants.first { $0.id == size.id }?.bits ?? size.defaultBits
+                    }
                     request.cache = cache
                     return fv_create_pipeline(device, &request, &made)
                 }

@@ -111,12 +111,16 @@ public struct PipelineCache: Sendable {
     ///
     /// - Returns: whether it is there now.
     @discardableResult func write(_ data: [UInt8], _ owner: Owner) -> Bool {
-        guard makeFolder() else { return false }
+        let bytes = header(owner, data) + data
+        // Beyond a limit on files the system would end the program.
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, limit.rlim_cur >= bytes.count,
+            makeFolder()
+        else { return false }
         var template = Array("\(path(of: owner)).XXXXXX".utf8CString)
         // Readable by this user alone.
         let descriptor = mkstemp(&template)
         guard descriptor >= 0 else { return false }
-        let bytes = header(owner, data) + data
         var written = 0
         while written < bytes.count {
             let count = bytes.withUnsafeBytes {

@@ -16,7 +16,7 @@ final class PipelineStore: @unchecked Sendable {
     }
 
     private let device: OpaquePointer
-    private let fullSubgroups: Bool
+    private let fullSubgroups, setsSubgroupSize: Bool
     private let file: (cache: PipelineCache, owner: PipelineCache.Owner)?
     /// `VkPipelineCache`, which drivers lock themselves; 0 for none.
     private var driverCache: UInt64 = 0
@@ -37,6 +37,7 @@ final class PipelineStore: @unchecked Sendable {
     init(_ device: OpaquePointer, _ profile: DeviceProfile, cache: PipelineCache?) {
         self.device = device
         fullSubgroups = profile.hasFullSubgroups
+        setsSubgroupSize = profile.hasSubgroupSizeControl
         file = cache.map {
             (
                 $0,
@@ -72,7 +73,8 @@ final class PipelineStore: @unchecked Sendable {
         lock.unlock()
         do throws(GPUError) {
             let made = try Pipeline(
-                module, constants: constants, device: device, fullSubgroups: fullSubgroups, cache: driverCache)
+                module, constants: constants, device: device, fullSubgroups: fullSubgroups,
+                setsSubgroupSize: setsSubgroupSize, cache: driverCache)
             lock.locked {
                 entries[key] = .made(made)
                 if !made.wasCached { unsavedCount += 1 }
@@ -117,18 +119,18 @@ final class PipelineStore: @unchecked Sendable {
             // The dispatch that needs a pipeline which cannot be made tries again, and says what is wrong.
             _ = try? pipeline(for: next.module, constants: next.constants)
         }
-        lock.locked { workingCount -= 1 }
     }
 
-    /// What to make next. The last thread that finds nothing saves, and looks again.
+    /// What to make next; nil ends the thread. The last one that finds nothing saves first, and looks again.
     private func next() -> NeededPipeline? {
         lock.lock()
-        if pending.isEmpty && workingCount == 1 {
+        while pending.isEmpty && workingCount == 1 && unsavedCount > 0 {
             lock.unlock()
             save()
             lock.lock()
         }
-        defer { lock.unlock() }
+        defer { lock.unlock(waking: true) }
+        if pending.isEmpty { workingCount -= 1 }
         return pending.popLast()
     }
 
@@ -136,14 +138,14 @@ final class PipelineStore: @unchecked Sendable {
 
     /// Writes the driver's data if there are pipelines that were not in it.
     private func save() {
-        guard let file, driverCache != 0 else { return }
         let (newCount, knownByteCount) = lock.locked {
             defer { unsavedCount = 0 }
             return (unsavedCount, savedByteCount)
         }
+        guard newCount > 0, let file, driverCache != 0 else { return }
         var byteCount = 0
         // New pipelines make it grow, except where a driver keeps nothing in it.
-        guard newCount > 0, fv_pipeline_cache_data(device, driverCache, nil, &byteCount) == 0, byteCount > 0,
+        guard fv_pipeline_cache_data(device, driverCache, nil, &byteCount) == 0, byteCount > 0,
             byteCount != knownByteCount
         else { return }
         var data = [UInt8](repeating: 0, count: byteCount)

@@ -18,17 +18,18 @@ final class ConditionLock: @unchecked Sendable {
     }
 
     func lock() { pthread_mutex_lock(mutex) }
-    func unlock() { pthread_mutex_unlock(mutex) }
+    /// - Parameter waking: something changed; who waits looks again.
+    func unlock(waking: Bool = false) {
+        pthread_mutex_unlock(mutex)
+        if waking { pthread_cond_broadcast(condition) }
+    }
     /// Gives the lock up until something may have changed. Only while it is held.
     func wait() { pthread_cond_wait(condition, mutex) }
 
     /// Changes something, and wakes who waits.
     func locked<R>(_ body: () -> R) -> R {
         lock()
-        defer {
-            unlock()
-            pthread_cond_broadcast(condition)
-        }
+        defer { unlock(waking: true) }
         return body()
     }
 }

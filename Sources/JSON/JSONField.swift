@@ -46,6 +46,9 @@ public struct JSONField: Sendable {
     /// Keys and indices from the root, as errors show them.
     public var pathText: String { path.text }
 
+    /// The value itself; nil where the key is absent.
+    public var content: JSONValue? { value }
+
     /// Nil where the key is absent or its value null.
     public var present: JSONField? { value == nil || value == .null ? nil : self }
 

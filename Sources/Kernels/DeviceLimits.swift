@@ -153,7 +153,7 @@ public struct LimitMatrix: Kernel {
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = LimitMatrixShader(
             constants: .init(
-                m: UInt32(shape.m), n: UInt32(shape.n), k: UInt32(shape.k), threads: UInt32(subgroupSize)),
+                m: UInt32(shape.m), n: UInt32(shape.n), k: UInt32(shape.k), requiredSubgroup: UInt32(subgroupSize)),
             params: .init(rounds: UInt32(rounds), a: Self.a, b: Self.b), bindings: .init(y: y.view))
         try commands.dispatch(shader, groups: (y.rows, 1, 1))
     }

@@ -68,6 +68,11 @@ public enum SelfTest {
                 case .fp8E4M3:
                     expected.append(FP8E4M3.values[Int(output.storage.host![offset])])
                     values.append(FP8E4M3.values[Int(found[offset])])
+                case .f16:
+                    expected.append(FP16.decode(output.storage.host!.load(fromByteOffset: offset, as: UInt16.self)))
+                    values.append(
+                        FP16.decode(found.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt16.self) })
+                    )
                 default:
                     expected.append(output.storage.host!.load(fromByteOffset: offset, as: Float.self))
                     values.append(found.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: Float.self) })

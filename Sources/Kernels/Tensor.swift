@@ -107,6 +107,7 @@ public struct Tensor: Sendable {
         switch type {
         case .f32: hostBase.storeBytes(of: value, toByteOffset: index * 4, as: Float.self)
         case .bf16: hostBase.storeBytes(of: BF16.encode(value), toByteOffset: index * 2, as: UInt16.self)
+        case .f16: hostBase.storeBytes(of: FP16.encode(value), toByteOffset: index * 2, as: UInt16.self)
         default: preconditionFailure("\(label): \(type) is not a result's type")
         }
     }

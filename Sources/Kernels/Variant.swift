@@ -10,6 +10,8 @@ public struct Variant: Hashable, Sendable {
         case lanes
         /// A workgroup a tile of the result, through shared memory.
         case tiles
+        /// The same on matrix units: FP16 inputs, FP32 sums.
+        case matrix
     }
 
     public let form: Form
@@ -18,6 +20,7 @@ public struct Variant: Hashable, Sendable {
 
     public static func rows(_ rows: Int) -> Variant { Variant(form: .rows, rows: rows, tokens: 0) }
     public static let tiles = Variant(form: .tiles, rows: 0, tokens: 0)
+    public static let matrix = Variant(form: .matrix, rows: 0, tokens: 0)
     public static let lanes = Variant(form: .lanes, rows: 0, tokens: 0)
     /// - Parameter tokens: 0 for as many as there are, up to eight.
     public static func lanes(_ rows: Int, _ tokens: Int = 0) -> Variant {
@@ -73,13 +76,23 @@ extension KernelCase {
             KernelCase(variants.count == 1 ? label : "\(label), \(variant.name)") { bench throws(GPUError) in
                 var kernel = try make(&bench)
                 kernel.variant = variant
-                return kernel
+                return try (kernel as? Linear)?.ready(in: &bench) ?? kernel
             }
         }
     }
 }
 
 extension DeviceProfile {
+    /// The shape of matrices that the form `matrix` multiplies, and the lanes of a subgroup that does; nil where the device
+    /// has none that its tiles are made of. Subgroups must be of one size: by nature, or because the shader asks for it.
+    var matrixTiles: (shape: MatrixShape, subgroup: Int)? {
+        guard let shape = LimitMatrix.shape(of: self), hasFullSubgroups, hasFloat16, has16BitStorage,
+            [shape.m, shape.n, shape.k].allSatisfy({ 32 % $0 == 0 }), 4 * subgroupSize <= maxWorkgroupInvocations,
+            hasSubgroupSizeControl || minSubgroupSize == maxSubgroupSize
+        else { return nil }
+        return (shape, subgroupSize)
+    }
+
     /// Lanes of every subgroup, where that is fixed and few enough for the form `lanes`; nil elsewhere.
     var narrowSubgroup: Int? {
         let isFixed = minSubgroupSize == subgroupSize && maxSubgroupSize == subgroupSize

@@ -8,6 +8,8 @@ import Numerics
 /// there; the first that parts is named, and the device's results go on, so that errors do not add up.
 public final class Executor {
     public let device: Device?
+    /// The device whose choice of variants holds: `device`, or the one that memory is counted for.
+    public let target: Device?
     public let runsReference: Bool
     /// Memory is counted and not allocated, nothing is read, written or run.
     public let onlyCounts: Bool
@@ -34,6 +36,7 @@ public final class Executor {
     ///   - check: run the reference beside the device.
     public init(device: Device?, check: Bool) throws(ModelError) {
         self.device = device
+        target = device
         runsReference = device == nil || check
         onlyCounts = false
         guard let device else { return }
@@ -41,8 +44,9 @@ public final class Executor {
         transfer = Transfer(on: device)
     }
 
-    private init(listingFor device: Device?) throws(ModelError) {
-        self.device = device
+    private init(countingFor target: Device?, lists: Bool) throws(ModelError) {
+        device = lists ? target : nil
+        self.target = target
         runsReference = false
         onlyCounts = true
         guard let device else { return }
@@ -69,10 +73,14 @@ public final class Executor {
     }
 
     /// For plans: see `onlyCounts`.
-    public static func counting() throws(ModelError) -> Executor { try Executor(listingFor: nil) }
+    public static func counting(for device: Device? = nil) throws(ModelError) -> Executor {
+        try Executor(countingFor: device, lists: false)
+    }
 
     /// Counts as well, and lists the pipelines of what it is given to run, as `device` would run it.
-    static func listing(for device: Device) throws(ModelError) -> Executor { try Executor(listingFor: device) }
+    static func listing(for device: Device) throws(ModelError) -> Executor {
+        try Executor(countingFor: device, lists: true)
+    }
 
     /// What a listing executor has found so far, in order of first need.
     var neededPipelines: [NeededPipeline] { listing?.neededPipelines ?? [] }

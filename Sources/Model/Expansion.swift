@@ -88,10 +88,7 @@ extension Transformer {
         for first in stride(from: 0, to: shape.heads, by: slice) {
             let heads = first..<min(first + slice, shape.heads)
             let kv = try tensor("expanded keys", [keyCount, heads.count * width])
-            try executor.run(
-                Linear(
-                    phase: .prefill, x: latents, weight: kvB, rows: heads.lowerBound * width..<heads.upperBound * width,
-                    y: kv))
+            try linear(latents, kvB, rows: heads.lowerBound * width..<heads.upperBound * width, .prefill, into: kv)
             try executor.run(
                 MLAExpanded(
                     shape: shape, heads: heads, q: q, kv: kv, entries: entries, tiles: expansion.tiles, y: values,

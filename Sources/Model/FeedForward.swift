@@ -35,7 +35,7 @@ extension Transformer {
             }
             let groups = try ExpertGroups(
                 assignments: tokens * rule.topK, experts: config.nRoutedExperts, weights.gate.weights[0].codes.type,
-                productRows: [weights.gate.rows, weights.down.rows], on: executor.device
+                productRows: [weights.gate.rows, weights.down.rows], on: executor.target
             ) { name, shape throws(ModelError) in try tensor(name, shape, words: true) }
             try executor.run(ExpertSort(experts: chosen, groups: groups))
             let gate = try grouped(x, weights.gate, groups, .into, "expert gate")

@@ -1,4 +1,5 @@
 import Checkpoint
+import GPU
 import Kernels
 import Numerics
 
@@ -53,10 +54,13 @@ struct MemoryPlanner {
     /// What loading reads of the source.
     let readByteCount: Int
 
-    init(_ source: any WeightSource, kvFormat: LoadOptions.CacheFormat, predicts: Bool) throws(ModelError) {
+    /// - Parameter device: whose variants of kernels are to be counted; nil for the reference's.
+    init(
+        _ source: any WeightSource, kvFormat: LoadOptions.CacheFormat, predicts: Bool, on device: Device? = nil
+    ) throws(ModelError) {
         config = source.config
         self.kvFormat = kvFormat
-        executor = try Executor.counting()
+        executor = try Executor.counting(for: device)
         var loader = WeightLoader(source: source, executor: executor)
         weights = try loader.model(config, predicts: predicts)
         weightByteCount = executor.byteCount
@@ -110,7 +114,7 @@ extension Transformer {
 
     /// One step of that many tokens, with the cache's keys and values expanded or not, and the choice of the next ones.
     func rehearse(
-        _ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int = 1, expands: Bool = false
+        _ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int, expands: Bool = false
     ) throws(ModelError) {
         var batch = try layOut(
             BatchShape(

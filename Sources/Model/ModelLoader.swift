@@ -78,13 +78,13 @@ public enum ModelLoader {
     private static func fits(
         _ source: any WeightSource, _ context: Int, _ options: LoadOptions, on device: Device?, notes: inout [String]
     ) throws(ModelError) -> (predicts: Bool, byteCount: Int) {
-        let planner = try MemoryPlanner(source, kvFormat: options.kvFormat, predicts: source.hasMTP)
+        let planner = try MemoryPlanner(source, kvFormat: options.kvFormat, predicts: source.hasMTP, on: device)
         let plan = try planner.plan(contextLength: context)
         let host = MemoryPlan.Place(choice: "cpu", name: "the host's memory", budget: HostMemory.available())
         let place = device.map { MemoryPlan.Place($0.profile) } ?? host
         guard plan.total > place.budget else { return (source.hasMTP, planner.readByteCount) }
         if source.hasMTP {
-            let lesser = try MemoryPlanner(source, kvFormat: options.kvFormat, predicts: false)
+            let lesser = try MemoryPlanner(source, kvFormat: options.kvFormat, predicts: false, on: device)
             let less = try lesser.plan(contextLength: context)
             if less.total <= place.budget {
                 notes.append(

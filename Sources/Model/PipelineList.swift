@@ -23,10 +23,12 @@ extension Transformer {
         for count in Set([most, min(64, most), min(16, most), 1]).sorted(by: >) {
             // A conversation's first tokens, then those after others.
             if expansionRule.expands(start: 0, count: count) {
-                try rehearse(.prefill, tokenCount: count, keyCount: count, expands: true)
+                try rehearse(.prefill, tokenCount: count, keyCount: count, outputCount: 1, expands: true)
             }
-            try rehearse(.prefill, tokenCount: count, keyCount: most)
+            try rehearse(.prefill, tokenCount: count, keyCount: most, outputCount: 1)
         }
-        for keys in Set([most, contextLength]).sorted() { try rehearse(.decode, tokenCount: 1, keyCount: keys) }
+        for keys in Set([most, contextLength]).sorted() {
+            try rehearse(.decode, tokenCount: 1, keyCount: keys, outputCount: 1)
+        }
     }
 }

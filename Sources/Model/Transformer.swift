@@ -125,8 +125,20 @@ public final class Transformer {
         return y
     }
 
-    func linear(_ x: Tensor, _ weight: Weight, _ phase: StepPhase, into y: Tensor) throws(ModelError) {
-        try executor.run(Linear(phase: phase == .decode ? .decode : .prefill, x: x, weight: weight, y: y))
+    /// - Parameter rows: of the weight; nil for all.
+    func linear(
+        _ x: Tensor, _ weight: Weight, rows: Range<Int>? = nil, _ phase: StepPhase, into y: Tensor
+    ) throws(ModelError) {
+        var kernel = Linear(phase: phase == .decode ? .decode : .prefill, x: x, weight: weight, rows: rows, y: y)
+        if let device = executor.target, kernel.takesHalves(on: device) {
+            let columns = HalfRows.columns(x.columns)
+            let words = try tensor("half rows", [x.rows, columns / 2], words: true)
+            let halves = Tensor(words.storage, .f16, [x.rows, columns], pitch: columns)
+            let scales = Tensor(try tensor("row scales", [x.rows], words: true).storage, .f32, [x.rows, 1], pitch: 1)
+            try executor.run(HalfRows(x: x, y: halves, scales: scales))
+            kernel.setHalves(halves, scales: scales)
+        }
+        try executor.run(kernel)
     }
 
     /// Head over the rows whose logits are wanted.

@@ -105,7 +105,7 @@ extension Profile.Header {
 }
 
 extension Profile.Limits {
-    var json: JSONValue {
+    public var json: JSONValue {
         [
             "copy_bytes_per_second": number(copyBytesPerSecond), "fp32_flops_per_second": number(fp32FlopsPerSecond),
             "fp16_flops_per_second": optional(fp16FlopsPerSecond),

@@ -11,13 +11,16 @@ struct Fathom: ParsableCommand {
             stdout carries the answer and nothing else; progress and notes go to stderr. \
             Without --model, the built-in model answers.
 
+            What a device's driver compiles is kept in $XDG_CACHE_HOME/fathom, or ~/.cache/fathom, where that can be written \
+            to; it may be removed at any time.
+
             Exit codes: 0 done; 1 it failed, and stderr says what, what was expected and what to do; \
             64 wrong usage; 130 interrupted (Ctrl-C stops the work; a second one ends the program).
             """,
         version: "fathom, " + (BuildInfo.commit.map { "commit \($0)" } ?? "built outside a checkout"),
         subcommands: [
             ChatCommand.self, GenerateCommand.self, TokenizeCommand.self, LogitsCommand.self, DevicesCommand.self,
-            SelfTestCommand.self, BenchCommand.self, ProfileCommand.self,
+            SelfTestCommand.self, BenchCommand.self, ProfileCommand.self, ReportCommand.self,
         ])
 
     static func main() {

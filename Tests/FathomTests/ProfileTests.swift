@@ -57,7 +57,7 @@ import Testing
         (["profile", "kernels", "nothing"], 64, "nothing: expected a kernel: embedding"),
         (
             ["profile", "kernels", "--shapes", "v9"], 1,
-            "--shapes v9: expected v3, v2-lite, moonlight, small or the path"
+            "--shapes v9: expected v3, v2-lite, moonlight, kimi-k2, small or the path"
         ),
         (["profile", "kernels", "--shapes", "/nowhere/config.json"], 1, "/nowhere/config.json"),
         (["profile", "kernels", "--prompt", "0"], 64, "--prompt: expected 1 to 65536, found 0"),

@@ -42,6 +42,8 @@ struct PipelineTests {
             let device = try #require(try load(.v3FP8, cache: cache).device)
             #expect((device.cachedPipelineByteCount > 0) == expected)
             device.waitForPipelines()
+            // Before the device closes: a program may be ended any time.
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 1)
         }
         // Another build's shaders: not these.
         let rebuilt = PipelineCache(folder: folder.path, shaders: 2)

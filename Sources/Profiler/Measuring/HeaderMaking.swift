@@ -32,7 +32,7 @@ extension Profile {
 }
 
 /// "2026-11-21T08:00:00Z"
-private func isoText(_ date: Int) -> String {
+public func isoText(_ date: Int) -> String {
     var (time, parts) = (time_t(date), tm())
     gmtime_r(&time, &parts)
     var text = [CChar](repeating: 0, count: 32)

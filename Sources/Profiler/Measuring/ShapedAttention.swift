@@ -102,12 +102,13 @@ extension ModelShapes {
                 Linear.name, "kv_b_proj, \(keys) keys",
                 { bench, tokens throws(GPUError) in
                     // As many keys as tokens where the kernel is checked: the reference takes its time.
-                    Linear(
+                    try Linear(
                         phase: .prefill,
                         x: try bench.tensor("latents", .f32, [min(keys, 8 * tokens), shape.kvLoraRank]),
                         weight: try bench.weight(
                             "kv_b_proj", rows: heads.count * width, columns: shape.kvLoraRank, type),
-                        y: try bench.output("kv", .f32, [min(keys, 8 * tokens), heads.count * width]))
+                        y: try bench.output("kv", .f32, [min(keys, 8 * tokens), heads.count * width])
+                    ).ready(in: &bench)
                 }
             ),
             (

@@ -136,10 +136,11 @@ extension ModelShapes {
             (
                 Linear.name, name,
                 { bench, tokens throws(GPUError) in
-                    Linear(
+                    try Linear(
                         phase: phase == .decode ? .decode : .prefill, x: try bench.tensor("x", .f32, [tokens, from]),
                         weight: try bench.weight(name, rows: to, columns: from, type),
-                        y: try bench.output("y", .f32, [tokens, to]))
+                        y: try bench.output("y", .f32, [tokens, to])
+                    ).ready(in: &bench)
                 }
             )
         }

@@ -28,13 +28,7 @@ struct BenchWork {
     }
 
     var limitsText: String {
-        guard let limits else { return "not measured: the device has no timestamps" }
-        let rates = [
-            ("FP32", limits.fp32FlopsPerSecond), ("FP16", limits.fp16FlopsPerSecond),
-            ("matrix units", limits.matrixFlopsPerSecond),
-        ]
-        return "copy \(amount(limits.copyBytesPerSecond, "B/s"))"
-            + rates.compactMap { name, rate in rate.map { ", \(name) \(amount($0, "FLOP/s"))" } }.joined()
+        limits?.text ?? "not measured: the device has no timestamps"
     }
 
     func json(_ costs: StepCosts, _ tokensPerSecond: Double) -> [JSONMember] {
@@ -50,26 +44,17 @@ struct BenchWork {
         ]
     }
 
-    var limitsJSON: JSONValue {
-        guard let limits else { return .null }
-        func optional(_ value: Double?) -> JSONValue { value.map { JSONValue($0) } ?? .null }
-        return .object([
-            JSONMember("copy_bytes_per_second", JSONValue(limits.copyBytesPerSecond)),
-            JSONMember("fp32_flops_per_second", JSONValue(limits.fp32FlopsPerSecond)),
-            JSONMember("fp16_flops_per_second", optional(limits.fp16FlopsPerSecond)),
-            JSONMember("matrix_flops_per_second", optional(limits.matrixFlopsPerSecond)),
-            JSONMember("launch_ns", JSONValue(limits.launchNanoseconds)),
-        ])
-    }
+    var limitsJSON: JSONValue { limits?.json ?? .null }
 }
 
-/// A number of units with three digits or more, in powers of 1000: "2.41 GB".
-private func amount(_ value: Double, _ unit: String) -> String {
-    let prefixes = ["", "k", "M", "G", "T", "P"]
-    var (scaled, prefix) = (value, 0)
-    while scaled >= 999.5, prefix < prefixes.count - 1 {
-        scaled /= 1000
-        prefix += 1
+extension Profile.Limits {
+    /// "copy 4.31 TB/s, FP32 59.1 TFLOP/s, launch 1.9 µs"
+    var text: String {
+        let rates = [
+            ("FP32", fp32FlopsPerSecond), ("FP16", fp16FlopsPerSecond), ("matrix units", matrixFlopsPerSecond),
+        ]
+        return "copy \(amount(copyBytesPerSecond, "B/s"))"
+            + rates.compactMap { name, rate in rate.map { ", \(name) \(amount($0, "FLOP/s"))" } }.joined()
+            + ", launch \(fixed(launchNanoseconds / 1000, 1)) µs"
     }
-    return "\(fixed(scaled, scaled >= 99.95 ? 0 : scaled >= 9.995 ? 1 : 2)) \(prefixes[prefix])\(unit)"
 }

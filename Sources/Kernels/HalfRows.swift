@@ -1,0 +1,69 @@
+import GPU
+import Numerics
+import Shaders
+
+/// What matrix units take of activations: y[t] = x[t] / scale[t] in FP16, scale[t] the power of two next above max |x[t]|.
+///
+/// `x: [T, K], F32`; `y: [T, K up to a multiple of 8], F16`, zeros beyond; `scales: [T, 1], F32`. Nothing overflows, and the
+/// division is exact; a value keeps 11 bits unless it is below 2⁻¹⁴ of its row's largest.
+public struct HalfRows: Kernel {
+    public static let name = "half_rows"
+    let x: Tensor
+    let y: Tensor
+    let scales: Tensor
+
+    public init(x: Tensor, y: Tensor, scales: Tensor) {
+        precondition(
+            y.shape == [x.rows, Self.columns(x.columns)] && y.type == .f16 && y.pitch == y.columns
+                && scales.shape == [x.rows, 1] && scales.pitch == 1,
+            "half_rows: \(y.shape), \(scales.shape) from \(x.shape)")
+        self.x = x
+        self.y = y
+        self.scales = scales
+    }
+
+    /// Columns of y for so many of x.
+    public static func columns(_ count: Int) -> Int { ceilDivide(count, 8) * 8 }
+
+    public var outputs: [Tensor] { [y, scales] }
+
+    public func encode(into commands: inout Commands) throws(GPUError) {
+        let shader = HalfRowsShader(
+            params: .init(columns: UInt32(x.columns), xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch)),
+            bindings: .init(x: x.view, y: y.view, scales: scales.view))
+        try commands.dispatch(shader, groups: (x.rows, 1, 1))
+    }
+
+    public func reference() {
+        for t in 0..<x.rows {
+            let row = x.decodedRow(t)
+            let largest = row.map(abs).max()!
+            var scale: Float = 1
+            if largest > 0 {
+                scale = Float(sign: .plus, exponent: largest.exponent, significand: 1)
+                if scale < largest { scale *= 2 }
+                scale = min(max(scale, 0x1p-125), 0x1p125)
+            }
+            scales.floats[t] = scale
+            for k in 0..<y.columns { y.store(k < row.count ? row[k] / scale : 0, row: t, column: k) }
+        }
+    }
+
+    public var summary: String { "\(x.rows) × \(x.columns)" }
+    public var cost: Cost {
+        Cost(byteCount: x.rows * (4 * x.columns + 2 * y.columns + 4), flopCount: 2 * x.rows * x.columns)
+    }
+    public var tolerance: Tolerance { Tolerance(0x1p-11, because: "a device may round to FP16 the other way") }
+
+    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
+        [(1, 7168, Float(1)), (5, 131, 3e5), (33, 64, 1e-3), (2, 7, 0)].map { rows, columns, size in
+            KernelCase("\(rows) × \(columns), of \(size)") { bench throws(GPUError) in
+                HalfRows(
+                    x: try bench.tensor("x", [rows, columns], .normal(size)),
+                    y: try bench.tensor(
+                        "y", .f16, [rows, Self.columns(columns)], .poison, pitch: Self.columns(columns)),
+                    scales: try bench.tensor("scales", .f32, [rows, 1], .poison, pitch: 1))
+            }
+        }
+    }
+}
