@@ -79,6 +79,19 @@ extension ModelShapes {
                             result: try bench.output("result", .u32, [2, tokens]))
                     }
                 ))
+            cases.append(
+                (
+                    Sample.name, "sample",
+                    { bench, tokens throws(GPUError) in
+                        var rule = DrawRule(temperature: 0.6, topP: 0.95)
+                        rule.random = 1 << 31
+                        let words = (0..<tokens).flatMap { _ in Sample.words(rule, among: vocabulary) }
+                        return Sample(
+                            logits: try bench.tensor("logits", .f32, [tokens, vocabulary], .normal(3)),
+                            rules: try bench.tensor("rules", .u32, [tokens, Sample.ruleWidth], .words(words)),
+                            result: try bench.output("result", .u32, [2, tokens]))
+                    }
+                ))
         }
         cases.append(
             (
