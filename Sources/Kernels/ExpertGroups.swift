@@ -29,7 +29,7 @@ public struct ExpertGroups: Sendable {
         self.variant =
             variant ?? device.map {
                 $0.variant(
-                    among: GroupedLinear.variants(type, $0.profile),
+                    among: GroupedLinear.variants($0.profile),
                     [GroupedLinear.name, GroupedLinear.choice(type)])
             } ?? .tiles
         self.productRows = productRows

@@ -48,10 +48,10 @@ public struct GroupedLinear: ChosenKernel {
     public var outputs: [Tensor] { [y] }
 
     static func choice(_ type: ElementType) -> String { "\(name) \(type)" }
-    static func variants(_ type: ElementType, _ profile: DeviceProfile) -> [Variant] { productVariants(type, profile) }
+    static func variants(_ profile: DeviceProfile) -> [Variant] { productVariants(profile) }
 
     public var choice: String { Self.choice(weights[0].codes.type) }
-    public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(weights[0].codes.type, profile) }
+    public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(profile) }
     public func variant(on device: Device) -> Variant { variant }
 
     private var rowDivisor: Int { y.rows / x.rows }
@@ -142,7 +142,7 @@ public struct GroupedLinear: ChosenKernel {
             (40, 8, 8, 96, 300, true),
         ]
         return [ElementType.f32, .bf16, .f16, .fp8E4M3].flatMap { type in
-            variants(type, profile).flatMap { variant in
+            variants(profile).flatMap { variant in
                 shapes.map { tokens, topK, count, columns, rows, isOwn in
                     let label = "\(tokens) × \(columns) to \(topK) of \(count) × \(rows)\(isOwn ? ", own rows" : "")"
                     return KernelCase("\(label), \(type), \(variant.name)") { bench throws(GPUError) in

@@ -50,7 +50,7 @@ public struct Linear: VariedKernel {
         // FP32 weights would lose most of their bits.
         let matrix: [Variant] = profile.matrixTiles == nil || type == .f32 ? [] : [.matrix]
         return profile.narrowSubgroup == nil
-            ? matrix + productVariants(type, profile) : productVariants(type, profile) + matrix
+            ? matrix + productVariants(profile) : productVariants(profile) + matrix
     }
 
     /// Whether the device computes this on matrix units, so that `HalfRows` must come before.

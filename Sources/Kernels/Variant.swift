@@ -122,11 +122,10 @@ extension DeviceProfile {
     }
 }
 
-/// Variants of a product with many activation rows: lanes with as many rows as their registers hold, by what a weight's
-/// decoding costs.
-func productVariants(_ type: ElementType, _ profile: DeviceProfile) -> [Variant] {
-    guard profile.narrowSubgroup != nil else { return [.tiles] }
-    return (type == .fp8E4M3 ? [.lanes(4, 8), .lanes(2, 8)] : [.lanes(2, 8), .lanes(4, 8)]) + [.tiles]
+/// Variants of a product with many activation rows. More weight rows a lane share what is broadcast, and leave fewer
+/// workgroups: better for large weights.
+func productVariants(_ profile: DeviceProfile) -> [Variant] {
+    profile.narrowSubgroup == nil ? [.tiles] : [.lanes(2, 8), .lanes(4, 8), .tiles]
 }
 
 /// Variants of a product with few activation rows.

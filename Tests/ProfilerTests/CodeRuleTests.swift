@@ -28,16 +28,16 @@ struct CodeRuleTests {
     private func repeated(_ line: String, _ count: Int) -> String { String(repeating: line, count: count) }
 
     @Test func goodCodePasses() {
-        #expect(findings("gemv", radv, repeated(wide, 5) + word).isEmpty)
+        #expect(findings("linear", radv, repeated(wide, 5) + word).isEmpty)
         #expect(findings("rms_norm", nvk, "").isEmpty)
     }
 
     @Test func narrowedLoadsAreFound() {
         #expect(
-            findings("gemv", radv, repeated(wide, 4) + repeated(word, 4))
+            findings("linear", radv, repeated(wide, 4) + repeated(word, 4))
                 == ["4 of its 8 loads are of 16 bytes, at least 5 expected"])
         #expect(
-            findings("gemv", radv, repeated(wide, 5) + byte)
+            findings("linear", radv, repeated(wide, 5) + byte)
                 == ["1 of its 6 loads are of one or two bytes, none expected"])
         #expect(findings("rms_norm", radv, byte).isEmpty)
     }
@@ -60,8 +60,8 @@ struct CodeRuleTests {
     /// NVIDIA's driver counts the subgroups of an SM, which is four SIMDs.
     @Test func tooFewSubgroupsAreFound() {
         let expected = "a SIMD has room for 7 of its subgroups, at least 8 expected"
-        #expect(findings("gemv", radv, changing: ["Subgroups per SIMD": 7], repeated(wide, 5)) == [expected])
-        #expect(findings("gemv", nvk, changing: ["Max warps/SM": 31], repeated(wide, 5)) == [expected])
+        #expect(findings("linear", radv, changing: ["Subgroups per SIMD": 7], repeated(wide, 5)) == [expected])
+        #expect(findings("linear", nvk, changing: ["Max warps/SM": 31], repeated(wide, 5)) == [expected])
         #expect(findings("rms_norm", radv, changing: ["Subgroups per SIMD": 7], "").isEmpty)
     }
 
@@ -72,7 +72,7 @@ struct CodeRuleTests {
     }
 
     @Test func whatADriverDoesNotTellIsNoPass() {
-        #expect(findings("gemv", radv, nil) == ["the driver shows no code to look for its instructions in"])
+        #expect(findings("linear", radv, nil) == ["the driver shows no code to look for its instructions in"])
         #expect(
             findings("rms_norm", [("Instruction Count", 3)], "") == ["the driver does not tell whether it spills"])
         #expect(findings("rms_norm", radv, nil).isEmpty)

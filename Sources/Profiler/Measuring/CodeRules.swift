@@ -15,8 +15,9 @@ public struct CodeRule: Sendable {
 
     public static let table = [
         CodeRule(kernel: "embedding", wideLoads: 1, subgroups: 8),
-        CodeRule(kernel: "gemv", wideLoads: 5, subgroups: 8),
+        CodeRule(kernel: "linear", wideLoads: 5, subgroups: 8),
         CodeRule(kernel: "gemm", wideLoads: 5),
+        CodeRule(kernel: "linear_matrix", wideLoads: 3),
         CodeRule(kernel: "grouped_gemm", wideLoads: 5),
         CodeRule(kernel: "expert_gate_up", wideLoads: 3, subgroups: 8),
         CodeRule(kernel: "expert_down", wideLoads: 2, subgroups: 8),

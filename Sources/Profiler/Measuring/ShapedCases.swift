@@ -69,6 +69,19 @@ extension ModelShapes {
                 }
             ),
         ]
+        if phase == .prefill {
+            cases.append(
+                (
+                    HalfRows.name, "half_rows",
+                    { bench, tokens throws(GPUError) in
+                        let columns = HalfRows.columns(width)
+                        return HalfRows(
+                            x: try bench.tensor("x", .f32, [tokens, width]),
+                            y: try bench.tensor("y", .f16, [tokens, columns], .poison, pitch: columns),
+                            scales: try bench.tensor("scales", .f32, [tokens, 1], .poison, pitch: 1))
+                    }
+                ))
+        }
         if phase == .decode {
             cases.append(
                 (

@@ -52,7 +52,8 @@ public struct KernelTuner {
             device.chosenVariants.setMeasured(able.mapValues { _ in name })
             let found = try measure()
             for index in results.indices {
-                guard let use = found[results[index].choice], use.variant == name else { continue }
+                let choice = results[index].choice
+                guard able[choice] != nil, let use = found[choice], use.variant == name else { continue }
                 results[index].times.append((name, use.time))
             }
         }
