@@ -15,7 +15,8 @@ public struct CodeRule: Sendable {
 
     public static let table = [
         CodeRule(kernel: "embedding", wideLoads: 1, subgroups: 4),
-        CodeRule(kernel: "linear", wideLoads: 5, subgroups: 3),
+        CodeRule(kernel: "linear", wideLoads: 5),
+        CodeRule(kernel: "linear_matrix", wideLoads: 4, subgroups: 4),
         CodeRule(kernel: "gemm", wideLoads: 5),
         CodeRule(kernel: "grouped_gemm", wideLoads: 5),
         CodeRule(kernel: "expert_gate_up", wideLoads: 10, subgroups: 4),
