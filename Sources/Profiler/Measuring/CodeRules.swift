@@ -14,16 +14,16 @@ public struct CodeRule: Sendable {
     var subgroups = 2
 
     public static let table = [
-        CodeRule(kernel: "embedding", wideLoads: 1, subgroups: 8),
-        CodeRule(kernel: "linear", wideLoads: 5, subgroups: 8),
+        CodeRule(kernel: "embedding", wideLoads: 1, subgroups: 4),
+        CodeRule(kernel: "linear", wideLoads: 5),
+        CodeRule(kernel: "linear_matrix", wideLoads: 4, subgroups: 4),
         CodeRule(kernel: "gemm", wideLoads: 5),
-        CodeRule(kernel: "linear_matrix", wideLoads: 3),
         CodeRule(kernel: "grouped_gemm", wideLoads: 5),
-        CodeRule(kernel: "expert_gate_up", wideLoads: 3, subgroups: 8),
-        CodeRule(kernel: "expert_down", wideLoads: 2, subgroups: 8),
-        CodeRule(kernel: "mla_query", wideLoads: 1, subgroups: 8),
-        CodeRule(kernel: "mla_value", wideLoads: 1, subgroups: 8),
-        CodeRule(kernel: "limit_copy", wideLoads: 1, subgroups: 8),
+        CodeRule(kernel: "expert_gate_up", wideLoads: 10, subgroups: 4),
+        CodeRule(kernel: "expert_down", wideLoads: 10, subgroups: 4),
+        CodeRule(kernel: "mla_query", wideLoads: 1, subgroups: 4),
+        CodeRule(kernel: "mla_value", wideLoads: 4, subgroups: 4),
+        CodeRule(kernel: "limit_copy", wideLoads: 1, subgroups: 4),
         // Their 19 to 22 KB of shared memory for 64 threads leave no room for more where four SIMDs share 64 KB.
         CodeRule(kernel: "mla_absorbed", subgroups: 1),
         CodeRule(kernel: "mla_expanded", subgroups: 1),
