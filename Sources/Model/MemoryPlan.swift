@@ -114,13 +114,14 @@ extension Transformer {
 
     /// One step of that many tokens, with the cache's keys and values expanded or not, and the choice of the next ones.
     func rehearse(
-        _ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int, expands: Bool = false
+        _ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int, expands: Bool = false,
+        choice: Choice? = nil
     ) throws(ModelError) {
         var batch = try layOut(
             BatchShape(
                 phase: phase, tokenCount: tokenCount, sequenceCount: tokenCount, keyCount: max(keyCount, 1),
                 keyTotal: tokenCount * keyCount, outputRows: Array(0..<outputCount),
-                choice: .best(among: config.vocabSize)))
+                choice: choice ?? .best(among: config.vocabSize)))
         if expands {
             let run = MLAExpanded.Run(
                 firstToken: 0, tokenCount: tokenCount, position: keyCount - tokenCount, firstKey: 0)

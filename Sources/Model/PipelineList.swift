@@ -30,5 +30,6 @@ extension Transformer {
         for keys in Set([most, contextLength]).sorted() {
             try rehearse(.decode, tokenCount: 1, keyCount: keys, outputCount: 1)
         }
+        try rehearse(.decode, tokenCount: 1, keyCount: most, outputCount: 1, choice: .drawn)
     }
 }

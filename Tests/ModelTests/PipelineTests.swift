@@ -2,6 +2,7 @@ import Checkpoint
 import FixtureSupport
 import Foundation
 import GPU
+import Numerics
 import Testing
 
 @testable import Model
@@ -28,7 +29,7 @@ struct PipelineTests {
                 .prefill,
                 [StepItem(sequence: sequence, tokens: Array(repeating: 3, count: count), output: .best(among: 8))])
         }
-        for output in [StepItem.Output.last, .best(among: 8)] {
+        for output in [StepItem.Output.last, .best(among: 8), .drawn(among: 8, by: DrawRule(temperature: 1))] {
             _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [3], output: output)])
         }
         let missing = Set(device.knownPipelines.map { "\($0.module) \($0.constants)" }).subtracting(before)
