@@ -77,12 +77,14 @@ void scoresThroughTiles(uint start, uint count, uint width, float scale) {
             keyTile[j][2 * pair + 1] = value.y;
         }
         barrier();  // both slices are there
-        for (uint e = 0; e < SLICE; e++) {
-            float keys[KEYS];
-            [[unroll]] for (uint r = 0; r < KEYS; r++) keys[r] = keyTile[i + r * WORKGROUP][e];
-            [[unroll]] for (uint q = 0; q < QUERIES; q++)
-                [[unroll]] for (uint r = 0; r < KEYS; r++) dots[r][q] = fma(keys[r], queryTile[q][e], dots[r][q]);
-        }
+        // Four at a time keep enough loads in flight; all of them take some compilers ten seconds.
+        [[dont_unroll]] for (uint part = 0; part < SLICE; part += 4)
+            [[unroll]] for (uint e = part; e < part + min(4, SLICE); e++) {
+                float keys[KEYS];
+                [[unroll]] for (uint r = 0; r < KEYS; r++) keys[r] = keyTile[i + r * WORKGROUP][e];
+                [[unroll]] for (uint q = 0; q < QUERIES; q++)
+                    [[unroll]] for (uint r = 0; r < KEYS; r++) dots[r][q] = fma(keys[r], queryTile[q][e], dots[r][q]);
+            }
         barrier();  // all have read them, before the next overwrite them
     }
     [[unroll]] for (uint r = 0; r < KEYS; r++)
@@ -106,7 +108,8 @@ void addValues(uint start, uint count, uint valueWidth, inout vec2 values[QUERIE
     for (uint j = 0; j < count; j += max(SUBGROUP, 1u)) {
         float own[QUERIES];
         [[unroll]] for (uint q = 0; q < QUERIES; q++) own[q] = scores[q][j + gl_SubgroupInvocationID];
-        [[unroll]] for (uint lane = 0; lane < SUBGROUP; lane++) {
+        // Unrolled, so many loads between so many sums take compilers minutes.
+        [[dont_unroll]] for (uint lane = 0; lane < SUBGROUP; lane++) {
             // Beyond the last key the weights are 0; what they are multiplied by must be finite.
             uvec2 base = keyBase(start + min(j + lane, count - 1));
             vec2 value[PAIRS];

@@ -49,19 +49,19 @@ void main() {
     vec2 values[QUERIES][PAIRS];
     attend(first, end, width, latentWidth, scale, values);
 
+    // Without a break: a loop that is not unrolled would have its arrays in memory.
     [[unroll]] for (uint q = 0; q < QUERIES; q++) {
         uint head = firstHead + q;
-        if (head >= headCount) break;
         uint target = token * yPitch
             + (SPLIT == 0u ? head * latentWidth : (head * splitCount + split) * (latentWidth + 2));
         float divisor = SPLIT == 0u ? sums[q] : 1.0;
         [[unroll]] for (uint c = 0; c < PAIRS; c++) {
             uint pair = gl_LocalInvocationIndex + c * WORKGROUP;
-            if (pair * 2 >= latentWidth) continue;
+            if (head >= headCount || pair * 2 >= latentWidth) continue;
             y[target + 2 * pair] = values[q][c].x / divisor;
             y[target + 2 * pair + 1] = values[q][c].y / divisor;
         }
-        if (SPLIT > 0u && gl_LocalInvocationIndex == 0) {
+        if (SPLIT > 0u && gl_LocalInvocationIndex == 0 && head < headCount) {
             y[target + latentWidth] = maxima[q];
             y[target + latentWidth + 1] = sums[q];
         }
