@@ -8,6 +8,8 @@ public enum LinearPhase: Sendable { case decode, prefill }
 /// y[t, n] = Σ_k x[t, k] · W[n, k].
 ///
 /// `x: [T, K], F32`; `weight: [N, K]`, any format; `y: [T, N], F32`.
+/// On matrix units weights go in as FP16: a BF16 weight beyond 65504 becomes infinite, and the step says in which layer;
+/// `--variant linear=tiles` computes it.
 /// Source: `linear` and `fp8_gemm` in DeepSeek-V3's inference/model.py and kernel.py, activations kept in F32.
 public struct Linear: VariedKernel {
     public static let name = "linear"
@@ -68,7 +70,7 @@ public struct Linear: VariedKernel {
             switch variant.form {
             case .rows, .lanes:
                 let profile = commands.device.profile
-                let tokens = lanesTokens(for: x.rows, atMost: variant.tokens)
+                let tokens = tokensAtOnce(for: x.rows, atMost: variant.tokens)
                 let groupRows = variant.groupRows(on: profile)
                 let shader = LinearShader(
                     constants: .init(

@@ -144,6 +144,6 @@ extension Variant {
 }
 
 /// Rows at once for so many: the smallest power of two that holds them, at most eight or what the variant says (0: nothing).
-func lanesTokens(for count: Int, atMost limit: Int = 0) -> Int {
+func tokensAtOnce(for count: Int, atMost limit: Int = 0) -> Int {
     min(count <= 1 ? 1 : count <= 2 ? 2 : count <= 4 ? 4 : 8, limit == 0 ? 8 : limit)
 }
