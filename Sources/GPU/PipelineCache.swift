@@ -32,11 +32,16 @@ public struct PipelineCache: Sendable {
         var pipelineCacheUUID: [UInt8]
     }
 
-    func path(of owner: Owner) -> String {
-        func hex(_ bytes: [UInt8]) -> String {
-            bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        }
-        return "\(folder)/pipelines-\(hex(owner.deviceUUID))-\(String(owner.driverVersion, radix: 16))"
+    func path(of owner: Owner) -> String { path("pipelines", owner.deviceUUID, owner.driverVersion) }
+
+    /// Where something else that is found out for a device and driver is kept: "tuning".
+    public func path(_ kind: String, for profile: DeviceProfile) -> String {
+        path(kind, profile.uuid, profile.driverVersion)
+    }
+
+    private func path(_ kind: String, _ uuid: [UInt8], _ driverVersion: UInt32) -> String {
+        let hex = uuid.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        return "\(folder)/\(kind)-\(hex)-\(String(driverVersion, radix: 16))"
     }
 
     // MARK: The file
@@ -139,7 +144,7 @@ public struct PipelineCache: Sendable {
     }
 
     /// Makes the folder, and the one that it is in: a new user has no ~/.cache.
-    private func makeFolder() -> Bool {
+    @discardableResult public func makeFolder() -> Bool {
         if let slash = folder.lastIndex(of: "/"), slash > folder.startIndex { mkdir(String(folder[..<slash]), 0o700) }
         return mkdir(folder, 0o700) == 0 || errno == EEXIST
     }

@@ -24,12 +24,13 @@ import Testing
                 #expect(try similarityDistance(found.floats(name), expected.floats(name)) < 1e-9, "\(name)")
             }
         }
-        // Without --all, in chunks: the same logits, but for the FP32 rounding of attention's other form, and nothing else.
+        // Without --all, in chunks: the same logits, but for the FP32 rounding of attention's other form (1.4e-12 at most
+        // here, where either is up to 2.4e-12 from the other implementation's), and nothing else.
         let plain = folder.path + "/logits.safetensors"
         #expect(try Program.run(arguments + [plain, "--chunk", "7"]).status == 0)
         let logits = try SafetensorsReader(path: plain)
         #expect(try logits.names == ["logits"])
-        #expect(try similarityDistance(logits.floats("logits"), found.floats("logits")) < 1e-10)
+        #expect(try similarityDistance(logits.floats("logits"), found.floats("logits")) < 5e-12)
     }
 
     @Test func wrongInputIsNamed() throws {

@@ -20,11 +20,8 @@ public struct RunProfiler {
         model: any LanguageModel & TraceableModel, promptTokenCount: Int, generatedTokenCount: Int,
         onProgress: @escaping (Int, Int) -> Bool
     ) throws(ProfilerError) {
-        guard let device = model.device, device.profile.timestampPeriod > 0 else {
-            throw .noTimestamps(device: model.deviceName)
-        }
+        device = try timedDevice(of: model)
         self.model = model
-        self.device = device
         self.promptTokenCount = promptTokenCount
         self.generatedTokenCount = generatedTokenCount
         self.onProgress = onProgress
@@ -182,6 +179,14 @@ extension Marking {
     fileprivate static var none: Marking { Marking(every: .max, first: .max) }
 }
 
-private func onModel<R>(_ body: () throws(ModelError) -> R) throws(ProfilerError) -> R {
+/// The device that runs a model and can tell times.
+func timedDevice(of model: any TraceableModel) throws(ProfilerError) -> Device {
+    guard let device = model.device, device.profile.timestampPeriod > 0 else {
+        throw .noTimestamps(device: model.deviceName)
+    }
+    return device
+}
+
+func onModel<R>(_ body: () throws(ModelError) -> R) throws(ProfilerError) -> R {
     do throws(ModelError) { return try body() } catch { throw .model(error) }
 }

@@ -28,11 +28,8 @@ public struct KernelTuner {
     public init(
         model: any LanguageModel & TraceableModel, promptTokenCount: Int, onProgress: @escaping (Int, Int) -> Bool
     ) throws(ProfilerError) {
-        guard let device = model.device, device.profile.timestampPeriod > 0 else {
-            throw .noTimestamps(device: model.deviceName)
-        }
+        device = try timedDevice(of: model)
         self.model = model
-        self.device = device
         self.promptTokenCount = promptTokenCount
         self.onProgress = onProgress
     }
@@ -86,17 +83,17 @@ public struct KernelTuner {
             Int32.random(in: 0..<Int32(model.vocabularySize), using: &random)
         }
         let timeline = StepTimeline()
-        try calling { () throws(ModelError) in try model.record(into: timeline) }
+        try onModel { () throws(ModelError) in try model.record(into: timeline) }
         defer { try? model.record(into: nil) }
         var best: [String: Use] = [:]
         // The first compiles the pipelines.
         for number in 0...Self.repeatCount {
             var sums: [String: Use] = [:]
-            let sequence = try calling { () throws(ModelError) in try model.makeSequence() }
+            let sequence = try onModel { () throws(ModelError) in try model.makeSequence() }
             defer { model.release(sequence) }
             for (phase, tokens) in [(StepPhase.prefill, prompt)] + Array(repeating: (.decode, [prompt[0]]), count: 4) {
                 let item = StepItem(sequence: sequence, tokens: tokens, output: .best(among: model.vocabularySize))
-                _ = try calling { () throws(ModelError) in try model.step(phase, [item]) }
+                _ = try onModel { () throws(ModelError) in try model.step(phase, [item]) }
                 for use in timeline.take().flatMap(\.uses) {
                     guard let choice = use.choice else { continue }
                     let time = use.dispatches.reduce(0) { $0 + ($1.times.map { $0.end - $0.start } ?? 0) }
@@ -108,9 +105,5 @@ public struct KernelTuner {
             best.merge(sums) { $0.time <= $1.time ? $0 : $1 }
         }
         return best
-    }
-
-    private func calling<R>(_ body: () throws(ModelError) -> R) throws(ProfilerError) -> R {
-        do throws(ModelError) { return try body() } catch { throw .model(error) }
     }
 }

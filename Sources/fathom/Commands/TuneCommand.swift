@@ -48,13 +48,7 @@ struct TuneCommand: ParsableCommand {
             line.show("\(done) of \(total) variants timed")
             return !Interrupt.isRequested
         }
-        let results: [KernelTuner.Result]
-        do throws(ProfilerError) { results = try tuner.run() } catch {
-            line.clear()
-            if case .interrupted = error { throw ExitCode.interrupted }
-            throw CommandError(error.description)
-        }
-        line.clear()
+        let results = try line.measure { () throws(ProfilerError) in try tuner.run() }
         try Output.standard.write(json ? Self.json(results) : Self.table(results))
         guard let file = opened.model.device.flatMap({ TuningFile(for: $0.profile) }) else {
             throw CommandError(
