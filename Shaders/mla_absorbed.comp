@@ -5,7 +5,7 @@
 #extension GL_KHR_shader_subgroup_ballot : require
 // Absorbed causal attention over the latent cache: s_j = scale * query . cache[j] for the keys j = 0 ... position;
 // latent = sum_j softmax(s)_j * cache[j, 0:C]. Either whole (SPLIT = 0), or in splits of SPLIT keys that run side by side and
-// leave partial = (sum_j exp(s_j - m) * cache[j, 0:C], m = max s_j, sum_j exp(s_j - m)) for mla_combine.
+// leave partial = (sum_j exp(s_j - m) * cache[j, 0:C], m = max s_j, sum_j exp(s_j - m)) for mla_value.
 //
 // query: [tokens, heads, C + R] F32; the cache entry serves as key (all of it) and as value (its first C).
 // y: [tokens, heads, C] F32, or [tokens, heads, splits, C + 2]. A workgroup takes one token, QUERIES heads and one split.
