@@ -63,7 +63,7 @@ let package = Package(
             cSettings: [.headerSearchPath("../../Sources/CVulkan")]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
         .testTarget(name: "NumericsTests", dependencies: ["Numerics"]),
-        .testTarget(name: "TextTests", dependencies: ["JSON", "Text"]),
+        .testTarget(name: "TextTests", dependencies: ["FixtureSupport", "JSON", "Text"]),
         .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "FixtureSupport", "JSON", "Numerics"]),
         .testTarget(name: "GPUTests", dependencies: ["FixtureSupport", "GPU", "VulkanFaults"]),
         .testTarget(name: "ShaderCompilerTests", dependencies: ["ShaderCompiler"]),
@@ -71,7 +71,8 @@ let package = Package(
         .testTarget(
             name: "ModelTests",
             dependencies: ["Checkpoint", "FixtureSupport", "GPU", "Kernels", "Model", "Numerics", "VulkanFaults"]),
-        .testTarget(name: "GenerationTests", dependencies: ["Generation", "Model", "Numerics", "Text"]),
+        .testTarget(
+            name: "GenerationTests", dependencies: ["FixtureSupport", "Generation", "Model", "Numerics", "Text"]),
         .testTarget(
             name: "ProfilerTests",
             dependencies: ["Checkpoint", "GPU", "JSON", "Kernels", "Model", "Numerics", "Profiler"]),
