@@ -44,13 +44,15 @@ layout(push_constant) uniform Params {
 
 void main() {
     uint token = gl_WorkGroupID.y, begin = gl_WorkGroupID.x * groupRows, end = min(begin + groupRows, rows);
-    for (uint first = begin; first < end; first += rowStep()) {
+    uint passes = passCount(groupRows, ROWS);
+    for (uint pass = 0; pass < passes; pass++) {
+        if (begin + leastInPass(pass, passes, ROWS) >= end) continue;
         uint at[ROWS], atScales[ROWS], starts[TOKENS];
         float sums[ROWS][TOKENS], totals[ROWS];
         if (sharedColumns > 0) {
             starts[0] = token * (sharedHPitch / 4);
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                uint row = min(first + rowFirst() + r * rowApart(), end - 1);
+                uint row = min(begin + rowInPass(pass, passes, r, ROWS), end - 1);
                 at[r] = row * sharedChunkPitch;
                 atScales[r] = row / 128 * sharedScalePitch;
             }
@@ -58,7 +60,7 @@ void main() {
             [[unroll]] for (uint r = 0; r < ROWS; r++) totals[r] = sums[r][0];
         } else {
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                uint row = min(first + rowFirst() + r * rowApart(), end - 1);
+                uint row = min(begin + rowInPass(pass, passes, r, ROWS), end - 1);
                 totals[r] = adds == 0 ? 0.0 : y[token * yPitch + row];
             }
         }
@@ -67,7 +69,7 @@ void main() {
             if (expert < firstExpert || expert - firstExpert >= expertCount) continue;
             starts[0] = (token * topK + slot) * (xPitch / 4);
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                uint row = min(first + rowFirst() + r * rowApart(), end - 1);
+                uint row = min(begin + rowInPass(pass, passes, r, ROWS), end - 1);
                 at[r] = ((expert - firstExpert) * rows + row) * chunkPitch;
                 atScales[r] = ((expert - firstExpert) * scaleRows + row / 128) * scalePitch;
             }
@@ -76,7 +78,7 @@ void main() {
             [[unroll]] for (uint r = 0; r < ROWS; r++) totals[r] = fma(share, sums[r][0], totals[r]);
         }
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            uint row = first + rowFirst() + r * rowApart();
+            uint row = begin + rowInPass(pass, passes, r, ROWS);
             if (row < end && hasSums()) y[token * yPitch + row] = totals[r];
         }
     }

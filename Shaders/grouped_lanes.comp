@@ -35,10 +35,10 @@ layout(push_constant) uniform Params {
 void main() {
     GroupTile group;
     if (!groupTile(firstExpert, expertCount, group)) return;  // the whole workgroup
-    uint first = gl_WorkGroupID.y * rowStep() + rowFirst();
+    uint begin = gl_WorkGroupID.y * 64 * ROWS;  // in one pass
     uint rows[ROWS], rowScales[ROWS], starts[TOKENS], owners[TOKENS];  // beyond the last: the last again, not written
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
-        uint row = min(first + r * rowApart(), rowCount - 1);
+        uint row = min(begin + rowInPass(0, 1, r, ROWS), rowCount - 1);
         rows[r] = (group.expert * rowCount + row) * chunkPitch;
         rowScales[r] = (group.expert * scaleRows + row / 128) * scalePitch;
     }
@@ -50,7 +50,7 @@ void main() {
     product(columns, rows, rowScales, starts, sums);
     [[unroll]] for (uint r = 0; r < ROWS; r++)
         [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-            uint row = first + r * rowApart();
+            uint row = begin + rowInPass(0, 1, r, ROWS);
             if (row < rowCount && group.begin + t < group.end) y[owners[t] * yPitch + row] = sums[r][t];
         }
 }

@@ -32,9 +32,11 @@ void main() {
     uint firstToken = gl_WorkGroupID.y * TOKENS, begin = gl_WorkGroupID.x * groupRows, end = min(begin + groupRows, rowCount);
     uint rows[ROWS], rowScales[ROWS], starts[TOKENS];  // beyond the last: the last again, computed and not written
     [[unroll]] for (uint t = 0; t < TOKENS; t++) starts[t] = min(firstToken + t, tokenCount - 1) * (xPitch / 4);
-    for (uint first = begin; first < end; first += rowStep()) {
+    uint passes = passCount(groupRows, ROWS);
+    for (uint pass = 0; pass < passes; pass++) {
+        if (begin + leastInPass(pass, passes, ROWS) >= end) continue;
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            uint row = min(first + rowFirst() + r * rowApart(), end - 1);
+            uint row = min(begin + rowInPass(pass, passes, r, ROWS), end - 1);
             rows[r] = row * chunkPitch;
             rowScales[r] = (firstRow + row) / 128 * scalePitch;
         }
@@ -43,7 +45,7 @@ void main() {
         if (!hasSums()) continue;
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-                uint row = first + rowFirst() + r * rowApart(), token = firstToken + t;
+                uint row = begin + rowInPass(pass, passes, r, ROWS), token = firstToken + t;
                 if (row < end && token < tokenCount) y[token * yPitch + firstColumn + row] = sums[r][t];
             }
     }

@@ -64,16 +64,18 @@ void main() {
     fetchLatent(token, head);
     uint rows[ROWS], rowScales[ROWS], starts[TOKENS];
     starts[0] = 0;
-    for (uint first = begin; first < end; first += rowStep()) {
+    uint passes = passCount(groupRows, ROWS);
+    for (uint pass = 0; pass < passes; pass++) {
+        if (begin + leastInPass(pass, passes, ROWS) >= end) continue;
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            uint row = head * (nopeWidth + valueWidth) + nopeWidth + min(first + rowFirst() + r * rowApart(), end - 1);
+            uint row = head * (nopeWidth + valueWidth) + nopeWidth + min(begin + rowInPass(pass, passes, r, ROWS), end - 1);
             rows[r] = row * chunkPitch;
             rowScales[r] = row / 128 * scalePitch;
         }
         float sums[ROWS][TOKENS];
         product(latentWidth, rows, rowScales, starts, sums);
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            uint i = first + rowFirst() + r * rowApart();
+            uint i = begin + rowInPass(pass, passes, r, ROWS);
             if (i < end && hasSums()) y[token * yPitch + head * valueWidth + i] = sums[r][0];
         }
     }

@@ -71,7 +71,8 @@ public struct Linear: VariedKernel {
             case .rows, .lanes:
                 let profile = commands.device.profile
                 let tokens = tokensAtOnce(for: x.rows, atMost: variant.tokens)
-                let groupRows = variant.groupRows(on: profile)
+                // Many tokens take the same weights again, from a cache: the fewer the better.
+                let groupRows = variant.groupRows(on: profile, of: x.rows <= tokens ? slab.count : 0)
                 let shader = LinearShader(
                     constants: .init(
                         format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(tokens),
@@ -141,10 +142,11 @@ public struct Linear: VariedKernel {
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         let formats: [ElementType] = [.f32, .bf16, .f16, .fp8E4M3]
-        // Rows of activations, K, N: ragged, prime, tiles' edges, the models' widths in one direction.
+        // Rows of activations, K, N: ragged, prime, tiles' edges, the models' widths in one direction,
+        // so many that a lane has several one after another.
         let shapes = [
             (1, 100, 72), (7, 100, 72), (5, 131, 37), (33, 256, 129), (64, 128, 32), (1, 7168, 64), (3, 64, 1536),
-            (2, 1536, 192),
+            (2, 1536, 192), (2, 20, 16451),
         ]
         return [LinearPhase.decode, .prefill].flatMap { phase in
             formats.flatMap { type in

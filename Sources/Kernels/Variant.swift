@@ -137,10 +137,16 @@ extension Variant {
     /// The shaders' SUBGROUP: see Shaders/common_forms.glsl.
     func subgroup(on profile: DeviceProfile) -> UInt32 { form == .lanes ? UInt32(profile.subgroupSize) : 0 }
 
-    /// Weight rows of a workgroup of 64.
-    func groupRows(on profile: DeviceProfile) -> Int {
-        form == .lanes ? 64 * rows : max(1, 64 / profile.subgroupSize) * rows
+    /// Weight rows of a workgroup of 64. Of a large weight's, a lane takes several one after another: that many workgroups
+    /// are left.
+    func groupRows(on profile: DeviceProfile, of rowCount: Int = 0) -> Int {
+        guard form == .lanes else { return max(1, 64 / profile.subgroupSize) * rows }
+        var passes = 1
+        while passes < 8 && rowCount >= 2 * passes * 64 * rows * Self.leastGroups { passes *= 2 }
+        return 64 * rows * passes
     }
+
+    private static let leastGroups = 32
 }
 
 /// Rows at once for so many: the smallest power of two that holds them, at most eight or what the variant says (0: nothing).
