@@ -3,6 +3,7 @@
 //   PRODUCT           the function's name
 //   CHUNK_OF(r, i)    chunk i of the weights that row r is in
 //   SCALE_OF(r, i)    scale i of the same
+//   GAIN_OF(i)        if defined: with NORMED, activations are x / sqrt(mean(x^2) + epsilon) * gain; quad i of the gain
 // Needs common_weights.glsl, common_forms.glsl and the buffer x (vec4). rows[r]: the chunk where weight row r starts;
 // rowScales[r]: the scale of its first block; starts[t]: the quad where activation row t starts.
 //
@@ -12,6 +13,10 @@
 void PRODUCT(uint columns, uint rows[ROWS], uint rowScales[ROWS], uint starts[TOKENS], out float sums[ROWS][TOKENS]) {
     [[unroll]] for (uint r = 0; r < ROWS; r++)
         [[unroll]] for (uint t = 0; t < TOKENS; t++) sums[r][t] = 0;
+#ifdef GAIN_OF
+    float squares[TOKENS];  // of this lane's activations
+    [[unroll]] for (uint t = 0; t < TOKENS; t++) squares[t] = 0;
+#endif
     if (SUBGROUP == 0u) {
         for (uint k = gl_SubgroupInvocationID * CHUNK; k < columns; k += gl_SubgroupSize * CHUNK) {
             uvec4 chunks[ROWS];  // all loads before the first use: they are in flight together
@@ -26,6 +31,15 @@ void PRODUCT(uint columns, uint rows[ROWS], uint rowScales[ROWS], uint starts[TO
                 vec4 values[TOKENS];
                 [[unroll]] for (uint t = 0; t < TOKENS; t++)
                     values[t] = at < columns ? mix(vec4(0), x[starts[t] + at / 4], exists) : vec4(0);
+#ifdef GAIN_OF
+                if (NORMED) {
+                    vec4 factors = at < columns ? mix(vec4(0), GAIN_OF(at / 4), exists) : vec4(0);
+                    [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+                        [[unroll]] for (uint i = 0; i < 4; i++) squares[t] = fma(values[t][i], values[t][i], squares[t]);
+                        values[t] *= factors;
+                    }
+                }
+#endif
                 [[unroll]] for (uint r = 0; r < ROWS; r++) {
                     vec4 w = decodeQuad(chunks[r], quad) * chunkScales[r];
                     [[unroll]] for (uint t = 0; t < TOKENS; t++)
@@ -35,33 +49,47 @@ void PRODUCT(uint columns, uint rows[ROWS], uint rowScales[ROWS], uint starts[TO
         }
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             [[unroll]] for (uint t = 0; t < TOKENS; t++) sums[r][t] = subgroupAdd(sums[r][t]);
-        return;
-    }
-    const uint STEP = 16u, WIDTH = max(SUBGROUP, 1u);  // elements of a row at a time: whole chunks in every format
-    for (uint k = 0; k < columns; k += STEP) {
-        vec4 w[ROWS][STEP / 4];
-        [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            float scale = FORMAT == 3u ? SCALE_OF(r, rowScales[r] + k / 128) * SCALE_GAIN : 1.0;
-            [[unroll]] for (uint c = 0; c < STEP / CHUNK; c++) {
-                uvec4 chunk = CHUNK_OF(r, rows[r] + k / CHUNK + c);
-                [[unroll]] for (uint quad = 0; quad < QUADS; quad++) {
-                    vec4 value = decodeQuad(chunk, quad);
-                    w[r][c * QUADS + quad] = FORMAT == 3u ? value * scale : value;
+    } else {
+        const uint STEP = 16u, WIDTH = max(SUBGROUP, 1u);  // elements of a row at a time: whole chunks in every format
+        for (uint k = 0; k < columns; k += STEP) {
+            vec4 w[ROWS][STEP / 4];
+            [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                float scale = FORMAT == 3u ? SCALE_OF(r, rowScales[r] + k / 128) * SCALE_GAIN : 1.0;
+                [[unroll]] for (uint c = 0; c < STEP / CHUNK; c++) {
+                    uvec4 chunk = CHUNK_OF(r, rows[r] + k / CHUNK + c);
+                    [[unroll]] for (uint quad = 0; quad < QUADS; quad++) {
+                        vec4 value = decodeQuad(chunk, quad);
+                        w[r][c * QUADS + quad] = FORMAT == 3u ? value * scale : value;
+                    }
                 }
             }
+            [[unroll]] for (uint t = 0; t < TOKENS; t++)
+                [[unroll]] for (uint part = 0; part < STEP / WIDTH; part++) {
+                    uint element = k + part * WIDTH + gl_SubgroupInvocationID;
+                    float own = element < columns ? x[starts[t] + element / 4][element % 4] : 0.0;
+#ifdef GAIN_OF
+                    if (NORMED) {
+                        squares[t] = fma(own, own, squares[t]);
+                        if (element < columns) own *= GAIN_OF(element / 4)[element % 4];
+                    }
+#endif
+                    [[unroll]] for (uint lane = 0; lane < WIDTH; lane++) {
+                        float value = subgroupBroadcast(own, lane);
+                        uint i = part * WIDTH + lane;
+                        [[unroll]] for (uint r = 0; r < ROWS; r++) sums[r][t] = fma(w[r][i / 4][i % 4], value, sums[r][t]);
+                    }
+                }
         }
-        [[unroll]] for (uint t = 0; t < TOKENS; t++)
-            [[unroll]] for (uint part = 0; part < STEP / WIDTH; part++) {
-                uint element = k + part * WIDTH + gl_SubgroupInvocationID;
-                float own = element < columns ? x[starts[t] + element / 4][element % 4] : 0.0;
-                [[unroll]] for (uint lane = 0; lane < WIDTH; lane++) {
-                    float value = subgroupBroadcast(own, lane);
-                    uint i = part * WIDTH + lane;
-                    [[unroll]] for (uint r = 0; r < ROWS; r++) sums[r][t] = fma(w[r][i / 4][i % 4], value, sums[r][t]);
-                }
-            }
     }
+#ifdef GAIN_OF
+    if (NORMED)
+        [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+            float inverse = inversesqrt(subgroupAdd(squares[t]) / float(columns) + epsilon);
+            [[unroll]] for (uint r = 0; r < ROWS; r++) sums[r][t] *= inverse;
+        }
+#endif
 }
 #undef PRODUCT
 #undef CHUNK_OF
 #undef SCALE_OF
+#undef GAIN_OF

@@ -6,7 +6,7 @@
 #extension GL_KHR_shader_subgroup_ballot : require
 // y[t, n] = sum over i of sharedH[t, i] * S[n, i] + sum over slots of routing[t, slot] * (sum over i of x[a, i] * D_e[n, i]), for
 // few tokens: a = t * topK + slot, e = experts[a]. Slots whose expert is in another part of the bank are left to that part's
-// dispatch; with `adds` (and then without shared experts: sharedColumns = 0) the sum is added to what is in y.
+// dispatch; with `adds` the sum is added to what is in y. Without shared experts sharedColumns is 0.
 //
 // x = h: [tokens * topK, columns] F32; sharedH: [tokens, sharedColumns] F32; experts: [tokens, topK] U32; routing: [tokens,
 // topK] F32; D: [experts of this part, rows, columns], any format; S: [rows, sharedColumns]; y: [tokens, rows] F32. A
@@ -49,6 +49,8 @@ void main() {
         if (begin + leastInPass(pass, passes, ROWS) >= end) continue;
         uint at[ROWS], atScales[ROWS], starts[TOKENS];
         float sums[ROWS][TOKENS], totals[ROWS];
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+            totals[r] = adds == 0 ? 0.0 : y[token * yPitch + min(begin + rowInPass(pass, passes, r, ROWS), end - 1)];
         if (sharedColumns > 0) {
             starts[0] = token * (sharedHPitch / 4);
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
@@ -57,12 +59,7 @@ void main() {
                 atScales[r] = row / 128 * sharedScalePitch;
             }
             sharedProduct(sharedColumns, at, atScales, starts, sums);
-            [[unroll]] for (uint r = 0; r < ROWS; r++) totals[r] = sums[r][0];
-        } else {
-            [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                uint row = min(begin + rowInPass(pass, passes, r, ROWS), end - 1);
-                totals[r] = adds == 0 ? 0.0 : y[token * yPitch + row];
-            }
+            [[unroll]] for (uint r = 0; r < ROWS; r++) totals[r] += sums[r][0];
         }
         for (uint slot = 0; slot < topK; slot++) {
             uint expert = experts[token * topK + slot];

@@ -2,7 +2,7 @@ import GPU
 import Numerics
 import Shaders
 
-/// y[t] = sharedH[t] · Sᵀ + Σ_slot routing[t, slot] · (h[t · k + slot] · D_eᵀ), e = experts[t, slot], in the slots' order; for
+/// y[t] = [y[t] +] sharedH[t] · Sᵀ + Σ_slot routing[t, slot] · (h[t · k + slot] · D_eᵀ), e = experts[t, slot], in the slots' order; for
 /// few tokens.
 ///
 /// `h: [T · k, I], F32`; `experts: [T, k], U32`; `routing: [T, k], F32`; D: a bank of `[H, I]`, any format; S, the shared
@@ -21,7 +21,7 @@ public struct ExpertDown: VariedKernel {
     let adds: Bool
     public var variant: Variant?
 
-    /// - Parameter adds: add to y; then without shared experts.
+    /// - Parameter adds: add to y.
     public init(
         h: Tensor, experts: Tensor, routing: Tensor, down: ExpertBank, y: Tensor,
         shared: (h: Tensor, down: Weight)? = nil, adds: Bool = false
@@ -33,7 +33,7 @@ public struct ExpertDown: VariedKernel {
         precondition(experts.pitch == experts.columns && h.pitch % 4 == 0, "expert_down: pitches")
         if let shared {
             precondition(
-                !adds && shared.down.format == down.format && shared.down.rows == y.columns
+                shared.down.format == down.format && shared.down.rows == y.columns
                     && shared.h.shape == [y.rows, shared.down.columns] && shared.h.pitch % 4 == 0,
                 "expert_down: shared \(shared.h.shape), \(shared.down.codes.shape)")
         }
@@ -88,7 +88,7 @@ public struct ExpertDown: VariedKernel {
             for n in 0..<y.columns {
                 var base = adds ? y.floats[t * y.pitch + n] : 0
                 if let sharedDown, let sharedH {
-                    base = dotProduct(sharedDown.decodedRow(n), sharedH.floats + t * sharedH.pitch)
+                    base += dotProduct(sharedDown.decodedRow(n), sharedH.floats + t * sharedH.pitch)
                 }
                 y.floats[t * y.pitch + n] = base
             }
@@ -120,16 +120,16 @@ public struct ExpertDown: VariedKernel {
     public var tolerance: Tolerance { .sum(of: h.columns * experts.columns + (sharedH?.columns ?? 0)) }
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
-        // Tokens, k, experts, I, H, shared columns; -1: adds to y.
+        // Tokens, k, experts, I, H, shared columns, whether it adds to y.
         let shapes = [
-            (1, 3, 8, 100, 72, 72), (7, 3, 9, 131, 37, -1), (2, 8, 16, 256, 64, 100), (1, 2, 3, 2048, 60, 0),
-            (1, 1, 1, 20, 7168, 33),
+            (1, 3, 8, 100, 72, 72, true), (7, 3, 9, 131, 37, 0, true), (2, 8, 16, 256, 64, 100, false),
+            (1, 2, 3, 2048, 60, 0, false), (1, 1, 1, 20, 7168, 33, false),
         ]
-        return shapes.flatMap { tokens, topK, count, inner, width, shared in
+        return shapes.flatMap { tokens, topK, count, inner, width, shared, adds in
             [ElementType.f32, .bf16, .f16, .fp8E4M3].flatMap { type in
                 KernelCase.eachVariant(
                     decodeVariants(profile),
-                    "\(tokens) × \(topK) of \(count) × \(inner) + \(shared) to \(width), \(type)"
+                    "\(tokens) × \(topK) of \(count) × \(inner) + \(shared) to \(width), \(type)\(adds ? ", added" : "")"
                 ) { bench throws(GPUError) in
                     ExpertDown(
                         h: try bench.tensor("h", [tokens * topK, inner]),
@@ -137,12 +137,12 @@ public struct ExpertDown: VariedKernel {
                         routing: try bench.tensor("routing", [tokens, topK]),
                         down: try .sample(&bench, "down", experts: count, rows: width, columns: inner, type),
                         y: try bench.tensor("y", [tokens, width]),
-                        shared: shared <= 0
+                        shared: shared == 0
                             ? nil
                             : (
                                 try bench.tensor("shared h", [tokens, shared]),
                                 try bench.weight("shared down", rows: width, columns: shared, type)
-                            ), adds: shared < 0)
+                            ), adds: adds)
                 }
             }
         }

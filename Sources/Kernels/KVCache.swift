@@ -109,9 +109,8 @@ public struct KVCacheAppend: Kernel {
             let row = kv.decodedRow(token)
             let position = Int(positions.words[token])
             let entry = cache.entry(token: token, position: position)
-            let latent = row[..<shape.kvLoraRank]
-            let inverse = 1 / (latent.reduce(0) { $0 + $1 * $1 } / Float(shape.kvLoraRank) + epsilon).squareRoot()
-            for i in latent.indices { entries.store(row[i] * weight.floats[i] * inverse, row: entry, column: i) }
+            let latent = rmsNorm(Array(row[..<shape.kvLoraRank]), weight.floats, epsilon: epsilon)
+            for i in latent.indices { entries.store(latent[i], row: entry, column: i) }
             let key = rotate(
                 Array(row[shape.kvLoraRank...]), position: position, frequencies: frequencies.floats, factor: ropeFactor
             )

@@ -5,7 +5,7 @@ import Shaders
 /// What a product is tuned for: few activation rows (the weights' bytes bound it) or many (the arithmetic does).
 public enum LinearPhase: Sendable { case decode, prefill }
 
-/// y[t, n] = Σ_k x[t, k] · W[n, k].
+/// y[t, n] = Σ_k x'[t, k] · W[n, k]; with `adds`, added to what is in y. x' is x, or RMSNorm(x).
 ///
 /// `x: [T, K], F32`; `weight: [N, K]`, any format; `y: [T, N], F32`.
 /// On matrix units weights go in as FP16: a BF16 weight beyond 65504 becomes infinite, and the step says in which layer;
@@ -13,12 +13,28 @@ public enum LinearPhase: Sendable { case decode, prefill }
 /// Source: `linear` and `fp8_gemm` in DeepSeek-V3's inference/model.py and kernel.py, activations kept in F32.
 public struct Linear: VariedKernel {
     public static let name = "linear"
+
+    /// x[t, k] / √(mean(x[t]²) + ε) · weight[k]; `weight: [1, K], F32`. Its sum of squares comes with the product's.
+    public struct Norm: Sendable {
+        let weight: Tensor
+        let epsilon: Float
+
+        public init(weight: Tensor, epsilon: Float) {
+            self.weight = weight
+            self.epsilon = epsilon
+        }
+    }
+
     let phase: LinearPhase
     let x: Tensor
     let weight: Weight
     let y: Tensor
     /// The weight's rows that are taken, from a multiple of 16 on; y has a column for each.
     let rows: Range<Int>
+    /// The norm's weight.
+    let gain: Tensor?
+    let epsilon: Float
+    let adds: Bool
     public var variant: Variant?
     /// x as matrix units take it, made by `HalfRows` before; only for the form `matrix`.
     private(set) var halfX: Tensor?
@@ -26,16 +42,30 @@ public struct Linear: VariedKernel {
     /// Most bytes of one binding; nil for what the device binds. Larger weights take several dispatches.
     var bindingLimit: Int?
 
-    /// - Parameter rows: nil for all of the weight's.
-    public init(phase: LinearPhase, x: Tensor, weight: Weight, rows: Range<Int>? = nil, y: Tensor) {
+    /// - Parameters:
+    ///   - norm: taken of x first; in decode alone, where every result has its own sum.
+    ///   - rows: nil for all of the weight's.
+    ///   - adds: add to y; in decode alone.
+    public init(
+        phase: LinearPhase, x: Tensor, norm: Norm? = nil, weight: Weight, rows: Range<Int>? = nil, y: Tensor,
+        adds: Bool = false
+    ) {
         let rows = rows ?? 0..<weight.rows
         precondition(
             x.columns == weight.columns && y.columns == rows.count && rows.upperBound <= weight.rows
                 && rows.lowerBound % 16 == 0 && x.rows == y.rows && weight.matrixCount == 1,
             "linear: \(y.shape) from \(x.shape), \(weight.codes.shape), rows \(rows)")
         precondition(x.pitch % 4 == 0, "linear: \(x.label) has pitch \(x.pitch)")
+        precondition(phase == .decode || (norm == nil && !adds), "linear: a prefill with a norm or a sum before")
+        if let norm {
+            precondition(
+                norm.weight.columns == x.columns && norm.weight.pitch % 4 == 0, "linear: norm of \(norm.weight.shape)")
+        }
         self.phase = phase
         self.x = x
+        gain = norm?.weight
+        epsilon = norm?.epsilon ?? 0
+        self.adds = adds
         self.weight = weight
         self.y = y
         self.rows = rows
@@ -76,13 +106,16 @@ public struct Linear: VariedKernel {
                 let shader = LinearShader(
                     constants: .init(
                         format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(tokens),
-                        subgroup: variant.subgroup(on: profile)),
+                        subgroup: variant.subgroup(on: profile), normed: gain != nil),
                     params: .init(
                         tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
                         firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
                         chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
-                        xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch), groupRows: UInt32(groupRows)),
-                    bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view))
+                        xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch), groupRows: UInt32(groupRows),
+                        epsilon: epsilon, adds: adds ? 1 : 0),
+                    bindings: .init(
+                        x: x.view, weights: codes, scales: weight.scalesView, gain: (gain ?? x).view, y: y.view)
+                )
                 try commands.dispatch(
                     shader, groups: (ceilDivide(slab.count, groupRows), ceilDivide(x.rows, tokens), 1))
             case .matrix:
@@ -119,10 +152,16 @@ public struct Linear: VariedKernel {
     }
 
     public func reference() {
-        let (input, output) = (x.floats, y.floats)
+        let inputs = (0..<x.rows).map { t in
+            let values = x.decodedRow(t)
+            return gain.map { rmsNorm(values, $0.floats, epsilon: epsilon) } ?? values
+        }
         for (column, n) in rows.enumerated() {
             let row = weight.decodedRow(n)
-            for t in 0..<x.rows { output[t * y.pitch + column] = dotProduct(row, input + t * x.pitch) }
+            for (t, input) in inputs.enumerated() {
+                let at = t * y.pitch + column
+                y.floats[at] = (adds ? y.floats[at] : 0) + dotProduct(row, input)
+            }
         }
     }
 
@@ -130,8 +169,9 @@ public struct Linear: VariedKernel {
 
     public var cost: Cost {
         Cost(
-            byteCount: weight.byteCount / weight.rows * rows.count + 4 * x.rows * (x.columns + y.columns),
-            flopCount: 2 * x.rows * x.columns * y.columns)
+            byteCount: weight.byteCount / weight.rows * rows.count + 4 * x.rows
+                * (x.columns + (adds ? 2 : 1) * y.columns),
+            flopCount: 2 * x.rows * x.columns * y.columns + (gain == nil ? 0 : 4 * x.rows * x.columns))
     }
 
     public var tolerance: Tolerance {
@@ -165,6 +205,16 @@ public struct Linear: VariedKernel {
                             weight: try bench.weight("weight", rows: 300, columns: 100, type), rows: 144..<290,
                             y: try bench.output("y", [3, 146]))
                     }
+                    + (phase == .prefill
+                        ? []
+                        : KernelCase.eachVariant(variants, "normed, 5 × 131 to 200, \(type), added") {
+                            bench throws(GPUError) in
+                            Linear(
+                                phase: phase, x: try bench.tensor("x", [5, 131], .normal(3)),
+                                norm: Norm(weight: try bench.tensor("gain", [1, 131]), epsilon: 1e-5),
+                                weight: try bench.weight("weight", rows: 200, columns: 131, type),
+                                y: try bench.tensor("y", [5, 200]), adds: true)
+                        })
                     + KernelCase.eachVariant(
                         variants, "\(phase), 3 × 100 to 300, \(type), bound by 48 rows"
                     ) { bench throws(GPUError) in

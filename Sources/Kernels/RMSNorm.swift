@@ -42,16 +42,11 @@ public struct RMSNorm: Kernel {
 
     public func reference() {
         for row in 0..<x.rows {
-            var sum: Float = 0
-            for i in 0..<x.columns {
-                if let delta { x.floats[row * x.pitch + i] += delta.floats[row * delta.pitch + i] }
-                let value = x.floats[row * x.pitch + i]
-                sum += value * value
+            if let delta {
+                for i in 0..<x.columns { x.floats[row * x.pitch + i] += delta.floats[row * delta.pitch + i] }
             }
-            let inverse = 1 / (sum / Float(x.columns) + epsilon).squareRoot()
-            for i in 0..<x.columns {
-                y.floats[row * y.pitch + column + i] = x.floats[row * x.pitch + i] * inverse * weight.floats[i]
-            }
+            let normed = rmsNorm(x.decodedRow(row), weight.floats, epsilon: epsilon)
+            for i in 0..<x.columns { y.floats[row * y.pitch + column + i] = normed[i] }
         }
     }
 
@@ -77,4 +72,10 @@ public struct RMSNorm: Kernel {
             }
         }
     }
+}
+
+/// x[i] / √(mean(x²) + ε) · weight[i].
+func rmsNorm(_ x: [Float], _ weight: UnsafePointer<Float>, epsilon: Float) -> [Float] {
+    let inverse = 1 / (x.reduce(0) { $0 + $1 * $1 } / Float(x.count) + epsilon).squareRoot()
+    return x.indices.map { x[$0] * inverse * weight[$0] }
 }

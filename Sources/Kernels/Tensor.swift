@@ -42,7 +42,8 @@ public struct Tensor: Sendable {
         self.byteOffset = byteOffset
         precondition(self.pitch >= columns, "\(storage.label): pitch \(self.pitch) below \(columns) columns")
         precondition(
-            byteOffset + byteCount <= storage.byteCount, "\(storage.label): \(shape) exceeds \(storage.byteCount) bytes"
+            byteOffset + ((shape[0] - 1) * self.pitch + columns) * type.byteCount <= storage.byteCount,
+            "\(storage.label): \(shape) exceeds \(storage.byteCount) bytes"
         )
     }
 
@@ -64,6 +65,14 @@ public struct Tensor: Sendable {
         return Tensor(
             storage, type, [range.count] + shape.dropFirst(), pitch: pitch,
             byteOffset: byteOffset + range.lowerBound * pitch * type.byteCount)
+    }
+
+    /// Columns `range` of a matrix.
+    public func columns(_ range: Range<Int>) -> Tensor {
+        precondition(shape.count == 2 && range.upperBound <= columns, "\(label): columns \(range) of \(columns)")
+        return Tensor(
+            storage, type, [rows, range.count], pitch: pitch,
+            byteOffset: byteOffset + range.lowerBound * type.byteCount)
     }
 
     /// The same elements under another shape with as many columns.

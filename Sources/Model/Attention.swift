@@ -4,19 +4,21 @@ extension Transformer {
     /// Multi-head latent attention (DeepSeek-V2 report, section 2.1): the cache keeps RMSNorm(c) and rope(k_pe) alone;
     /// W_kvb is absorbed into the query and the result, or expands keys and values where many tokens share them.
     func attention(
-        _ x: Tensor, _ weights: AttentionWeights, layer: Int, _ batch: Batch, _ output: Tensor
+        _ input: NormedInput, _ weights: AttentionWeights, layer: Int, _ batch: Batch, _ output: Tensor
     ) throws(ModelError) {
-        let q: Tensor
-        switch weights.query {
-        case .direct(let weight):
-            q = try linear(x, weight, batch.phase, "q")
-        case .compressed(let qA, let qNorm, let qB):
-            let compressed = try linear(x, qA, batch.phase, "q_a")
-            let normed = try tensor("q_a normed", compressed.shape)
-            try norm(compressed, adding: nil, qNorm, normed)
+        var q: Tensor
+        let kv: Tensor
+        switch weights.input {
+        case .stacked(let weight, let queryRows):
+            let both = try linear(input, weight, batch.phase, "q_a and kv_a")
+            (q, kv) = (both.columns(0..<queryRows), both.columns(queryRows..<weight.rows))
+        case .apart(let query, let kvA):
+            (q, kv) = (try linear(input, query, batch.phase, "q_a"), try linear(input, kvA, batch.phase, "kv_a"))
+        }
+        if let (norm, qB) = weights.query {
+            let normed = try self.normed(q, norm, batch.phase, into: tensor("q_a normed", q.shape))
             q = try linear(normed, qB, batch.phase, "q")
         }
-        let kv = try linear(x, weights.kvA, batch.phase, "kv_a")
         let view = CacheView(
             entries: cacheEntries[layer], pageTable: batch.pageTable, positions: batch.positions,
             sequences: batch.sequences, keyTotal: batch.keyTotal)
@@ -31,7 +33,7 @@ extension Transformer {
         } else {
             values = try attendAbsorbed(q, view, weights.kvB, batch)
         }
-        try linear(values, weights.output, batch.phase, into: output)
+        try linear(NormedInput(x: values), weights.output, batch.phase, into: output)
     }
 
     /// Attention in absorbed form: W_kvb is applied to the query and to the result, and heads share the latents.

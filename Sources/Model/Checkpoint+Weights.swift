@@ -32,30 +32,32 @@ extension Checkpoint: WeightSource {
     ) throws(ModelError) {
         let rowByteCount = codes.columns * codes.type.byteCount
         let pitchByteCount = codes.pitch * codes.type.byteCount
-        let rows = codes.rows / tensors.count
+        // Where each tensor's rows begin, and where the last one's end.
+        let starts = tensors.reduce(into: [0]) { $0.append($0.last! + $1.shape[0]) }
         try executor.fill(codes.storage, pieceByteCount: pitchByteCount) { offset, bytes throws(ModelError) in
             bytes.initializeMemory(as: UInt8.self, repeating: 0)
             let firstRow = offset / pitchByteCount
-            let endRow = min(firstRow + bytes.count / pitchByteCount, rows * tensors.count)
+            let endRow = min(firstRow + bytes.count / pitchByteCount, codes.rows)
             var row = firstRow
+            var index = (starts.firstIndex { $0 > firstRow } ?? tensors.count) - 1
             while row < endRow {
+                if row == starts[index + 1] { index += 1 }
                 // The rows of one tensor at a time, in one read where they need no padding; few enough for Ctrl-C.
-                let info = tensors[row / rows]
-                let count = min(endRow - row, rows - row % rows, max(1, Self.readByteCount / rowByteCount))
+                let info = tensors[index]
+                let count = min(min(endRow, starts[index + 1]) - row, max(1, Self.readByteCount / rowByteCount))
                 let target = UnsafeMutableRawBufferPointer(
                     rebasing: bytes[(row - firstRow) * pitchByteCount..<(row - firstRow + count) * pitchByteCount])
-                let source = row % rows * rowByteCount
+                let source = (row - starts[index]) * rowByteCount
                 if rowByteCount == pitchByteCount {
                     try readFinite(info, offset: source, into: target)
                 } else {
                     let packed = UnsafeMutableRawBufferPointer.allocate(byteCount: count * rowByteCount, alignment: 16)
                     defer { packed.deallocate() }
                     try readFinite(info, offset: source, into: packed)
-                    for index in 0..<count {
-                        let line = UnsafeRawBufferPointer(
-                            rebasing: packed[index * rowByteCount..<(index + 1) * rowByteCount])
-                        UnsafeMutableRawBufferPointer(rebasing: target[(index * pitchByteCount)...]).copyMemory(
-                            from: line)
+                    for line in 0..<count {
+                        let elements = packed[line * rowByteCount..<(line + 1) * rowByteCount]
+                        UnsafeMutableRawBufferPointer(rebasing: target[(line * pitchByteCount)...]).copyMemory(
+                            from: UnsafeRawBufferPointer(rebasing: elements))
                     }
                 }
                 try advance(count * rowByteCount)

@@ -2,20 +2,26 @@ import Kernels
 
 extension Transformer {
     /// y = W_down · (silu(W_gate · x) · (W_up · x))
-    func feedForward(_ x: Tensor, _ weights: FeedForwardWeights, _ phase: StepPhase, _ y: Tensor) throws(ModelError) {
+    ///
+    /// - Parameter adds: to what is in y; in decode alone.
+    func feedForward(
+        _ x: Tensor, _ weights: FeedForwardWeights, _ phase: StepPhase, _ y: Tensor, adds: Bool = false
+    ) throws(ModelError) {
         let gate = try linear(x, weights.gate, phase, "ffn gate")
         let up = try linear(x, weights.up, phase, "ffn up")
         let h = try tensor("ffn hidden", gate.shape)
         try executor.run(SwiGLU(gate: gate, up: up, h: h))
-        try linear(h, weights.down, phase, into: y)
+        try linear(NormedInput(x: h), weights.down, phase, into: y, adds: adds)
     }
 
     /// Mixture of experts (DeepSeek-V3 report, equations 12 to 16): the shared expert and each token's routed ones.
     ///
     /// Decode reads the chosen experts' weights alone; prefill sorts the tokens by expert and multiplies group by group.
     /// Routing stays where the kernels run.
+    ///
+    /// - Parameter adds: to what is in y; in decode alone.
     func experts(
-        _ x: Tensor, _ weights: ExpertWeights, layer: Int, _ phase: StepPhase, _ y: Tensor
+        _ x: Tensor, _ weights: ExpertWeights, layer: Int, _ phase: StepPhase, _ y: Tensor, adds: Bool
     ) throws(ModelError) {
         guard let rule = gate else { preconditionFailure("layer \(layer): experts without a gate rule") }
         let tokens = x.rows
@@ -26,7 +32,7 @@ extension Transformer {
         try observer?(.routing(layer: layer, experts: chosen, weights: shares))
 
         switch phase {
-        case .decode: try decodeExperts(x, weights, chosen, shares, y)
+        case .decode: try decodeExperts(x, weights, chosen, shares, y, adds: adds)
         case .prefill:
             if let shared = weights.shared {
                 try feedForward(x, shared, phase, y)
@@ -49,16 +55,17 @@ extension Transformer {
 
     /// The chosen experts and the shared ones together, in two dispatches.
     private func decodeExperts(
-        _ x: Tensor, _ weights: ExpertWeights, _ chosen: Tensor, _ shares: Tensor, _ y: Tensor
+        _ x: Tensor, _ weights: ExpertWeights, _ chosen: Tensor, _ shares: Tensor, _ y: Tensor, adds: Bool
     ) throws(ModelError) {
         let h = try tensor("expert hidden", [chosen.rows * chosen.columns, weights.gate.rows])
         guard let shared = weights.shared, shared.hasFormat(of: weights.gate) else {
             // Shared experts in another format go by themselves, before.
-            if let shared = weights.shared { try feedForward(x, shared, .decode, y) }
+            if let shared = weights.shared { try feedForward(x, shared, .decode, y, adds: adds) }
             try executor.run(ExpertGateUp(x: x, experts: chosen, gate: weights.gate, up: weights.up, h: h))
             return try executor.run(
                 ExpertDown(
-                    h: h, experts: chosen, routing: shares, down: weights.down, y: y, adds: weights.shared != nil))
+                    h: h, experts: chosen, routing: shares, down: weights.down, y: y,
+                    adds: adds || weights.shared != nil))
         }
         let sharedHidden = try tensor("shared hidden", [x.rows, shared.gate.rows])
         try executor.run(
@@ -67,7 +74,8 @@ extension Transformer {
                 shared: (shared.gate, shared.up, sharedHidden)))
         try executor.run(
             ExpertDown(
-                h: h, experts: chosen, routing: shares, down: weights.down, y: y, shared: (sharedHidden, shared.down)))
+                h: h, experts: chosen, routing: shares, down: weights.down, y: y, shared: (sharedHidden, shared.down),
+                adds: adds))
     }
 
     /// Each expert's product with its own rows: `[T · k, rows]`, in the order of the assignments' indices.

@@ -2,6 +2,12 @@ import Checkpoint
 import Kernels
 import Numerics
 
+/// What a product is given: x, or x of which it takes the norm itself.
+struct NormedInput {
+    let x: Tensor
+    var norm: Linear.Norm?
+}
+
 /// A DeepSeek-V3-family model: the equations' order, and nothing of how a kernel works.
 ///
 /// Source: DeepSeek-V2 report, section 2; DeepSeek-V3 report, section 2; `Transformer` in DeepSeek-V3's inference/model.py.
@@ -79,14 +85,15 @@ public final class Transformer {
         let rows = [batch.tokenCount, config.hiddenSize]
         let x = try tensor("x", rows)
         let normed = try tensor("normed", rows)
-        let delta = try tensor("delta", rows)
+        // What the last layer left to be added.
+        var delta: Tensor?
         executor.enter("the embedding", "embedding")
         try executor.run(Embedding(tokens: batch.tokens, table: weights.embedding, y: x))
         for (index, layer) in weights.layers.enumerated() {
             executor.enter("layer \(index)", "norm")
-            try norm(x, adding: index == 0 ? nil : delta, layer.inputNorm, normed)
+            let input = try self.normed(x, adding: delta, layer.inputNorm, batch.phase, into: normed)
             try observer?(.hidden(layer: index, x))
-            try block(layer, index, batch, x: x, normed: normed, delta: delta)
+            delta = try block(layer, index, batch, x: x, input: input, normed: normed)
         }
         executor.enter("the head", "norm")
         try norm(x, adding: delta, weights.finalNorm, normed)
@@ -97,22 +104,40 @@ public final class Transformer {
         return outputs
     }
 
-    /// A layer after its input norm: x + attention, and the feed-forward part of its norm as the next delta.
+    /// A layer from its input norm on: x + attention, and the feed-forward part of its norm.
+    ///
+    /// - Parameter normed: where the second norm goes.
+    /// - Returns: what is yet to be added to x, for the next norm to do; nil in decode, where the last product adds.
     func block(
-        _ layer: LayerWeights, _ index: Int, _ batch: Batch, x: Tensor, normed: Tensor, delta: Tensor
-    ) throws(ModelError) {
+        _ layer: LayerWeights, _ index: Int, _ batch: Batch, x: Tensor, input: NormedInput, normed: Tensor
+    ) throws(ModelError) -> Tensor? {
+        let delta = try tensor("delta", x.shape)
         executor.enter(operation: "attention")
-        try attention(normed, layer.attention, layer: index, batch, delta)
+        try attention(input, layer.attention, layer: index, batch, delta)
         executor.enter(operation: "norm")
         try norm(x, adding: delta, layer.postAttentionNorm, normed)
+        let adds = batch.phase == .decode
+        let result = adds ? x : delta
         switch layer.feedForward {
         case .dense(let weights):
             executor.enter(operation: "feed-forward")
-            try feedForward(normed, weights, batch.phase, delta)
+            try feedForward(normed, weights, batch.phase, result, adds: adds)
         case .experts(let weights):
             executor.enter(operation: "experts")
-            try experts(normed, weights, layer: index, batch.phase, delta)
+            try experts(normed, weights, layer: index, batch.phase, result, adds: adds)
         }
+        return adds ? nil : delta
+    }
+
+    /// RMSNorm(x + delta) for one product alone: decode has the product take it of x, a dispatch less.
+    func normed(
+        _ x: Tensor, adding delta: Tensor? = nil, _ weight: Tensor, _ phase: StepPhase, into y: Tensor
+    ) throws(ModelError) -> NormedInput {
+        if phase == .decode && delta == nil {
+            return NormedInput(x: x, norm: Linear.Norm(weight: weight, epsilon: config.rmsNormEps))
+        }
+        try norm(x, adding: delta, weight, y)
+        return NormedInput(x: y)
     }
 
     func norm(_ x: Tensor, adding delta: Tensor?, _ weight: Tensor, _ y: Tensor) throws(ModelError) {
@@ -120,16 +145,27 @@ public final class Transformer {
     }
 
     func linear(_ x: Tensor, _ weight: Weight, _ phase: StepPhase, _ name: String) throws(ModelError) -> Tensor {
-        let y = try tensor(name, [x.rows, weight.rows])
-        try linear(x, weight, phase, into: y)
+        try linear(NormedInput(x: x), weight, phase, name)
+    }
+
+    func linear(_ input: NormedInput, _ weight: Weight, _ phase: StepPhase, _ name: String) throws(ModelError) -> Tensor
+    {
+        let y = try tensor(name, [input.x.rows, weight.rows])
+        try linear(input, weight, phase, into: y)
         return y
     }
 
-    /// - Parameter rows: of the weight; nil for all.
+    /// - Parameters:
+    ///   - rows: of the weight; nil for all.
+    ///   - adds: to what is in y; in decode alone.
     func linear(
-        _ x: Tensor, _ weight: Weight, rows: Range<Int>? = nil, _ phase: StepPhase, into y: Tensor
+        _ input: NormedInput, _ weight: Weight, rows: Range<Int>? = nil, _ phase: StepPhase, into y: Tensor,
+        adds: Bool = false
     ) throws(ModelError) {
-        var kernel = Linear(phase: phase == .decode ? .decode : .prefill, x: x, weight: weight, rows: rows, y: y)
+        let x = input.x
+        var kernel = Linear(
+            phase: phase == .decode ? .decode : .prefill, x: x, norm: input.norm, weight: weight, rows: rows, y: y,
+            adds: adds)
         if let device = executor.target, kernel.takesHalves(on: device) {
             let columns = HalfRows.columns(x.columns)
             let words = try tensor("half rows", [x.rows, columns / 2], words: true)

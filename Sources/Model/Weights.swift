@@ -3,13 +3,15 @@ import Kernels
 
 /// Latent attention's weights of one layer, by DeepSeek's names.
 struct AttentionWeights {
-    enum Query {
-        case direct(Weight)
-        /// Through the low rank: q_b_proj · RMSNorm(q_a_proj · x).
-        case compressed(qA: Weight, norm: Tensor, qB: Weight)
+    /// What the layer's input is multiplied with: q_proj, or q_a_proj where queries go through a low rank; and kv_a_proj.
+    enum Input {
+        /// The query's rows on kv_a_proj's, as one matrix.
+        case stacked(Weight, queryRows: Int)
+        case apart(query: Weight, kvA: Weight)
     }
-    let query: Query
-    let kvA: Weight
+    let input: Input
+    /// From the low rank: q = q_b_proj · RMSNorm(q_a_proj · x).
+    let query: (norm: Tensor, qB: Weight)?
     let kvANorm: Tensor
     let kvB: Weight
     let output: Weight
@@ -64,11 +66,11 @@ struct ModelWeights {
 extension WeightLoader {
     /// - Parameter predicts: load the multi-token prediction module too.
     mutating func model(_ config: ModelConfig, predicts: Bool) throws(ModelError) -> ModelWeights {
-        let embedding = try matrix(["model.embed_tokens.weight"])
+        let embedding = try matrix("model.embed_tokens.weight")
         var layers: [LayerWeights] = []
         for index in 0..<config.numHiddenLayers { layers.append(try layer(config, index)) }
         return ModelWeights(
-            embedding: embedding, head: config.tieWordEmbeddings ? embedding : try matrix(["lm_head.weight"]),
+            embedding: embedding, head: config.tieWordEmbeddings ? embedding : try matrix("lm_head.weight"),
             finalNorm: try vector("model.norm.weight"), layers: layers,
             prediction: predicts ? try prediction(config) : nil,
             frequencies: try constant("rope frequencies", config.ropeFrequencies()))
@@ -80,40 +82,46 @@ extension WeightLoader {
         return PredictionWeights(
             embeddingNorm: try vector(prefix + ".enorm.weight"), hiddenNorm: try vector(prefix + ".hnorm.weight"),
             finalNorm: try vector(prefix + ".shared_head.norm.weight"),
-            projection: try matrix([prefix + ".eh_proj.weight"]), layer: try layer(config, index))
+            projection: try matrix(prefix + ".eh_proj.weight"), layer: try layer(config, index))
     }
 
     private mutating func layer(_ config: ModelConfig, _ index: Int) throws(ModelError) -> LayerWeights {
         let prefix = "model.layers.\(index)"
-        let attention = prefix + ".self_attn"
-        let query: AttentionWeights.Query =
-            config.qLoraRank == nil
-            ? .direct(try matrix([attention + ".q_proj.weight"]))
-            : .compressed(
-                qA: try matrix([attention + ".q_a_proj.weight"]), norm: try vector(attention + ".q_a_layernorm.weight"),
-                qB: try matrix([attention + ".q_b_proj.weight"]))
         return LayerWeights(
             inputNorm: try vector(prefix + ".input_layernorm.weight"),
             postAttentionNorm: try vector(prefix + ".post_attention_layernorm.weight"),
-            attention: AttentionWeights(
-                query: query, kvA: try matrix([attention + ".kv_a_proj_with_mqa.weight"]),
-                kvANorm: try vector(attention + ".kv_a_layernorm.weight"),
-                kvB: try matrix([attention + ".kv_b_proj.weight"]),
-                output: try matrix([attention + ".o_proj.weight"])),
+            attention: try attention(config, prefix + ".self_attn"),
             feedForward: config.isMoE(layer: index)
                 ? .experts(try experts(config, prefix + ".mlp")) : .dense(try feedForward(prefix + ".mlp")))
     }
 
+    private mutating func attention(_ config: ModelConfig, _ prefix: String) throws(ModelError) -> AttentionWeights {
+        let (first, kvA) = (config.qLoraRank == nil ? "q_proj" : "q_a_proj", "kv_a_proj_with_mqa")
+        let (query, latent) = ("\(prefix).\(first).weight", "\(prefix).\(kvA).weight")
+        let input: AttentionWeights.Input
+        if let both = try stacked(query, latent, "\(prefix).\(first)+\(kvA).weight") {
+            input = .stacked(both, queryRows: config.qLoraRank ?? config.numAttentionHeads * config.qkHeadDim)
+        } else {
+            input = .apart(query: try matrix(query), kvA: try matrix(latent))
+        }
+        return AttentionWeights(
+            input: input,
+            query: config.qLoraRank == nil
+                ? nil : (try vector(prefix + ".q_a_layernorm.weight"), try matrix(prefix + ".q_b_proj.weight")),
+            kvANorm: try vector(prefix + ".kv_a_layernorm.weight"), kvB: try matrix(prefix + ".kv_b_proj.weight"),
+            output: try matrix(prefix + ".o_proj.weight"))
+    }
+
     private mutating func feedForward(_ prefix: String) throws(ModelError) -> FeedForwardWeights {
         FeedForwardWeights(
-            gate: try matrix([prefix + ".gate_proj.weight"]), up: try matrix([prefix + ".up_proj.weight"]),
-            down: try matrix([prefix + ".down_proj.weight"]))
+            gate: try matrix(prefix + ".gate_proj.weight"), up: try matrix(prefix + ".up_proj.weight"),
+            down: try matrix(prefix + ".down_proj.weight"))
     }
 
     private mutating func experts(_ config: ModelConfig, _ prefix: String) throws(ModelError) -> ExpertWeights {
         let bias = prefix + ".gate.e_score_correction_bias"
         return ExpertWeights(
-            router: try matrix([prefix + ".gate.weight"]), bias: has(bias) ? try vector(bias) : nil,
+            router: try matrix(prefix + ".gate.weight"), bias: has(bias) ? try vector(bias) : nil,
             gate: try bank(config, prefix, "gate_proj"), up: try bank(config, prefix, "up_proj"),
             down: try bank(config, prefix, "down_proj"),
             shared: config.nSharedExperts > 0 ? try feedForward(prefix + ".shared_experts") : nil)
@@ -134,7 +142,7 @@ extension WeightLoader {
         var first = 0
         while first < names.count {
             let end = min(first + partCount, names.count)
-            parts.append((first, try matrix(Array(names[first..<end]))))
+            parts.append((first, try bank(Array(names[first..<end]))))
             first = end
         }
         return ExpertBank(parts: parts)

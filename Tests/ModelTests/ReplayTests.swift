@@ -15,6 +15,23 @@ import Testing
         return try body()
     }
 
+    /// A published model's layer takes at most twelve dispatches in decode: with a compressed query, then without.
+    @Test(arguments: [(Oracle.v2BF16, 12), (.v2LiteBF16, 11)])
+    func aDecodedLayerIsFewDispatches(_ oracle: Oracle, _ count: Int) throws {
+        let model = try ParityTests.load(oracle, .vulkan(nil))
+        let timeline = StepTimeline()
+        try model.record(into: timeline)
+        defer { try? model.record(into: nil) }
+        let sequence = try model.makeSequence()
+        _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [3], output: .last)])
+        let layers = Dictionary(grouping: timeline.take().flatMap(\.uses), by: \.place)
+        for layer in 0..<model.config.numHiddenLayers {
+            let uses = try #require(layers["layer \(layer)"])
+            // A dense network takes as many as the experts with their routing.
+            #expect(uses.reduce(0) { $0 + $1.dispatches.count } == count, "layer \(layer): \(uses.map(\.kernel))")
+        }
+    }
+
     /// Sequences of several lengths, one at a time and together, across a split's and a page's end, cut back, released.
     private func journey(_ model: Transformer) throws -> [[Float]] {
         var random = SeededRandom(seed: 5)

@@ -126,13 +126,16 @@ extension ModelShapes {
     private func products(_ phase: StepPhase) -> [Case] {
         let width = config.hiddenSize
         var shapes: [(name: String, from: Int, to: Int, type: ElementType)] = []
+        // kv_a_proj goes with what else takes the layer's input.
         if let rank = config.qLoraRank {
-            shapes += [("q_a_proj", width, rank, type), ("q_b_proj", rank, shape.queryWidth, type)]
+            shapes += [
+                ("q_a_proj+kv_a_proj_with_mqa", width, rank + shape.entryWidth, type),
+                ("q_b_proj", rank, shape.queryWidth, type),
+            ]
         } else {
-            shapes.append(("q_proj", width, shape.queryWidth, type))
+            shapes.append(("q_proj+kv_a_proj_with_mqa", width, shape.queryWidth + shape.entryWidth, type))
         }
         shapes += [
-            ("kv_a_proj_with_mqa", width, shape.entryWidth, type),
             ("o_proj", shape.heads * shape.vHeadDim, width, type),
             ("gate_proj", width, config.intermediateSize, type), ("down_proj", config.intermediateSize, width, type),
         ]
