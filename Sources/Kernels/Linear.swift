@@ -207,7 +207,7 @@ public struct Linear: VariedKernel {
                     }
                     + (phase == .prefill
                         ? []
-                        : KernelCase.eachVariant(variants, "normed, 5 × 131 to 200, \(type), added") {
+                        : KernelCase.eachVariant(variants, "\(phase), normed, 5 × 131 to 200, \(type), added") {
                             bench throws(GPUError) in
                             Linear(
                                 phase: phase, x: try bench.tensor("x", [5, 131], .normal(3)),

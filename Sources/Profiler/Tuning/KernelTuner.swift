@@ -5,7 +5,7 @@ import Numerics
 
 /// Finds the fastest variant of every kernel that has several, in a model's own steps on its device.
 ///
-/// A prefill and some decode steps run with each variant in turn, every dispatch between marks; a choice goes to the
+/// Variants whose results are not their references' are left out. A prefill and some decode steps run with each other in turn, every dispatch between marks; a choice goes to the
 /// variant whose dispatches took least, unless that is not clearly less than the one which runs untuned.
 public struct KernelTuner {
     /// One choice: what its dispatches took with each variant, in nanoseconds a step (the least of the repeats).
@@ -13,6 +13,8 @@ public struct KernelTuner {
         public var choice: String
         public var best: String
         public var times: [(variant: String, nanoseconds: Double)]
+        /// Variants that this device gets wrong, and what it got.
+        public var wrong: [(variant: String, found: String)]
     }
 
     /// A variant that saves less than this part of the time is not preferred to the one that runs untuned.
@@ -39,12 +41,23 @@ public struct KernelTuner {
         device.chosenVariants.setMeasured([:])
         let untuned = try measure()
         var results = untuned.map { choice, use in
-            Result(choice: choice, best: use.variant, times: [(use.variant, use.time)])
+            Result(choice: choice, best: use.variant, times: [(use.variant, use.time)], wrong: [])
         }.sorted { $0.choice < $1.choice }
         let names = Set(untuned.values.flatMap(\.variants)).sorted()
+        let check = try VariantCheck(
+            kernels: Set(untuned.values.map(\.kernel)), wanted: untuned.mapValues { Set($0.variants) }, on: device
+        ) { onProgress(0, names.count) }
+        for index in results.indices {
+            results[index].wrong = untuned[results[index].choice]!.variants.compactMap { variant in
+                check.failures[VariantCheck.Key(choice: results[index].choice, variant: variant)].map { (variant, $0) }
+            }
+        }
         for (done, name) in names.enumerated() {
             guard onProgress(done, names.count) else { throw .interrupted }
-            let able = untuned.filter { $0.value.variants.contains(name) && $0.value.variant != name }
+            let able = untuned.filter { choice, use in
+                use.variants.contains(name) && use.variant != name
+                    && check.failures[VariantCheck.Key(choice: choice, variant: name)] == nil
+            }
             guard !able.isEmpty else { continue }
             device.chosenVariants.setMeasured(able.mapValues { _ in name })
             let found = try measure()
@@ -54,15 +67,19 @@ public struct KernelTuner {
                 results[index].times.append((name, use.time))
             }
         }
-        for index in results.indices {
-            let times = results[index].times
-            let fastest = times.min { $0.nanoseconds < $1.nanoseconds }!
-            if fastest.nanoseconds < (1 - Self.leastGain) * times[0].nanoseconds {
-                results[index].best = fastest.variant
-            }
-        }
+        for index in results.indices { results[index].best = Self.best(of: results[index]) }
         device.chosenVariants.setMeasured(Self.choices(results))
         return results
+    }
+
+    /// The fastest that is right; the one that runs untuned, which is the first, unless another is clearly faster.
+    static func best(of result: Result) -> String {
+        let right = result.times.filter { time in !result.wrong.contains { $0.variant == time.variant } }
+        guard let first = right.first, let fastest = right.min(by: { $0.nanoseconds < $1.nanoseconds }) else {
+            return result.best
+        }
+        let isClear = fastest.nanoseconds < (1 - leastGain) * first.nanoseconds
+        return isClear || first.variant != result.times[0].variant ? fastest.variant : first.variant
     }
 
     /// Variants by choice, as a device takes them.
@@ -71,6 +88,7 @@ public struct KernelTuner {
     }
 
     private struct Use {
+        var kernel: String
         var variant: String
         var variants: [String]
         var time: Double
@@ -97,7 +115,10 @@ public struct KernelTuner {
                 for use in timeline.take().flatMap(\.uses) {
                     guard let choice = use.choice else { continue }
                     let time = use.dispatches.reduce(0) { $0 + ($1.times.map { $0.end - $0.start } ?? 0) }
-                    sums[choice.name, default: Use(variant: choice.variant, variants: choice.variants, time: 0)].time +=
+                    sums[
+                        choice.name,
+                        default: Use(kernel: use.kernel, variant: choice.variant, variants: choice.variants, time: 0)
+                    ].time +=
                         time
                 }
             }

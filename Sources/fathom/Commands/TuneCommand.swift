@@ -13,8 +13,8 @@ struct TuneCommand: ParsableCommand {
         commandName: "tune",
         abstract: "Measures which variants of the kernels are fastest on a device, and keeps the choice.",
         discussion: """
-            Runs a model's steps with each variant that the device can run, and times every kernel in them. What is \
-            fastest runs from then on, with every model on this device and driver; it is kept in $XDG_CACHE_HOME/fathom, \
+            Checks each variant that the device can run against the CPU reference, runs a model's steps with it and times \
+            every kernel in them. What is right and fastest runs from then on, with every model on this device and driver; it is kept in $XDG_CACHE_HOME/fathom, \
             or ~/.cache/fathom, until the kernels change. Tune with the model that is to be fast, and nothing else running.
             """)
 
@@ -63,7 +63,8 @@ struct TuneCommand: ParsableCommand {
             let times = result.times.sorted { $0.nanoseconds < $1.nanoseconds }.map { time in
                 "\(time.variant) \(fixed(time.nanoseconds / 1000, 0)) µs"
             }
-            return "\(result.choice): \(result.best) (\(times.joined(separator: ", ")))\n"
+            let wrong = result.wrong.map { "  \($0.variant) not taken: \($0.found)\n" }
+            return "\(result.choice): \(result.best) (\(times.joined(separator: ", ")))\n\(wrong.joined())"
         }.joined()
     }
 
@@ -75,6 +76,7 @@ struct TuneCommand: ParsableCommand {
                     JSONMember(
                         "nanoseconds",
                         .object(result.times.map { JSONMember($0.variant, JSONValue($0.nanoseconds)) })),
+                    JSONMember("wrong", .object(result.wrong.map { JSONMember($0.variant, JSONValue($0.found)) })),
                 ])
             }
         ).serialized(pretty: true) + "\n"
