@@ -13,7 +13,7 @@ void PRODUCT(uint columns, uint rows[ROWS], uint rowScales[ROWS], uint starts[TO
     [[unroll]] for (uint r = 0; r < ROWS; r++)
         [[unroll]] for (uint t = 0; t < TOKENS; t++) sums[r][t] = 0;
     if (SUBGROUP == 0u) {
-        for (uint k = gl_SubgroupInvocationID * CHUNK; k < columns; k += gl_SubgroupSize * CHUNK) {
+        for (uint k = columnLane() * CHUNK; k < columns; k += columnLanes() * CHUNK) {
             uvec4 chunks[ROWS];  // all loads before the first use: they are in flight together
             float chunkScales[ROWS];
             [[unroll]] for (uint r = 0; r < ROWS; r++) chunks[r] = CHUNK_OF(r, rows[r] + k / CHUNK);

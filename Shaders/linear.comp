@@ -4,15 +4,19 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_ballot : require
-// y[t, n] = sum over k of x[t, k] * W[n, k]: a subgroup's rows or a lane's (common_forms.glsl).
+// y[t, n] = sum over k of x[t, k] * W[n, k]: a subgroup's rows, a workgroup's or a lane's (common_forms.glsl).
 //
 // x: [tokens, columns] F32; W: [rows, columns], any format; y: [tokens, rows] F32. A workgroup computes TOKENS tokens by
 // groupRows weight rows.
 
 #include "common_weights.glsl"
+
+layout(constant_id = 4) const uint THREADS = 64u;
+layout(constant_id = 5) const uint K_SPLIT = 1u;
+#define K_SPLIT K_SPLIT  // common_forms.glsl has 1 for shaders that do not split
 #include "common_forms.glsl"
 
-layout(local_size_x = 64) in;
+layout(local_size_x_id = 4) in;
 layout(set = 0, binding = 0, std430) readonly buffer XBuffer { vec4 x[]; };
 layout(set = 0, binding = 1, std430) readonly buffer WeightsBuffer { uvec4 weights[]; };
 layout(set = 0, binding = 2, std430) readonly buffer ScalesBuffer { float scales[]; };
@@ -28,6 +32,23 @@ layout(push_constant) uniform Params {
 #define SCALE_OF(r, i) scales[i]
 #include "common_product.glsl"
 
+shared float parts[K_SPLIT][ROWS * TOKENS];
+
+// With K_SPLIT: adds the subgroups' sums up in the subgroups' order, and writes them.
+void addParts(uint first, uint end, uint firstToken, float sums[ROWS][TOKENS]) {
+    if (subgroupElect())
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+            [[unroll]] for (uint t = 0; t < TOKENS; t++) parts[gl_SubgroupID][r * TOKENS + t] = sums[r][t];
+    barrier();  // all parts are there
+    for (uint e = gl_LocalInvocationIndex; e < ROWS * TOKENS; e += THREADS) {
+        float sum = 0;
+        for (uint s = 0; s < gl_NumSubgroups; s++) sum += parts[s][e];
+        uint row = first + e / TOKENS, token = firstToken + e % TOKENS;
+        if (row < end && token < tokenCount) y[token * yPitch + firstColumn + row] = sum;
+    }
+    barrier();  // all have read them, before the next rows' overwrite them
+}
+
 void main() {
     uint firstToken = gl_WorkGroupID.y * TOKENS, begin = gl_WorkGroupID.x * groupRows, end = min(begin + groupRows, rowCount);
     uint rows[ROWS], rowScales[ROWS], starts[TOKENS];  // beyond the last: the last again, computed and not written
@@ -40,7 +61,8 @@ void main() {
         }
         float sums[ROWS][TOKENS];
         product(columns, rows, rowScales, starts, sums);
-        if (!hasSums()) continue;
+        if (K_SPLIT > 1u) addParts(first, end, firstToken, sums);
+        if (K_SPLIT > 1u || !hasSums()) continue;
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             [[unroll]] for (uint t = 0; t < TOKENS; t++) {
                 uint row = first + rowFirst() + r * rowApart(), token = firstToken + t;

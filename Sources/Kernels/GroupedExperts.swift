@@ -21,6 +21,7 @@ public struct GroupedLinear: ChosenKernel {
     let firstExperts: [Int]
     let y: Tensor
     let variant: Variant
+    let tileRows: Int
     let direction: Direction
 
     public init(x: Tensor, groups: ExpertGroups, _ direction: Direction, bank: ExpertBank, y: Tensor) {
@@ -42,6 +43,7 @@ public struct GroupedLinear: ChosenKernel {
         firstExperts = bank.firstExperts
         self.y = y
         variant = groups.variant
+        tileRows = groups.tileRows
         self.direction = direction
     }
 
@@ -71,7 +73,9 @@ public struct GroupedLinear: ChosenKernel {
                 try commands.dispatch(shader, indirect: groups)
             } else {
                 let shader = GroupedGemmShader(
-                    constants: .init(format: weight.format), params: params(index),
+                    constants: .init(
+                        format: weight.format, tile: UInt32(tileRows), threads: UInt32(2 * tileRows)),
+                    params: params(index),
                     bindings: .init(
                         x: x.view, offsets: offsets.view, assignments: assignments.view, tiles: tiles.view,
                         weights: weight.codes.view, scales: weight.scalesView, y: y.view))
@@ -139,7 +143,7 @@ public struct GroupedLinear: ChosenKernel {
         // Tokens, k, experts, K, N, whether x has one row for each assignment.
         let shapes = [
             (1, 3, 8, 100, 72, false), (7, 3, 9, 131, 37, true), (50, 4, 8, 128, 40, false), (3, 2, 4, 7168, 32, false),
-            (40, 8, 8, 96, 300, true),
+            (40, 8, 8, 96, 300, true), (100, 4, 8, 131, 1200, false),
         ]
         return [ElementType.f32, .bf16, .f16, .fp8E4M3].flatMap { type in
             variants(profile).flatMap { variant in

@@ -25,6 +25,8 @@ public struct Linear: VariedKernel {
     private(set) var rowScales: Tensor?
     /// Most bytes of one binding; nil for what the device binds. Larger weights take several dispatches.
     var bindingLimit: Int?
+    /// The form `tiles`' tile and the form `rows`' split, for tests; nil for those that the shape asks for.
+    var tile, split: Int?
 
     /// - Parameter rows: nil for all of the weight's.
     public init(phase: LinearPhase, x: Tensor, weight: Weight, rows: Range<Int>? = nil, y: Tensor) {
@@ -71,19 +73,20 @@ public struct Linear: VariedKernel {
             case .rows, .lanes:
                 let profile = commands.device.profile
                 let tokens = tokensAtOnce(for: x.rows, atMost: variant.tokens)
-                let groupRows = variant.groupRows(on: profile)
+                let group = group(variant, on: profile)
                 let shader = LinearShader(
                     constants: .init(
                         format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(tokens),
-                        subgroup: variant.subgroup(on: profile)),
+                        subgroup: variant.subgroup(on: profile), threads: UInt32(group.threads),
+                        kSplit: UInt32(group.split)),
                     params: .init(
                         tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
                         firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
                         chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
-                        xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch), groupRows: UInt32(groupRows)),
+                        xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch), groupRows: UInt32(group.rows)),
                     bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view))
                 try commands.dispatch(
-                    shader, groups: (ceilDivide(slab.count, groupRows), ceilDivide(x.rows, tokens), 1))
+                    shader, groups: (ceilDivide(slab.count, group.rows), ceilDivide(x.rows, tokens), 1))
             case .matrix:
                 guard let halfX, let rowScales, let tiles = commands.device.profile.matrixTiles else {
                     preconditionFailure("linear: \(weight.codes.label): the form matrix without halves or matrix units")
@@ -104,15 +107,16 @@ public struct Linear: VariedKernel {
                 let tileCount = ceilDivide(slab.upperBound, 64) - slab.lowerBound / 64
                 try commands.dispatch(shader, groups: (tileCount, ceilDivide(x.rows, 64), 1))
             case .tiles:
+                let tile = tile ?? tileSize(tokens: x.rows, rows: rows.count)
                 let shader = GemmShader(
-                    constants: .init(format: weight.format),
+                    constants: .init(format: weight.format, tile: UInt32(tile), threads: UInt32(2 * tile)),
                     params: .init(
                         tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
                         firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
                         chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
                         xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch)),
                     bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view))
-                try commands.dispatch(shader, groups: (ceilDivide(slab.count, 32), ceilDivide(x.rows, 32), 1))
+                try commands.dispatch(shader, groups: (ceilDivide(slab.count, tile), ceilDivide(x.rows, tile), 1))
             }
         }
     }
@@ -144,7 +148,7 @@ public struct Linear: VariedKernel {
         // Rows of activations, K, N: ragged, prime, tiles' edges, the models' widths in one direction.
         let shapes = [
             (1, 100, 72), (7, 100, 72), (5, 131, 37), (33, 256, 129), (64, 128, 32), (1, 7168, 64), (3, 64, 1536),
-            (2, 1536, 192),
+            (2, 1536, 192), (70, 131, 4100),
         ]
         return [LinearPhase.decode, .prefill].flatMap { phase in
             formats.flatMap { type in
@@ -169,7 +173,19 @@ public struct Linear: VariedKernel {
                         var kernel = try sample(&bench, phase, 3, 100, 300, type)
                         kernel.bindingLimit = 50 * kernel.weight.codes.pitch * type.byteCount
                         return kernel
-                    }
+                    } + (phase == .decode ? splitCases(type, on: profile) : [])
+            }
+        }
+    }
+
+    /// The columns split as narrow subgroups and few columns never have it otherwise.
+    private static func splitCases(_ type: ElementType, on profile: DeviceProfile) -> [KernelCase] {
+        [2, 4, 8].filter { $0 * profile.subgroupSize <= profile.maxWorkgroupInvocations }.map { split in
+            KernelCase("decode, 3 × 1100 to 37, \(type), rows4, split \(split)") { bench throws(GPUError) in
+                var kernel = try sample(&bench, .decode, 3, 1100, 37, type)
+                kernel.variant = .rows(4)
+                kernel.split = split
+                return kernel
             }
         }
     }
