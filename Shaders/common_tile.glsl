@@ -12,7 +12,7 @@ layout(local_size_x_id = 2) in;
 const uint STEP = 16u, PART = STEP / 2;  // columns, and those that a thread loads
 const uint ROWS = TILE / 8;              // of a thread's results
 // Row r's value in a step's column k is at [k][r ^ 2 * (k & PART)]: the two parts that neighbours store fall on different
-// banks, without room between columns.
+// banks, and no room is lost between columns.
 shared vec4 xTile[2][STEP][TILE / 4];
 shared vec4 wTile[2][STEP][TILE / 4];
 
@@ -42,7 +42,7 @@ Fetched fetch(uint k, uint columns, uint xStart, uint wStart, uint scaleStart) {
 
 void store(uint target, uint k, uint columns, Fetched found) {
     uint part = gl_LocalInvocationIndex % 2 * PART, place = loadedRow() ^ 2 * part;
-    // Selected before it is decoded, so that no index into the chunk is left to the run.
+    // An FP8 chunk's half comes first: the index into it is then a constant.
     uvec4 chunk = FORMAT == 3u && part > 0 ? found.chunks[0].zwxy : found.chunks[0];
     [[unroll]] for (uint q = 0; q < 2; q++) {
         // Padding holds anything, NaN included: selected away, not multiplied away.
@@ -62,7 +62,7 @@ void tileProduct(uint columns, uint xStart, uint wStart, uint scaleStart, out ve
     Fetched found = fetch(0, columns, xStart, wStart, scaleStart);
     for (uint k = 0; k < columns; k += STEP) {
         store(current, k, columns, found);
-        barrier();  // the step is there; what it overwrote was read before the last barrier
+        barrier();  // the step is there; what it overwrote was read before the barrier before this one
         if (k + STEP < columns) found = fetch(k + STEP, columns, xStart, wStart, scaleStart);
         // Four columns at a time: unrolled as a whole, it takes the software device's compiler seconds.
         [[dont_unroll]] for (uint first = 0; first < STEP; first += 4) {

@@ -23,9 +23,10 @@ public struct ExpertGroups: Sendable {
     ///   - type: the banks' format.
     ///   - productRows: of the products into the experts and out of them.
     ///   - device: nil for the reference alone.
+    ///   - tile: the form `tiles`' tile, for tests; nil for `tileSize`'s.
     public init<E: Error>(
         assignments count: Int, experts: Int, _ type: ElementType, productRows: [Int], on device: Device?,
-        variant: Variant? = nil, tensor: (String, [Int]) throws(E) -> Tensor
+        variant: Variant? = nil, tile: Int? = nil, tensor: (String, [Int]) throws(E) -> Tensor
     ) throws(E) {
         precondition(productRows.count == 2, "experts: products of \(productRows) rows")
         let variant =
@@ -36,7 +37,7 @@ public struct ExpertGroups: Sendable {
             } ?? .tiles
         self.variant = variant
         self.productRows = productRows
-        let tile = tileSize(tokens: count, groups: experts, rows: productRows.min()!)
+        let tile = tile ?? tileSize(tokens: count, groups: experts, rows: productRows.min()!)
         tileRows = variant.form == .tiles ? tile : variant.tokens
         tileWeightRows = variant.form == .tiles ? tile : 64 * variant.rows
         // Room for the smallest tiles: a plan of memory does not know the device's variant.

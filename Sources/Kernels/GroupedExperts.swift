@@ -124,12 +124,12 @@ public struct GroupedLinear: ChosenKernel {
     /// - Parameter isOwn: x has one row for each assignment, as in the products out of the experts.
     public static func sample(
         _ bench: inout Workbench, tokens: Int, topK: Int, isOwn: Bool, columns: Int, bank: ExpertBank,
-        variant: Variant? = nil
+        variant: Variant? = nil, tile: Int? = nil
     ) throws(GPUError) -> GroupedLinear {
         let experts = try sampleExperts(&bench, tokens: tokens, topK: topK, of: bank.expertCount)
         let groups = try ExpertGroups(
             assignments: tokens * topK, experts: bank.expertCount, bank.weights[0].codes.type,
-            productRows: [bank.rows, bank.rows], on: bench.device, variant: variant
+            productRows: [bank.rows, bank.rows], on: bench.device, variant: variant, tile: tile
         ) { name, shape throws(GPUError) in
             try bench.tensor(name, .u32, shape, .words(Array(repeating: 0, count: shape.reduce(1, *))))
         }
@@ -143,21 +143,28 @@ public struct GroupedLinear: ChosenKernel {
         // Tokens, k, experts, K, N, whether x has one row for each assignment.
         let shapes = [
             (1, 3, 8, 100, 72, false), (7, 3, 9, 131, 37, true), (50, 4, 8, 128, 40, false), (3, 2, 4, 7168, 32, false),
-            (40, 8, 8, 96, 300, true), (100, 4, 8, 131, 1200, false),
+            (40, 8, 8, 96, 300, true),
         ]
         return [ElementType.f32, .bf16, .f16, .fp8E4M3].flatMap { type in
-            variants(profile).flatMap { variant in
-                shapes.map { tokens, topK, count, columns, rows, isOwn in
-                    let label = "\(tokens) × \(columns) to \(topK) of \(count) × \(rows)\(isOwn ? ", own rows" : "")"
-                    return KernelCase("\(label), \(type), \(variant.name)") { bench throws(GPUError) in
-                        let bank = try ExpertBank.sample(
-                            &bench, "weights", experts: count, rows: rows, columns: columns, type)
-                        return try sample(
-                            &bench, tokens: tokens, topK: topK, isOwn: isOwn, columns: columns, bank: bank,
-                            variant: variant)
+            let large = KernelCase("80 × 131 to 4 of 5 × 70, \(type), tiles of 64") { bench throws(GPUError) in
+                let bank = try ExpertBank.sample(&bench, "weights", experts: 5, rows: 70, columns: 131, type)
+                return try sample(
+                    &bench, tokens: 80, topK: 4, isOwn: false, columns: 131, bank: bank, variant: .tiles, tile: 64)
+            }
+            return [large]
+                + variants(profile).flatMap { variant in
+                    shapes.map { tokens, topK, count, columns, rows, isOwn in
+                        let label =
+                            "\(tokens) × \(columns) to \(topK) of \(count) × \(rows)\(isOwn ? ", own rows" : "")"
+                        return KernelCase("\(label), \(type), \(variant.name)") { bench throws(GPUError) in
+                            let bank = try ExpertBank.sample(
+                                &bench, "weights", experts: count, rows: rows, columns: columns, type)
+                            return try sample(
+                                &bench, tokens: tokens, topK: topK, isOwn: isOwn, columns: columns, bank: bank,
+                                variant: variant)
+                        }
                     }
                 }
-            }
         }
     }
 }

@@ -148,7 +148,7 @@ public struct Linear: VariedKernel {
         // Rows of activations, K, N: ragged, prime, tiles' edges, the models' widths in one direction.
         let shapes = [
             (1, 100, 72), (7, 100, 72), (5, 131, 37), (33, 256, 129), (64, 128, 32), (1, 7168, 64), (3, 64, 1536),
-            (2, 1536, 192), (70, 131, 4100),
+            (2, 1536, 192),
         ]
         return [LinearPhase.decode, .prefill].flatMap { phase in
             formats.flatMap { type in
@@ -173,18 +173,32 @@ public struct Linear: VariedKernel {
                         var kernel = try sample(&bench, phase, 3, 100, 300, type)
                         kernel.bindingLimit = 50 * kernel.weight.codes.pitch * type.byteCount
                         return kernel
-                    } + (phase == .decode ? splitCases(type, on: profile) : [])
+                    } + sizedCases(phase, type, on: profile)
             }
         }
     }
 
-    /// The columns split as narrow subgroups and few columns never have it otherwise.
-    private static func splitCases(_ type: ElementType, on profile: DeviceProfile) -> [KernelCase] {
-        [2, 4, 8].filter { $0 * profile.subgroupSize <= profile.maxWorkgroupInvocations }.map { split in
+    /// The large tile and the split columns, which these shapes are too small to ask for.
+    private static func sizedCases(
+        _ phase: LinearPhase, _ type: ElementType, on profile: DeviceProfile
+    ) -> [KernelCase] {
+        if phase == .prefill {
+            return [
+                KernelCase("prefill, 70 × 131 to 67, \(type), tiles of 64") { bench throws(GPUError) in
+                    var kernel = try sample(&bench, .prefill, 70, 131, 67, type)
+                    (kernel.variant, kernel.tile) = (.tiles, 64)
+                    return kernel
+                }
+            ]
+        }
+        // All splits once: a software device takes a second for each.
+        let splits = (type == .fp8E4M3 ? [2, 4, 8] : [4]).filter {
+            $0 * profile.subgroupSize <= profile.maxWorkgroupInvocations
+        }
+        return splits.map { split in
             KernelCase("decode, 3 × 1100 to 37, \(type), rows4, split \(split)") { bench throws(GPUError) in
                 var kernel = try sample(&bench, .decode, 3, 1100, 37, type)
-                kernel.variant = .rows(4)
-                kernel.split = split
+                (kernel.variant, kernel.split) = (.rows(4), split)
                 return kernel
             }
         }
