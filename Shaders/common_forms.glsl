@@ -7,22 +7,30 @@
 layout(constant_id = 1) const uint ROWS = 2u;
 layout(constant_id = 2) const uint TOKENS = 1u;
 layout(constant_id = 3) const uint SUBGROUP = 0u;
+// rows: at most how many subgroups of a workgroup share all its rows, each with a part of the columns, for the shader to
+// add up; 1: each has rows of its own.
+#ifndef K_SPLIT
+const uint K_SPLIT = 1u;
+#endif
 
-// A workgroup of 64 has groupRows weight rows (Swift's Variant.groupRows) and goes over them in passes; in each, a subgroup or
-// lane has `count` of them. In the form lanes each of these goes on in the next pass with the row after: a lane reads
-// memory on from where it was, which matters where rows are short.
+// A workgroup has groupRows weight rows (Swift's Variant.groupRows) and goes over them in passes; in each, a subgroup or lane
+// has `count` of them. In the form lanes each of these goes on in the next pass with the row after: a lane reads memory on
+// from where it was, which matters where rows are short.
 uint passCount(uint groupRows, uint count) {
-    uint together = (SUBGROUP == 0u ? gl_NumSubgroups : 64) * count;
+    uint together = (SUBGROUP > 0u ? 64 : K_SPLIT > 1u ? 1 : gl_NumSubgroups) * count;
     return (groupRows + together - 1) / together;
 }
 // Which of the workgroup's rows is the r-th of this subgroup or lane in a pass.
 uint rowInPass(uint pass, uint passes, uint r, uint count) {
-    if (SUBGROUP == 0u) return (pass * gl_NumSubgroups + gl_SubgroupID) * count + r;
-    return ((gl_SubgroupID * SUBGROUP + gl_SubgroupInvocationID) * count + r) * passes + pass;
+    if (SUBGROUP > 0u) return ((gl_SubgroupID * SUBGROUP + gl_SubgroupInvocationID) * count + r) * passes + pass;
+    return (K_SPLIT > 1u ? pass : pass * gl_NumSubgroups + gl_SubgroupID) * count + r;
 }
 // The least that rowInPass says to any lane of the subgroup: beyond the last row there is nothing to do.
 uint leastInPass(uint pass, uint passes, uint count) {
     return SUBGROUP == 0u ? rowInPass(pass, passes, 0, count) : gl_SubgroupID * SUBGROUP * count * passes + pass;
 }
+// rows: this lane's number among those that share a row, and how many these are.
+uint columnLane() { return (K_SPLIT > 1u ? gl_SubgroupID * gl_SubgroupSize : 0) + gl_SubgroupInvocationID; }
+uint columnLanes() { return (K_SPLIT > 1u ? gl_NumSubgroups : 1) * gl_SubgroupSize; }
 // Whether this lane has its rows' sums to write.
 bool hasSums() { return SUBGROUP > 0u || subgroupElect(); }

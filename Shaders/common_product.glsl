@@ -3,22 +3,26 @@
 //   PRODUCT           the function's name
 //   CHUNK_OF(r, i)    chunk i of the weights that row r is in
 //   SCALE_OF(r, i)    scale i of the same
-//   GAIN_OF(i)        if defined: with NORMED, activations are x / sqrt(mean(x^2) + epsilon) * gain; quad i of the gain
+//   GAIN_OF(i)        if defined: with NORMED, activations are x * gain, and their squares' sums come with the products;
+//                     quad i of the gain
 // Needs common_weights.glsl, common_forms.glsl and the buffer x (vec4). rows[r]: the chunk where weight row r starts;
 // rowScales[r]: the scale of its first block; starts[t]: the quad where activation row t starts.
 //
 // Each output's products are added by fused multiply-adds in an order that neither ROWS nor TOKENS changes: all sizes of
 // a form give the same bits.
 
+#ifdef GAIN_OF
+void PRODUCT(
+    uint columns, uint rows[ROWS], uint rowScales[ROWS], uint starts[TOKENS], out float sums[ROWS][TOKENS],
+    out float squares[TOKENS]) {
+    [[unroll]] for (uint t = 0; t < TOKENS; t++) squares[t] = 0;
+#else
 void PRODUCT(uint columns, uint rows[ROWS], uint rowScales[ROWS], uint starts[TOKENS], out float sums[ROWS][TOKENS]) {
+#endif
     [[unroll]] for (uint r = 0; r < ROWS; r++)
         [[unroll]] for (uint t = 0; t < TOKENS; t++) sums[r][t] = 0;
-#ifdef GAIN_OF
-    float squares[TOKENS];  // of this lane's activations
-    [[unroll]] for (uint t = 0; t < TOKENS; t++) squares[t] = 0;
-#endif
     if (SUBGROUP == 0u) {
-        for (uint k = gl_SubgroupInvocationID * CHUNK; k < columns; k += gl_SubgroupSize * CHUNK) {
+        for (uint k = columnLane() * CHUNK; k < columns; k += columnLanes() * CHUNK) {
             uvec4 chunks[ROWS];  // all loads before the first use: they are in flight together
             float chunkScales[ROWS];
             [[unroll]] for (uint r = 0; r < ROWS; r++) chunks[r] = CHUNK_OF(r, rows[r] + k / CHUNK);
@@ -83,10 +87,7 @@ void PRODUCT(uint columns, uint rows[ROWS], uint rowScales[ROWS], uint starts[TO
     }
 #ifdef GAIN_OF
     if (NORMED)
-        [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-            float inverse = inversesqrt(subgroupAdd(squares[t]) / float(columns) + epsilon);
-            [[unroll]] for (uint r = 0; r < ROWS; r++) sums[r][t] *= inverse;
-        }
+        [[unroll]] for (uint t = 0; t < TOKENS; t++) squares[t] = subgroupAdd(squares[t]);
 #endif
 }
 #undef PRODUCT

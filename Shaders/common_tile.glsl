@@ -1,51 +1,80 @@
-// A 32 x 32 tile of x * transpose(W), summed over K in steps of 32 through workgroup memory, by 64 threads.
-// Needs common_weights.glsl, and the buffers x (vec4), weights (uvec4) and scales before it.
+// A TILE x TILE tile of x * transpose(W), TILE 32 or 64, summed over K in steps of 16 through workgroup memory, by 2 * TILE
+// threads. Needs common_weights.glsl, and the buffers x (vec4), weights (uvec4) and scales before it.
 //
-// Thread i computes rows i/8*4 ... + 3 by columns i%8*4 ... + 3. Every output's products are added in the order of K,
-// whatever stands in the tile's other rows. Rows of the shared tiles are 33 apart: the transposing stores and the
-// loads fall on different banks.
+// Thread i loads half of a step's columns of x's row and of W's row i/2; the next step's are on their way while this one's
+// are multiplied. It computes TILE/8 rows by 4 columns. Every output's products are added by fused multiply-adds in the
+// order of K, whatever TILE is and whatever stands in the tile's other rows.
 
-const uint TILE = 32u;
-const uint NO_ROW = 0xFFFFFFFFu;
-shared float xTile[TILE][TILE + 1];  // [k][row]
-shared float wTile[TILE][TILE + 1];  // [k][column]
+layout(constant_id = 1) const uint TILE = 64u;
+layout(constant_id = 2) const uint THREADS = 128u;  // 2 * TILE
+layout(local_size_x_id = 2) in;
 
-// rows[j]: the quad where the activation row i/8 + 8j of the tile starts, or NO_ROW. The weight's rows of the tile
-// start at chunk `chunkBase`, and `weightRows` of them exist; their numbers in the matrix, for the scales, start at
-// `scaleRow`, and the matrix's scales at `scaleBase`.
-void tileProduct(
-    uint rows[4], uint columns, uint chunkBase, uint chunkPitch, uint weightRows, uint scaleBase, uint scaleRow,
-    uint scalePitch, out vec4 sums[4]) {
-    uint i = gl_LocalInvocationIndex;
-    uint row = i / 8 * 4, column = i % 8 * 4;
-    for (uint j = 0; j < 4; j++) sums[j] = vec4(0);
-    for (uint start = 0; start < columns; start += TILE) {
-        uint local = i % 8 * 4, k = start + local;
-        for (uint j = 0; j < 4; j++) {
-            vec4 value = vec4(0);
-            // Padding holds anything, NaN included: selected away, not multiplied away.
-            if (rows[j] != NO_ROW && k < columns)
-                value = mix(vec4(0), x[rows[j] + k / 4], lessThan(uvec4(k) + uvec4(0, 1, 2, 3), uvec4(columns)));
-            for (uint n = 0; n < 4; n++) xTile[local + n][i / 8 + 8 * j] = value[n];
+const uint STEP = 16u, PART = STEP / 2;  // columns, and those that a thread loads
+const uint ROWS = TILE / 8;              // of a thread's results
+// Row r's value in a step's column k is at [k][r ^ 2 * (k & PART)]: the two parts that neighbours store fall on different
+// banks, and no room is lost between columns.
+shared vec4 xTile[2][STEP][TILE / 4];
+shared vec4 wTile[2][STEP][TILE / 4];
+
+// The row of x and of W that this thread loads, and the first row and column of its results, in the tile.
+uint loadedRow() { return gl_LocalInvocationIndex / 2; }
+uint resultRow() { return gl_LocalInvocationIndex / (TILE / 4) * ROWS; }
+uint resultColumn() { return gl_LocalInvocationIndex % (TILE / 4) * 4; }
+
+struct Fetched {
+    vec4 xs[2];
+    uvec4 chunks[2];  // F32's part is two chunks, an FP8 part half of one
+    float scale;
+};
+
+// xStart: the quad where the loaded row of x starts; wStart, scaleStart: the chunk and the scale where W's does. Rows that
+// the tile has beyond the matrix are for the caller to replace with others: their results are not written.
+Fetched fetch(uint k, uint columns, uint xStart, uint wStart, uint scaleStart) {
+    uint at = k + gl_LocalInvocationIndex % 2 * PART;
+    Fetched found;
+    // Beyond the last column: the last quad and chunk again.
+    [[unroll]] for (uint q = 0; q < 2; q++) found.xs[q] = x[xStart + min(at / 4 + q, (columns - 1) / 4)];
+    found.chunks[0] = weights[wStart + min(at / CHUNK, (columns - 1) / CHUNK)];
+    found.chunks[1] = FORMAT == 0u ? weights[wStart + min(at / CHUNK + 1, (columns - 1) / CHUNK)] : uvec4(0);
+    found.scale = FORMAT == 3u ? scales[scaleStart + k / 128] * SCALE_GAIN : 1.0;
+    return found;
+}
+
+void store(uint target, uint k, uint columns, Fetched found) {
+    uint part = gl_LocalInvocationIndex % 2 * PART, place = loadedRow() ^ 2 * part;
+    // An FP8 chunk's half comes first: the index into it is then a constant.
+    uvec4 chunk = FORMAT == 3u && part > 0 ? found.chunks[0].zwxy : found.chunks[0];
+    [[unroll]] for (uint q = 0; q < 2; q++) {
+        // Padding holds anything, NaN included: selected away, not multiplied away.
+        bvec4 exists = lessThan(uvec4(k + part + 4 * q) + uvec4(0, 1, 2, 3), uvec4(columns));
+        vec4 value = mix(vec4(0), found.xs[q], exists);
+        vec4 w = decodeQuad(FORMAT == 0u ? found.chunks[q] : chunk, FORMAT == 0u ? 0 : q) * found.scale;
+        [[unroll]] for (uint n = 0; n < 4; n++) {
+            xTile[target][part + 4 * q + n][place / 4][place % 4] = value[n];
+            wTile[target][part + 4 * q + n][place / 4][place % 4] = w[n];
         }
-        const uint CHUNKS = TILE / CHUNK;  // of one weight row in the tile
-        for (uint c = i; c < TILE * CHUNKS; c += 64) {
-            uint weightRow = c / CHUNKS, offset = c % CHUNKS * CHUNK;
-            bool exists = weightRow < weightRows && start + offset < columns;
-            uvec4 chunk = exists ? weights[chunkBase + weightRow * chunkPitch + (start + offset) / CHUNK] : uvec4(0);
-            float scale = 1;
-            if (FORMAT == 3u && exists)
-                scale = scales[scaleBase + (scaleRow + weightRow) / 128 * scalePitch + (start + offset) / 128] * SCALE_GAIN;
-            for (uint quad = 0; quad < QUADS; quad++) {
-                vec4 value = decodeQuad(chunk, quad) * scale;
-                for (uint n = 0; n < 4; n++) wTile[offset + quad * 4 + n][weightRow] = value[n];
+    }
+}
+
+void tileProduct(uint columns, uint xStart, uint wStart, uint scaleStart, out vec4 sums[ROWS]) {
+    [[unroll]] for (uint j = 0; j < ROWS; j++) sums[j] = vec4(0);
+    uint row = resultRow() / 4, column = resultColumn() / 4, current = 0;
+    Fetched found = fetch(0, columns, xStart, wStart, scaleStart);
+    for (uint k = 0; k < columns; k += STEP) {
+        store(current, k, columns, found);
+        barrier();  // the step is there; what it overwrote was read before the barrier before this one
+        if (k + STEP < columns) found = fetch(k + STEP, columns, xStart, wStart, scaleStart);
+        // Four columns at a time: unrolled as a whole, it takes the software device's compiler seconds.
+        [[dont_unroll]] for (uint first = 0; first < STEP; first += 4) {
+            uint swap = (first & PART) / 2;
+            [[unroll]] for (uint n = 0; n < 4; n++) {
+                vec4 w = wTile[current][first + n][column ^ swap];
+                [[unroll]] for (uint j = 0; j < ROWS; j += 4) {
+                    vec4 values = xTile[current][first + n][row + j / 4 ^ swap];
+                    [[unroll]] for (uint r = 0; r < 4; r++) sums[j + r] = fma(vec4(values[r]), w, sums[j + r]);
+                }
             }
         }
-        barrier();  // both tiles are there
-        for (uint n = 0; n < TILE; n++) {
-            vec4 w = vec4(wTile[n][column], wTile[n][column + 1], wTile[n][column + 2], wTile[n][column + 3]);
-            for (uint j = 0; j < 4; j++) sums[j] += xTile[n][row + j] * w;
-        }
-        barrier();  // all have read them, before the next step overwrites them
+        current = 1 - current;
     }
 }

@@ -1,13 +1,13 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
-// y[t, n] = sum over k of x[t, k] * W[n, k], for many rows: each weight is dequantised once for 32 of them.
+#extension GL_EXT_control_flow_attributes : require
+// y[t, n] = sum over k of x[t, k] * W[n, k], for many rows: each weight is dequantised once for TILE of them.
 //
-// x: [tokens, columns] F32; W: [rows, columns], any format; y: [tokens, rows] F32. A workgroup computes 32 tokens by 32
-// weight rows, thread i tokens i/8*4 ... + 3 by weight rows i%8*4 ... + 3.
+// x: [tokens, columns] F32; W: [rows, columns], any format; y: [tokens, rows] F32. A workgroup computes TILE tokens
+// by TILE weight rows (common_tile.glsl).
 
 #include "common_weights.glsl"
 
-layout(local_size_x = 64) in;
 layout(set = 0, binding = 0, std430) readonly buffer XBuffer { vec4 x[]; };
 layout(set = 0, binding = 1, std430) readonly buffer WeightsBuffer { uvec4 weights[]; };
 layout(set = 0, binding = 2, std430) readonly buffer ScalesBuffer { float scales[]; };
@@ -21,21 +21,15 @@ layout(push_constant) uniform Params {
 #include "common_tile.glsl"
 
 void main() {
-    uint i = gl_LocalInvocationIndex;
     uint firstToken = gl_WorkGroupID.y * TILE, first = gl_WorkGroupID.x * TILE;
-    uint rows[4];
-    for (uint j = 0; j < 4; j++) {
-        uint token = firstToken + i / 8 + 8 * j;
-        rows[j] = token < tokenCount ? token * (xPitch / 4) : NO_ROW;
-    }
-    vec4 sums[4];
+    // Beyond the last: the last again, computed and not written.
+    uint loadedToken = min(firstToken + loadedRow(), tokenCount - 1), weightRow = min(first + loadedRow(), rowCount - 1);
+    vec4 sums[ROWS];
     tileProduct(
-        rows, columns, first * chunkPitch, chunkPitch, min(TILE, rowCount - first), 0, firstRow + first, scalePitch, sums);
-    for (uint j = 0; j < 4; j++) {
-        uint token = firstToken + i / 8 * 4 + j;
-        for (uint n = 0; n < 4; n++) {
-            uint row = first + i % 8 * 4 + n;
+        columns, loadedToken * (xPitch / 4), weightRow * chunkPitch, (firstRow + weightRow) / 128 * scalePitch, sums);
+    [[unroll]] for (uint j = 0; j < ROWS; j++)
+        [[unroll]] for (uint n = 0; n < 4; n++) {
+            uint token = firstToken + resultRow() + j, row = first + resultColumn() + n;
             if (token < tokenCount && row < rowCount) y[token * yPitch + firstColumn + row] = sums[j][n];
         }
-    }
 }

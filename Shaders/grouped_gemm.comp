@@ -1,15 +1,14 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 // y[a, n] = sum over k of x[a / rowDivisor, k] * W_e[n, k], for every assignment a of every expert e of this part: a from
 // assignments[offsets[e]] to assignments[offsets[e + 1] - 1].
 //
 // x: [assignments / rowDivisor, columns] F32; W: [experts of this part, rows, columns], any format; y: [assignments, rows]
-// F32. A workgroup computes one tile of expert_sort's, 32 assignments of one expert, by 32 weight rows, thread i
-// assignments i/8*4 ... + 3 by weight rows i%8*4 ... + 3.
+// F32. A workgroup computes one tile of expert_sort's, TILE assignments of one expert, by TILE weight rows (common_tile.glsl).
 
 #include "common_weights.glsl"
 
-layout(local_size_x = 64) in;
 layout(set = 0, binding = 0, std430) readonly buffer XBuffer { vec4 x[]; };
 layout(set = 0, binding = 1, std430) readonly buffer OffsetsBuffer { uint offsets[]; };
 layout(set = 0, binding = 2, std430) readonly buffer AssignmentsBuffer { uint assignments[]; };
@@ -28,22 +27,20 @@ layout(push_constant) uniform Params {
 void main() {
     GroupTile group;
     if (!groupTile(firstExpert, expertCount, group)) return;  // the whole workgroup
-    uint i = gl_LocalInvocationIndex, first = gl_WorkGroupID.y * TILE;
-    uint rows[4];
-    for (uint j = 0; j < 4; j++) {
-        uint place = group.begin + i / 8 + 8 * j;
-        rows[j] = place < group.end ? assignments[place] / rowDivisor * (xPitch / 4) : NO_ROW;
-    }
-    vec4 sums[4];
+    uint first = gl_WorkGroupID.y * TILE;
+    // Beyond the last: the last again, computed and not written.
+    uint loaded = assignments[min(group.begin + loadedRow(), group.end - 1)] / rowDivisor;
+    uint weightRow = min(first + loadedRow(), rowCount - 1);
+    vec4 sums[ROWS];
     tileProduct(
-        rows, columns, (group.expert * rowCount + first) * chunkPitch, chunkPitch, min(TILE, rowCount - first),
-        group.expert * scaleRows * scalePitch, first, scalePitch, sums);
-    for (uint j = 0; j < 4; j++) {
-        uint place = group.begin + i / 8 * 4 + j;
+        columns, loaded * (xPitch / 4), (group.expert * rowCount + weightRow) * chunkPitch,
+        (group.expert * scaleRows + weightRow / 128) * scalePitch, sums);
+    [[unroll]] for (uint j = 0; j < ROWS; j++) {
+        uint place = group.begin + resultRow() + j;
         if (place >= group.end) continue;
         uint assignment = assignments[place];
-        for (uint n = 0; n < 4; n++) {
-            uint row = first + i % 8 * 4 + n;
+        [[unroll]] for (uint n = 0; n < 4; n++) {
+            uint row = first + resultColumn() + n;
             if (row < rowCount) y[assignment * yPitch + row] = sums[j][n];
         }
     }

@@ -15,24 +15,31 @@ public struct ExpertGroups: Sendable {
     let variant: Variant
     /// Weight rows of the products into the experts and out of them.
     let productRows: [Int]
+    /// Activation rows and weight rows of a workgroup's tile.
+    let tileRows, tileWeightRows: Int
 
     /// - Parameters:
     ///   - tensor: makes `[rows, columns], U32` by name.
     ///   - type: the banks' format.
     ///   - productRows: of the products into the experts and out of them.
     ///   - device: nil for the reference alone.
+    ///   - tile: the form `tiles`' tile, for tests; nil for `tileSize`'s.
     public init<E: Error>(
         assignments count: Int, experts: Int, _ type: ElementType, productRows: [Int], on device: Device?,
-        variant: Variant? = nil, tensor: (String, [Int]) throws(E) -> Tensor
+        variant: Variant? = nil, tile: Int? = nil, tensor: (String, [Int]) throws(E) -> Tensor
     ) throws(E) {
         precondition(productRows.count == 2, "experts: products of \(productRows) rows")
-        self.variant =
+        let variant =
             variant ?? device.map {
                 $0.variant(
                     among: GroupedLinear.variants($0.profile),
                     [GroupedLinear.name, GroupedLinear.choice(type)])
             } ?? .tiles
+        self.variant = variant
         self.productRows = productRows
+        let tile = tile ?? tileSize(tokens: count, groups: experts, rows: productRows.min()!)
+        tileRows = variant.form == .tiles ? tile : variant.tokens
+        tileWeightRows = variant.form == .tiles ? tile : 64 * variant.rows
         // Room for the smallest tiles: a plan of memory does not know the device's variant.
         let tileCount = ceilDivide(count, 4) + min(experts, count)
         offsets = try tensor("expert offsets", [experts + 1])
@@ -41,13 +48,6 @@ public struct ExpertGroups: Sendable {
         dispatches = try tensor("expert dispatches", [2, 4])
     }
 
-    var tileRows: Int { variant.tileTokens }
     /// Workgroups along the weight rows of each product.
-    var rowGroups: [Int] { productRows.map { ceilDivide($0, variant.tileWeightRows) } }
-}
-
-extension Variant {
-    /// Activation rows and weight rows of a workgroup's tile.
-    var tileTokens: Int { form == .tiles ? 32 : tokens }
-    var tileWeightRows: Int { form == .tiles ? 32 : 64 * rows }
+    var rowGroups: [Int] { productRows.map { ceilDivide($0, tileWeightRows) } }
 }

@@ -21,6 +21,7 @@ public struct GroupedLinear: ChosenKernel {
     let firstExperts: [Int]
     let y: Tensor
     let variant: Variant
+    let tileRows: Int
     let direction: Direction
 
     public init(x: Tensor, groups: ExpertGroups, _ direction: Direction, bank: ExpertBank, y: Tensor) {
@@ -42,6 +43,7 @@ public struct GroupedLinear: ChosenKernel {
         firstExperts = bank.firstExperts
         self.y = y
         variant = groups.variant
+        tileRows = groups.tileRows
         self.direction = direction
     }
 
@@ -71,7 +73,9 @@ public struct GroupedLinear: ChosenKernel {
                 try commands.dispatch(shader, indirect: groups)
             } else {
                 let shader = GroupedGemmShader(
-                    constants: .init(format: weight.format), params: params(index),
+                    constants: .init(
+                        format: weight.format, tile: UInt32(tileRows), threads: UInt32(2 * tileRows)),
+                    params: params(index),
                     bindings: .init(
                         x: x.view, offsets: offsets.view, assignments: assignments.view, tiles: tiles.view,
                         weights: weight.codes.view, scales: weight.scalesView, y: y.view))
@@ -120,12 +124,12 @@ public struct GroupedLinear: ChosenKernel {
     /// - Parameter isOwn: x has one row for each assignment, as in the products out of the experts.
     public static func sample(
         _ bench: inout Workbench, tokens: Int, topK: Int, isOwn: Bool, columns: Int, bank: ExpertBank,
-        variant: Variant? = nil
+        variant: Variant? = nil, tile: Int? = nil
     ) throws(GPUError) -> GroupedLinear {
         let experts = try sampleExperts(&bench, tokens: tokens, topK: topK, of: bank.expertCount)
         let groups = try ExpertGroups(
             assignments: tokens * topK, experts: bank.expertCount, bank.weights[0].codes.type,
-            productRows: [bank.rows, bank.rows], on: bench.device, variant: variant
+            productRows: [bank.rows, bank.rows], on: bench.device, variant: variant, tile: tile
         ) { name, shape throws(GPUError) in
             try bench.tensor(name, .u32, shape, .words(Array(repeating: 0, count: shape.reduce(1, *))))
         }
@@ -142,18 +146,25 @@ public struct GroupedLinear: ChosenKernel {
             (40, 8, 8, 96, 300, true),
         ]
         return [ElementType.f32, .bf16, .f16, .fp8E4M3].flatMap { type in
-            variants(profile).flatMap { variant in
-                shapes.map { tokens, topK, count, columns, rows, isOwn in
-                    let label = "\(tokens) × \(columns) to \(topK) of \(count) × \(rows)\(isOwn ? ", own rows" : "")"
-                    return KernelCase("\(label), \(type), \(variant.name)") { bench throws(GPUError) in
-                        let bank = try ExpertBank.sample(
-                            &bench, "weights", experts: count, rows: rows, columns: columns, type)
-                        return try sample(
-                            &bench, tokens: tokens, topK: topK, isOwn: isOwn, columns: columns, bank: bank,
-                            variant: variant)
+            let large = KernelCase("80 × 131 to 4 of 5 × 70, \(type), tiles of 64") { bench throws(GPUError) in
+                let bank = try ExpertBank.sample(&bench, "weights", experts: 5, rows: 70, columns: 131, type)
+                return try sample(
+                    &bench, tokens: 80, topK: 4, isOwn: false, columns: 131, bank: bank, variant: .tiles, tile: 64)
+            }
+            return [large]
+                + variants(profile).flatMap { variant in
+                    shapes.map { tokens, topK, count, columns, rows, isOwn in
+                        let label =
+                            "\(tokens) × \(columns) to \(topK) of \(count) × \(rows)\(isOwn ? ", own rows" : "")"
+                        return KernelCase("\(label), \(type), \(variant.name)") { bench throws(GPUError) in
+                            let bank = try ExpertBank.sample(
+                                &bench, "weights", experts: count, rows: rows, columns: columns, type)
+                            return try sample(
+                                &bench, tokens: tokens, topK: topK, isOwn: isOwn, columns: columns, bank: bank,
+                                variant: variant)
+                        }
                     }
                 }
-            }
         }
     }
 }

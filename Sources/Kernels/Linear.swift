@@ -41,6 +41,8 @@ public struct Linear: VariedKernel {
     private(set) var rowScales: Tensor?
     /// Most bytes of one binding; nil for what the device binds. Larger weights take several dispatches.
     var bindingLimit: Int?
+    /// The form `tiles`' tile and the form `rows`' split, for tests; nil for those that the shape asks for.
+    var tile, split: Int?
 
     /// - Parameters:
     ///   - norm: taken of x first; in decode alone, where every result has its own sum.
@@ -102,22 +104,23 @@ public struct Linear: VariedKernel {
                 let profile = commands.device.profile
                 let tokens = tokensAtOnce(for: x.rows, atMost: variant.tokens)
                 // Many tokens take the same weights again, from a cache: the fewer the better.
-                let groupRows = variant.groupRows(on: profile, of: x.rows <= tokens ? slab.count : 0)
+                let group = group(variant, on: profile, of: x.rows <= tokens ? slab.count : 0)
                 let shader = LinearShader(
                     constants: .init(
                         format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(tokens),
-                        subgroup: variant.subgroup(on: profile), normed: gain != nil),
+                        subgroup: variant.subgroup(on: profile), threads: UInt32(group.threads),
+                        kSplit: UInt32(group.split), normed: gain != nil),
                     params: .init(
                         tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
                         firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
                         chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
-                        xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch), groupRows: UInt32(groupRows),
+                        xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch), groupRows: UInt32(group.rows),
                         epsilon: epsilon, adds: adds ? 1 : 0),
                     bindings: .init(
                         x: x.view, weights: codes, scales: weight.scalesView, gain: (gain ?? x).view, y: y.view)
                 )
                 try commands.dispatch(
-                    shader, groups: (ceilDivide(slab.count, groupRows), ceilDivide(x.rows, tokens), 1))
+                    shader, groups: (ceilDivide(slab.count, group.rows), ceilDivide(x.rows, tokens), 1))
             case .matrix:
                 guard let halfX, let rowScales, let tiles = commands.device.profile.matrixTiles else {
                     preconditionFailure("linear: \(weight.codes.label): the form matrix without halves or matrix units")
@@ -138,15 +141,16 @@ public struct Linear: VariedKernel {
                 let tileCount = ceilDivide(slab.upperBound, 64) - slab.lowerBound / 64
                 try commands.dispatch(shader, groups: (tileCount, ceilDivide(x.rows, 64), 1))
             case .tiles:
+                let tile = tile ?? tileSize(tokens: x.rows, rows: rows.count)
                 let shader = GemmShader(
-                    constants: .init(format: weight.format),
+                    constants: .init(format: weight.format, tile: UInt32(tile), threads: UInt32(2 * tile)),
                     params: .init(
                         tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
                         firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
                         chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
                         xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch)),
                     bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view))
-                try commands.dispatch(shader, groups: (ceilDivide(slab.count, 32), ceilDivide(x.rows, 32), 1))
+                try commands.dispatch(shader, groups: (ceilDivide(slab.count, tile), ceilDivide(x.rows, tile), 1))
             }
         }
     }
@@ -178,61 +182,6 @@ public struct Linear: VariedKernel {
         // Each product is off by up to 2^-11 of itself, at random: the sum by as much of its own size, times 5 for the worst.
         halfX == nil
             ? .sum(of: x.columns) : Tolerance(0x1p-9, because: "activations rounded to FP16, and sums in another order")
-    }
-
-    public static func cases(on profile: DeviceProfile) -> [KernelCase] {
-        let formats: [ElementType] = [.f32, .bf16, .f16, .fp8E4M3]
-        // Rows of activations, K, N: ragged, prime, tiles' edges, the models' widths in one direction,
-        // so many that a lane has several one after another.
-        let shapes = [
-            (1, 100, 72), (7, 100, 72), (5, 131, 37), (33, 256, 129), (64, 128, 32), (1, 7168, 64), (3, 64, 1536),
-            (2, 1536, 192), (2, 20, 16451),
-        ]
-        return [LinearPhase.decode, .prefill].flatMap { phase in
-            formats.flatMap { type in
-                let variants = variants(phase, type, profile)
-                return shapes.flatMap { tokens, columns, rows in
-                    KernelCase.eachVariant(
-                        variants, "\(phase), \(tokens) × \(columns) to \(rows), \(type)"
-                    ) { bench throws(GPUError) in
-                        try sample(&bench, phase, tokens, columns, rows, type)
-                    }
-                }
-                    + KernelCase.eachVariant(variants, "\(phase), 3 × 100 to rows 144 to 290 of 300, \(type)") {
-                        bench throws(GPUError) in
-                        Linear(
-                            phase: phase, x: try bench.tensor("x", [3, 100]),
-                            weight: try bench.weight("weight", rows: 300, columns: 100, type), rows: 144..<290,
-                            y: try bench.output("y", [3, 146]))
-                    }
-                    + (phase == .prefill
-                        ? []
-                        : KernelCase.eachVariant(variants, "\(phase), normed, 5 × 131 to 200, \(type), added") {
-                            bench throws(GPUError) in
-                            Linear(
-                                phase: phase, x: try bench.tensor("x", [5, 131], .normal(3)),
-                                norm: Norm(weight: try bench.tensor("gain", [1, 131]), epsilon: 1e-5),
-                                weight: try bench.weight("weight", rows: 200, columns: 131, type),
-                                y: try bench.tensor("y", [5, 200]), adds: true)
-                        })
-                    + KernelCase.eachVariant(
-                        variants, "\(phase), 3 × 100 to 300, \(type), bound by 48 rows"
-                    ) { bench throws(GPUError) in
-                        var kernel = try sample(&bench, phase, 3, 100, 300, type)
-                        kernel.bindingLimit = 50 * kernel.weight.codes.pitch * type.byteCount
-                        return kernel
-                    }
-            }
-        }
-    }
-
-    private static func sample(
-        _ bench: inout Workbench, _ phase: LinearPhase, _ tokens: Int, _ columns: Int, _ rows: Int, _ type: ElementType
-    ) throws(GPUError) -> Linear {
-        Linear(
-            phase: phase, x: try bench.tensor("x", [tokens, columns]),
-            weight: try bench.weight("weight", rows: rows, columns: columns, type),
-            y: try bench.output("y", [tokens, rows]))
     }
 
     /// As it is for the device's variant: with halves made on the host where matrix units take them.
