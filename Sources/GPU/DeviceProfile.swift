@@ -34,6 +34,10 @@ public struct DeviceProfile: Sendable {
     /// Nanoseconds a timestamp tick; 0 where there are no timestamps.
     public let timestampPeriod: Double
     public let timestampValidBits: Int
+    /// What workgroups run on, side by side: multiprocessors, compute units, cores; nil where the device does not tell.
+    public let computeUnitCount: Int?
+    /// What is assumed then.
+    public static let usualComputeUnitCount = 32
     public let hasFloat16, hasInt8, has8BitStorage, has16BitStorage: Bool
     public let hasFullSubgroups, hasSubgroupSizeControl, hasSubgroupArithmetic, hasSubgroupBallot: Bool
     public let hasMemoryBudget, hasExecutableProperties, hasCalibratedTimestamps: Bool
@@ -76,6 +80,7 @@ public struct DeviceProfile: Sendable {
         maxAllocationByteCount = Int(clamping: info.maxAllocationByteCount)
         timestampPeriod = info.timestampPeriod
         timestampValidBits = Int(info.timestampValidBits)
+        computeUnitCount = info.computeUnitCount > 0 ? Int(info.computeUnitCount) : nil
         hasFloat16 = info.float16
         hasInt8 = info.int8
         has8BitStorage = info.storage8Bit
