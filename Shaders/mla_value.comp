@@ -29,6 +29,7 @@ layout(push_constant) uniform Params {
 
 const uint MAX_LATENT = 1024u;
 shared vec4 latent[MAX_LATENT / 4];
+shared float factors[64], totals[64];  // of each split: there are no more
 
 #define x latent
 #define PRODUCT product
@@ -42,19 +43,20 @@ void fetchLatent(uint token, uint head) {
     uint width = latentWidth + 2, source = token * latentPitch + head * (mostSplits == 0 ? latentWidth : splitCount * width);
     uint keyCount = positions[token] + 1;
     uint used = mostSplits == 0 ? 0 : (keyCount - 1) / splitLength(keyCount, mostSplits) + 1;
-    float m = -3.4e38, l = 0;
-    for (uint s = 0; s < used; s++) m = max(m, latents[source + s * width + latentWidth]);
-    for (uint s = 0; s < used; s++) {
-        uint at = source + s * width + latentWidth;
-        l += exp(latents[at] - m) * latents[at + 1];
-    }
-    for (uint i = gl_LocalInvocationIndex; i < latentWidth; i += 64) {
+    uint own = gl_LocalInvocationIndex, at = source + own * width + latentWidth;
+    float m = -3.4e38, l = 0, ownMaximum = own < used ? latents[at] : 0.0;
+    factors[own] = ownMaximum;
+    barrier();  // the splits' maxima are there
+    for (uint s = 0; s < used; s++) m = max(m, factors[s]);
+    barrier();  // all have read them, before the factors overwrite them
+    factors[own] = exp(ownMaximum - m);
+    totals[own] = own < used ? factors[own] * latents[at + 1] : 0.0;
+    barrier();  // factors and totals are there
+    for (uint s = 0; s < used; s++) l += totals[s];
+    for (uint i = own; i < latentWidth; i += 64) {
         float value = 0;
         if (mostSplits == 0) value = latents[source + i];
-        for (uint s = 0; s < used; s++) {
-            uint at = source + s * width;
-            value += exp(latents[at + latentWidth] - m) * latents[at + i];
-        }
+        for (uint s = 0; s < used; s++) value += factors[s] * latents[source + s * width + i];
         latent[i / 4][i % 4] = mostSplits == 0 ? value : value / l;
     }
     barrier();  // all of it is there

@@ -6,7 +6,8 @@ import GPU
 public struct AttentionSplits: Hashable, Sendable {
     /// Keys of the shortest split, and what longer ones are multiples of.
     public static let unit = CacheView.pageTokenCount
-    /// Every value is joined from all splits of its head: beyond so many that takes longer than what they save.
+    /// Every value is joined from all splits of its head: beyond so many that takes longer than what they save. A thread of
+    /// mla_value's 64 sees to each.
     static let mostOfAll = 64
     /// Keys by which a batch's `count` grows: commands are recorded anew for no fewer.
     private static let growth = 2 * unit

@@ -103,12 +103,12 @@ public struct MLAValue: VariedKernel {
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         MLAShape.samples.flatMap { name, shape in
             [ElementType.fp8E4M3, .bf16, .f32].flatMap { type in
-                [nil, AttentionSplits(most: 3, keyCount: 351)].flatMap { splits in
+                [nil, AttentionSplits(most: 64, keyCount: 4096)].flatMap { splits in
                     KernelCase.eachVariant(
-                        decodeVariants(profile), "\(name), \(type)\(splits == nil ? "" : ", three splits")"
+                        decodeVariants(profile), "\(name), \(type)\(splits == nil ? "" : ", in splits")"
                     ) { bench throws(GPUError) in
                         try sample(
-                            &bench, shape, positions: [0, 127, 128, 350], splits: splits,
+                            &bench, shape, positions: [0, 127, 128, 4095], splits: splits,
                             kvB: try bench.weight(
                                 "kv_b", rows: shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim),
                                 columns: shape.kvLoraRank, type))
