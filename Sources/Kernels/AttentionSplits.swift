@@ -1,16 +1,17 @@
 import GPU
 
-/// How attention over one token's keys is split, so that even one sequence fills a device: whole pages each, and no more
-/// splits than `most`. A token's splits depend on its own keys and the device alone, never on the batch: its result has the
+/// How attention over one token's keys is split, so that even one sequence fills a device: one page each or pairs of
+/// pages, and no more splits than `most`. A token's splits depend on its own keys and the device alone, never on the batch: its result has the
 /// same bits in all of them.
 public struct AttentionSplits: Hashable, Sendable {
-    /// Keys of the shortest split, and what longer ones are multiples of.
+    /// Keys of the shortest split: a page.
     public static let unit = CacheView.pageTokenCount
     /// Every value is joined from all splits of its head: beyond so many that takes longer than what they save. A thread of
     /// mla_value's 64 sees to each.
     static let mostOfAll = 64
-    /// Keys by which a batch's `count` grows: commands are recorded anew for no fewer.
-    private static let growth = 2 * unit
+    /// What the length of longer ones is a multiple of: the block of keys that the portable forms go through. By as many
+    /// keys a batch's `count` grows: commands are recorded anew for no fewer.
+    private static let block = 2 * unit
 
     /// Splits of a token with very many keys.
     public let most: Int
@@ -40,7 +41,10 @@ public struct AttentionSplits: Hashable, Sendable {
     }
 
     /// Keys of each split of so many; the last has what is left.
-    public func keyCount(of total: Int) -> Int { ceilDivide(total, Self.unit * most) * Self.unit }
+    public func keyCount(of total: Int) -> Int {
+        let least = ceilDivide(total, most)
+        return least <= Self.unit ? Self.unit : ceilDivide(least, Self.block) * Self.block
+    }
 
     /// The splits of a token's keys.
     func ranges(of total: Int) -> [Range<Int>] {
@@ -49,5 +53,5 @@ public struct AttentionSplits: Hashable, Sendable {
     }
 
     /// Keys up to which the same splits, and a page table as wide, serve.
-    public static func keyRoom(for keyCount: Int) -> Int { ceilDivide(keyCount, growth) * growth }
+    public static func keyRoom(for keyCount: Int) -> Int { ceilDivide(keyCount, block) * block }
 }
