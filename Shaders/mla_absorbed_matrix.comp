@@ -9,11 +9,11 @@
 #extension GL_EXT_shader_16bit_storage : require
 // mla_absorbed on matrix units: the same sums and operands (see there), FP16 inputs, FP32 scores, softmax and sums.
 //
-// A workgroup of eight subgroups takes ROWS heads of one token over one split, KEYS keys at a time. Their entries are read
-// once, into shared memory, and serve as keys and as values, while the next ones are loaded. Of the scores [ROWS, KEYS] a
-// subgroup sums one piece over some slices of the width, for which it holds the queries; of the result [ROWS, LATENT] it
-// holds every eighth block of columns. Each query row is divided by the power of two next above its largest element, so
-// that it cannot overflow; an entry beyond 65504 does, and the step says where.
+// A workgroup of eight subgroups takes ROWS heads of one token over one split, KEYS keys at a time. Their entries are
+// read once, into shared memory, and serve as keys and as values, while the next ones are loaded. Of the scores
+// [ROWS, KEYS] a subgroup sums one piece over some slices of the width, for which it holds the queries; of the result
+// [ROWS, LATENT] it holds every eighth block of columns. Each query row is divided by the power of two next above its
+// largest element, so that it cannot overflow; an entry beyond 65504 does, and the step says where.
 
 #include "common_cache.glsl"
 #include "common_splits.glsl"
@@ -64,7 +64,8 @@ uint pages = sequences[token] * maxPages;
 uint block = gl_SubgroupID % BLOCKS, part = gl_SubgroupID / BLOCKS;  // of the scores and of the width
 uint firstRow = block / (KEYS / N) * M, firstKey = block % (KEYS / N) * N;
 
-// Rows base ... base + KEYS - 1 of the queries into `tile`. Beyond the last head: the last again, computed and not written.
+// Rows base ... base + KEYS - 1 of the queries into `tile`. Beyond the last head: the last again, computed and not
+// written.
 void storeQueries(uint base) {
     [[unroll]] for (uint r = 0; r < KEYS / SUBGROUPS; r++) {
         uint row = gl_SubgroupID * (KEYS / SUBGROUPS) + r;
@@ -90,7 +91,8 @@ void storeQueries(uint base) {
 void fetch(uint start, uint end, out uvec4 loads[LOADS]) {
     uint source = entryOffset(pageTable[pages + start / PAGE], start, WIDTH) / CHUNK;
     uint last = min(KEYS, end - start) * CHUNKS - 1;
-    [[unroll]] for (uint n = 0; n < LOADS; n++) loads[n] = cache[source + min(n * THREADS + gl_LocalInvocationIndex, last)];
+    [[unroll]] for (uint n = 0; n < LOADS; n++)
+        loads[n] = cache[source + min(n * THREADS + gl_LocalInvocationIndex, last)];
 }
 
 void store(uvec4 loads[LOADS]) {

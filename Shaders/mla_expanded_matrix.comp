@@ -9,10 +9,11 @@
 #extension GL_EXT_shader_16bit_storage : require
 // mla_expanded on matrix units: the same sums and operands (see there), FP16 inputs, FP32 scores, softmax and sums.
 //
-// A workgroup of eight subgroups takes one head and a tile of 8 M tokens of one sequence, each subgroup M of them, which it
-// holds as queries and results. Keys and values go through shared memory, KEYS at a time, the next ones loaded while these
-// are multiplied; values that all of a subgroup's tokens precede it skips. Each query row is divided by the power of two
-// next above its largest element, so that it cannot overflow; keys and values beyond 65504 do, and the step says where.
+// A workgroup of eight subgroups takes one head and a tile of 8 M tokens of one sequence, each subgroup M of them, whose
+// queries and results it holds. Keys and values go through shared memory, KEYS at a time, the next ones loaded while
+// these are multiplied, up to those of the tile's last token; values that all of a subgroup's tokens precede it skips.
+// Each query row is divided by the power of two next above its largest element, so that it cannot overflow; keys and
+// values beyond 65504 do, and the step says where.
 
 layout(constant_id = 0) const uint M = 16u;
 layout(constant_id = 1) const uint N = 16u;
@@ -124,8 +125,8 @@ void storeQueries(uint slice) {
     }
 }
 
-// The weights exp(s - max s), and by what the rows' sums so far are to be multiplied. A lane has every HELPERS-th key of its
-// row, and totals of those.
+// The weights exp(s - max s), and by what the rows' sums so far are to be multiplied. A lane has every HELPERS-th key
+// of its row, and totals of those.
 void weigh(uint start, float scaling, inout float largest, inout float total) {
     uint row = lane % M, helper = lane / M, position = tile.w + firstRow + row;
     float m = largest;
@@ -164,7 +165,8 @@ void main() {
     for (uint start = 0; start < end; start += KEYS) {
         fetchValues(start, valueLoads);
         barrier();  // the keys are there; the values before them were read
-        // All subgroups: those whose tokens see none of the keys would wait for the others anyway.
+        // All subgroups: those whose tokens see none of the keys would wait for the others anyway, and where a driver
+        // makes the workgroup's barrier of a subgroup's, it must not be passed by some alone.
         [[unroll]] for (uint j = 0; j < KEYS; j += N) {
             SUMS piece = SUMS(0.0);
             [[unroll]] for (uint slice = 0; slice < PADDED / K; slice++) {

@@ -40,7 +40,8 @@ shared float factors[64], totals[64];  // of each split: there are no more
 
 // This token's and head's latent, into workgroup memory.
 void fetchLatent(uint token, uint head) {
-    uint width = latentWidth + 2, source = token * latentPitch + head * (mostSplits == 0 ? latentWidth : splitCount * width);
+    uint width = latentWidth + 2;
+    uint source = token * latentPitch + head * (mostSplits == 0 ? latentWidth : splitCount * width);
     uint keyCount = positions[token] + 1;
     uint used = mostSplits == 0 ? 0 : (keyCount - 1) / splitLength(keyCount, mostSplits) + 1;
     uint own = gl_LocalInvocationIndex, at = source + own * width + latentWidth;

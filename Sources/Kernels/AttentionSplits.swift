@@ -1,8 +1,8 @@
 import GPU
 
 /// How attention over one token's keys is split, so that even one sequence fills a device: one page each or pairs of
-/// pages, and no more splits than `most`. A token's splits depend on its own keys and the device alone, never on the batch: its result has the
-/// same bits in all of them.
+/// pages, and no more splits than `most`. A token's splits depend on its own keys and the device alone, never on the batch:
+/// its result has the same bits in all of them.
 public struct AttentionSplits: Hashable, Sendable {
     /// Keys of the shortest split: a page.
     public static let unit = CacheView.pageTokenCount
