@@ -10,10 +10,10 @@
 // mla_expanded on matrix units: the same sums and operands (see there), FP16 inputs, FP32 scores, softmax and sums.
 //
 // A workgroup of eight subgroups takes one head and a tile of 8 M tokens of one sequence, each subgroup M of them,
-// whose queries and results it holds. Keys and values go through shared memory, KEYS at a time, the next ones loaded while
-// these are multiplied, up to those of the tile's last token; values that all of a subgroup's tokens precede it skips.
-// Each query row is divided by the power of two next above its largest element, so that it cannot overflow; keys and
-// values beyond 65504 do, and the step says where.
+// whose queries and results it holds. Keys and values go through shared memory, KEYS at a time, the next ones loaded
+// while these are multiplied, up to those of the tile's last token; values that all of a subgroup's tokens precede it
+// skips. Each query row is divided by the power of two next above its largest element, so that it cannot overflow; keys
+// and values beyond 65504 do, and the step says where.
 
 layout(constant_id = 0) const uint M = 16u;
 layout(constant_id = 1) const uint N = 16u;
