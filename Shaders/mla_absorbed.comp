@@ -4,16 +4,16 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_ballot : require
 // Absorbed causal attention over the latent cache: s_j = scale * query . cache[j] for the keys j = 0 ... position;
-// latent = sum_j softmax(s)_j * cache[j, 0:C]. Either whole (SPLIT = 0), or in splits of SPLIT keys that run side by side and
-// leave partial = (sum_j exp(s_j - m) * cache[j, 0:C], m = max s_j, sum_j exp(s_j - m)) for mla_value.
+// latent = sum_j softmax(s)_j * cache[j, 0:C]. Either whole (mostSplits = 0), or in at most so many splits, which run side by
+// side and leave partial = (sum_j exp(s_j - m) * cache[j, 0:C], m = max s_j, sum_j exp(s_j - m)) for mla_value.
 //
 // query: [tokens, heads, C + R] F32; the cache entry serves as key (all of it) and as value (its first C).
 // y: [tokens, heads, C] F32, or [tokens, heads, splits, C + 2]. A workgroup takes one token, QUERIES heads and one split.
 
 #include "common_cache.glsl"
+#include "common_splits.glsl"
 
 layout(constant_id = 2) const uint QUERIES = 8u;  // heads: a power of two, at most 8
-layout(constant_id = 5) const uint SPLIT = 0u;    // a multiple of the page
 
 layout(local_size_x = 64) in;
 layout(set = 0, binding = 0, std430) readonly buffer QueryBuffer { float query[]; };
@@ -23,8 +23,8 @@ layout(set = 0, binding = 3, std430) readonly buffer SequencesBuffer { uint sequ
 layout(set = 0, binding = 4, std430) readonly buffer PageTableBuffer { uint pageTable[]; };
 layout(set = 0, binding = 5, std430) writeonly buffer YBuffer { float y[]; };
 layout(push_constant) uniform Params {
-    uint headCount; uint latentWidth; uint ropeWidth; uint queryPitch; uint maxPages; uint splitCount; uint yPitch;
-    float scale;
+    uint headCount; uint latentWidth; uint ropeWidth; uint queryPitch; uint maxPages; uint mostSplits; uint splitCount;
+    uint yPitch; float scale;
 };
 
 #include "common_keys.glsl"
@@ -41,9 +41,9 @@ vec2 valuePair(uvec2 base, uint i) { return cachePair(base.x, i); }
 #include "common_attention.glsl"
 
 void main() {
-    uint split = gl_WorkGroupID.z, keyCount = positions[token] + 1;
-    uint first = split * SPLIT, end = SPLIT == 0u ? keyCount : min(keyCount, first + SPLIT);
-    if (first >= end) return;  // the whole workgroup
+    uint keyCount = positions[token] + 1, split = gl_WorkGroupID.z, splitKeys = splitLength(keyCount, mostSplits);
+    uint first = split * splitKeys, end = min(keyCount, first + splitKeys);
+    if (first >= keyCount) return;  // the whole workgroup
     if (gl_LocalInvocationIndex < QUERIES) limits[gl_LocalInvocationIndex] = end;
     barrier();  // the limits are there
     vec2 values[QUERIES][PAIRS];
@@ -53,15 +53,15 @@ void main() {
     [[unroll]] for (uint q = 0; q < QUERIES; q++) {
         uint head = firstHead + q;
         uint target = token * yPitch
-            + (SPLIT == 0u ? head * latentWidth : (head * splitCount + split) * (latentWidth + 2));
-        float divisor = SPLIT == 0u ? sums[q] : 1.0;
+            + (mostSplits == 0u ? head * latentWidth : (head * splitCount + split) * (latentWidth + 2));
+        float divisor = mostSplits == 0u ? sums[q] : 1.0;
         [[unroll]] for (uint c = 0; c < PAIRS; c++) {
             uint pair = gl_LocalInvocationIndex + c * WORKGROUP;
             if (head >= headCount || pair * 2 >= latentWidth) continue;
             y[target + 2 * pair] = values[q][c].x / divisor;
             y[target + 2 * pair + 1] = values[q][c].y / divisor;
         }
-        if (SPLIT > 0u && gl_LocalInvocationIndex == 0 && head < headCount) {
+        if (mostSplits > 0u && gl_LocalInvocationIndex == 0 && head < headCount) {
             y[target + latentWidth] = maxima[q];
             y[target + latentWidth + 1] = sums[q];
         }

@@ -90,6 +90,36 @@ static void describe_memory(VkPhysicalDevice physical, fv_device_info *info) {
             info->heaps[m->memoryTypes[i].heapIndex].hostVisible = true;
 }
 
+// Multiprocessors, compute units or cores, by whichever extension tells; 0 if none does.
+static uint32_t count_compute_units(VkPhysicalDevice physical) {
+    VkPhysicalDeviceShaderSMBuiltinsPropertiesNV multiprocessors = {
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV};
+    VkPhysicalDeviceShaderCorePropertiesAMD units = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_CORE_PROPERTIES_AMD};
+    VkPhysicalDeviceShaderCoreProperties2AMD active = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_CORE_PROPERTIES_2_AMD};
+    VkPhysicalDeviceShaderCoreBuiltinsPropertiesARM cores = {
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_CORE_BUILTINS_PROPERTIES_ARM};
+    VkPhysicalDeviceProperties2 core = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
+    void **tail = &core.pNext;
+    if (fv_has_extension(physical, VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME)) {
+        *tail = &multiprocessors;
+        tail = &multiprocessors.pNext;
+    }
+    if (fv_has_extension(physical, VK_AMD_SHADER_CORE_PROPERTIES_EXTENSION_NAME)) {
+        *tail = &units;
+        tail = &units.pNext;
+    }
+    if (fv_has_extension(physical, VK_AMD_SHADER_CORE_PROPERTIES_2_EXTENSION_NAME)) {
+        *tail = &active;
+        tail = &active.pNext;
+    }
+    if (fv_has_extension(physical, VK_ARM_SHADER_CORE_BUILTINS_EXTENSION_NAME)) *tail = &cores;
+    fv_vulkan.GetPhysicalDeviceProperties2(physical, &core);
+    if (multiprocessors.shaderSMCount) return multiprocessors.shaderSMCount;
+    if (active.activeComputeUnitCount) return active.activeComputeUnitCount;
+    if (cores.shaderCoreCount) return cores.shaderCoreCount;
+    return units.shaderEngineCount * units.shaderArraysPerEngineCount * units.computeUnitsPerShaderArray;
+}
+
 static void describe_matrices(VkPhysicalDevice physical, fv_device_info *info) {
     fv_matrix_query query = (fv_matrix_query)fv_vulkan.GetPhysicalDeviceCooperativeMatrixPropertiesKHR;
     if (!info->cooperativeMatrix || !query) return;
@@ -159,6 +189,7 @@ int32_t fv_describe_device(uint32_t index, fv_device_info *info) {
     info->executableProperties = f.executables.pipelineExecutableInfo;
     info->cooperativeMatrix = f.matrix.cooperativeMatrix;
     info->calibratedTimestamps = info->timestampPeriod > 0 && has_calibrated_timestamps(physical);
+    info->computeUnitCount = count_compute_units(physical);
     describe_memory(physical, info);
     describe_matrices(physical, info);
     return VK_SUCCESS;

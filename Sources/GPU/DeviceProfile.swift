@@ -1,4 +1,5 @@
 import CVulkan
+import Glibc
 
 /// What a device reports of itself. Variants of kernels are chosen from this and from nothing else.
 public struct DeviceProfile: Sendable {
@@ -34,6 +35,11 @@ public struct DeviceProfile: Sendable {
     /// Nanoseconds a timestamp tick; 0 where there are no timestamps.
     public let timestampPeriod: Double
     public let timestampValidBits: Int
+    /// What workgroups run on, side by side: multiprocessors, compute units, cores, a software device's processors; nil where
+    /// the device does not tell.
+    public let computeUnitCount: Int?
+    /// What is assumed then.
+    public static let usualComputeUnitCount = 32
     public let hasFloat16, hasInt8, has8BitStorage, has16BitStorage: Bool
     public let hasFullSubgroups, hasSubgroupSizeControl, hasSubgroupArithmetic, hasSubgroupBallot: Bool
     public let hasMemoryBudget, hasExecutableProperties, hasCalibratedTimestamps: Bool
@@ -76,6 +82,9 @@ public struct DeviceProfile: Sendable {
         maxAllocationByteCount = Int(clamping: info.maxAllocationByteCount)
         timestampPeriod = info.timestampPeriod
         timestampValidBits = Int(info.timestampValidBits)
+        computeUnitCount =
+            info.computeUnitCount > 0
+            ? Int(info.computeUnitCount) : kind == .software ? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) : nil
         hasFloat16 = info.float16
         hasInt8 = info.int8
         has8BitStorage = info.storage8Bit

@@ -26,6 +26,15 @@ extension Kernel {
     public var summary: String { outputs[0].shape.map(String.init).joined(separator: " × ") }
 }
 
+extension Kernel {
+    /// How far a device, which chooses the variant, may be from the reference.
+    public func tolerance(on device: Device) -> Tolerance {
+        guard var varied = self as? any VariedKernel else { return tolerance }
+        varied.variant = varied.variant(on: device)
+        return varied.tolerance
+    }
+}
+
 /// Bytes that must move and operations that must be done, from the shapes alone.
 public struct Cost: Sendable {
     public var byteCount: Int

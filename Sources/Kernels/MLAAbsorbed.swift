@@ -5,16 +5,14 @@ import Shaders
 /// Absorbed causal attention over the paged latent cache: s_j = scale · query · cache[j] for the keys 0 … position;
 /// latent = Σ softmax(s)_j · cache[j, :C]. A token's heads share what is read of the cache.
 ///
-/// Whole, it gives `latent: [T, heads · C]`. In splits of `splitKeyCount` keys, which run side by side where a token has few
-/// heads, it gives `[T, heads · splits · (C + 2)]`: Σ exp(s_j − m) · cache[j, :C], then m = max s_j and Σ exp(s_j − m), for
-/// `MLAValue`. `query: [T, heads · (C + R)]`; all F32. A split's bounds and the order of the sums depend on the position
-/// alone, so a token's result is the same in every batch.
+/// Whole, it gives `latent: [T, heads · C]`. In splits, which run side by side where a step has few tokens, it gives
+/// `[T, heads · splits · (C + 2)]`: Σ exp(s_j − m) · cache[j, :C], then m = max s_j and Σ exp(s_j − m), for `MLAValue`.
+/// `query: [T, heads · (C + R)]`; all F32. A split's bounds and the order of the sums depend on the position alone, so a
+/// token's result is the same in every batch. On matrix units the cache's values go in as FP16: one beyond 65504 becomes
+/// infinite, and the step says in which layer; `--variant mla_absorbed=tiles` computes it.
 /// Source: DeepSeek-V2 report, section 2.1.2; `MLA.forward` ("absorb") in inference/model.py; Milakov and Gimelshein 2018.
 public struct MLAAbsorbed: VariedKernel {
     public static let name = "mla_absorbed"
-    public static let splitKeyCount = 128
-    public static func splitCount(forKeys count: Int) -> Int { ceilDivide(count, splitKeyCount) }
-
     let shape: MLAShape
     let query: Tensor
     let cache: CacheView
@@ -24,12 +22,12 @@ public struct MLAAbsorbed: VariedKernel {
     let sequences: Tensor
     let y: Tensor
     /// Nil for the whole.
-    let splitCount: Int?
+    let splits: AttentionSplits?
     let scale: Float
     public var variant: Variant?
 
-    public init(shape: MLAShape, query: Tensor, cache: CacheView, splitCount: Int?, y: Tensor, scale: Float) {
-        let width = splitCount.map { $0 * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
+    public init(shape: MLAShape, query: Tensor, cache: CacheView, splits: AttentionSplits?, y: Tensor, scale: Float) {
+        let width = splits.map { $0.count * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
         precondition(
             query.columns == shape.heads * shape.entryWidth && y.columns == shape.heads * width,
             "mla_absorbed: \(y.shape) from \(query.shape)")
@@ -41,41 +39,73 @@ public struct MLAAbsorbed: VariedKernel {
         positions = cache.positions
         sequences = cache.sequences
         self.y = y
-        self.splitCount = splitCount
+        self.splits = splits
         self.scale = scale
     }
 
     public var outputs: [Tensor] { [y] }
 
     public var choice: String { "\(Self.name) \(entries.type)" }
-    public func variants(on profile: DeviceProfile) -> [Variant] { attentionVariants(on: profile) }
+    public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(shape, profile) }
+
+    static func variants(_ shape: MLAShape, _ profile: DeviceProfile) -> [Variant] {
+        attentionVariants(on: profile, matrix: matrixRows(shape, profile) != nil)
+    }
+
+    /// Heads of a workgroup on matrix units; nil where they cannot take the shape.
+    static func matrixRows(_ shape: MLAShape, _ profile: DeviceProfile) -> Int? {
+        guard let tiles = profile.attentionTiles, shape.entryWidth % 8 == 0 else { return nil }
+        // More heads share what is read of the cache; eight subgroups share the blocks of their scores.
+        let rows = shape.heads > 16 && tiles.shape.m * tiles.shape.n >= 128 ? 32 : 16
+        let pitch = ceilDivide(shape.entryWidth, 16) * 16 + 8
+        let byteCount = 32 * pitch + 32 * tiles.shape.m * tiles.shape.n + rows * (48 + 4 * tiles.shape.n + 12)
+        return byteCount <= profile.maxSharedByteCount ? rows : nil
+    }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
+        let variant = variant(on: commands.device)
+        if variant == .matrix { return try encodeMatrix(into: &commands) }
         let heads = queriesPerWorkgroup(of: shape.heads)
         let shader = MlaAbsorbedShader(
             constants: .init(
                 cacheBf16: cache.isBF16, queries: UInt32(heads), pairs: attentionPairs(shape.kvLoraRank),
-                subgroup: attentionSubgroup(variant(on: commands.device), commands.device.profile),
-                split: splitCount == nil ? 0 : UInt32(Self.splitKeyCount)),
+                subgroup: attentionSubgroup(variant, commands.device.profile)),
             params: .init(
                 headCount: UInt32(shape.heads), latentWidth: UInt32(shape.kvLoraRank),
                 ropeWidth: UInt32(shape.qkRopeHeadDim), queryPitch: UInt32(query.pitch),
-                maxPages: UInt32(cache.maxPages), splitCount: UInt32(splitCount ?? 1), yPitch: UInt32(y.pitch),
-                scale: scale),
+                maxPages: UInt32(cache.maxPages), mostSplits: UInt32(splits?.most ?? 0),
+                splitCount: UInt32(splits?.count ?? 1), yPitch: UInt32(y.pitch), scale: scale),
             bindings: .init(
                 query: query.view, cache: entries.view, positions: positions.view, sequences: sequences.view,
                 pageTable: pageTable.view, y: y.view))
-        try commands.dispatch(shader, groups: (query.rows, ceilDivide(shape.heads, heads), splitCount ?? 1))
+        try commands.dispatch(shader, groups: (query.rows, ceilDivide(shape.heads, heads), splits?.count ?? 1))
+    }
+
+    private func encodeMatrix(into commands: inout Commands) throws(GPUError) {
+        let profile = commands.device.profile
+        guard let tiles = profile.attentionTiles, let rows = Self.matrixRows(shape, profile) else {
+            preconditionFailure("mla_absorbed: the form matrix on \(profile.name) for \(shape)")
+        }
+        let shader = MlaAbsorbedMatrixShader(
+            constants: .init(
+                cacheBf16: cache.isBF16, m: UInt32(tiles.shape.m), n: UInt32(tiles.shape.n), k: UInt32(tiles.shape.k),
+                requiredSubgroup: UInt32(tiles.subgroup), threads: UInt32(8 * tiles.subgroup), rows: UInt32(rows),
+                width: UInt32(shape.entryWidth), latent: UInt32(shape.kvLoraRank)),
+            params: .init(
+                headCount: UInt32(shape.heads), queryPitch: UInt32(query.pitch), maxPages: UInt32(cache.maxPages),
+                mostSplits: UInt32(splits?.most ?? 0), splitCount: UInt32(splits?.count ?? 1),
+                yPitch: UInt32(y.pitch), scale: scale),
+            bindings: .init(
+                query: query.view, cache: entries.view, positions: positions.view, sequences: sequences.view,
+                pageTable: pageTable.view, y: y.view))
+        try commands.dispatch(shader, groups: (query.rows, ceilDivide(shape.heads, rows), splits?.count ?? 1))
     }
 
     public func reference() {
         let width = shape.kvLoraRank
         for token in 0..<query.rows {
             let keyCount = Int(positions.words[token]) + 1
-            for split in 0..<(splitCount ?? 1) where split * Self.splitKeyCount < keyCount {
-                let keys =
-                    splitCount == nil
-                    ? 0..<keyCount : split * Self.splitKeyCount..<min(keyCount, (split + 1) * Self.splitKeyCount)
+            for (split, keys) in (splits?.ranges(of: keyCount) ?? [0..<keyCount]).enumerated() {
                 let rows = keys.map { entries.decodedRow(cache.entry(token: token, position: $0)) }
                 for head in 0..<shape.heads {
                     let q = query.floats + token * query.pitch + head * shape.entryWidth
@@ -84,13 +114,13 @@ public struct MLAAbsorbed: VariedKernel {
                     let weights = scores.map { exponential($0 - largest) }
                     let total = weights.reduce(0, +)
                     var target = y.floats + token * y.pitch
-                    target += splitCount.map { (head * $0 + split) * (width + 2) } ?? head * width
+                    target += splits.map { (head * $0.count + split) * (width + 2) } ?? head * width
                     for c in 0..<width {
                         var sum: Float = 0
                         for j in rows.indices { sum += weights[j] * rows[j][c] }
-                        target[c] = splitCount == nil ? sum / total : sum
+                        target[c] = splits == nil ? sum / total : sum
                     }
-                    guard splitCount != nil else { continue }
+                    guard splits != nil else { continue }
                     target[width] = largest
                     target[width + 1] = total
                 }
@@ -99,38 +129,46 @@ public struct MLAAbsorbed: VariedKernel {
     }
 
     public var summary: String {
-        "\(query.rows) × \(shape.heads) heads, \(entries.type)\(splitCount == nil ? ", whole" : "")"
+        "\(query.rows) × \(shape.heads) heads, \(entries.type)\(splits == nil ? ", whole" : "")"
     }
 
     public var cost: Cost {
         let keys = cache.keyTotal ?? query.rows * cache.maxPages * CacheView.pageTokenCount
-        let readers = ceilDivide(shape.heads, queriesPerWorkgroup(of: shape.heads))
         return Cost(
-            byteCount: keys * readers * shape.entryWidth * entries.type.byteCount
+            byteCount: keys * shape.entryWidth * entries.type.byteCount
                 + 4 * query.rows * (query.columns + y.columns),
             flopCount: 2 * keys * shape.heads * (shape.entryWidth + shape.kvLoraRank))
     }
 
     public var tolerance: Tolerance {
-        Tolerance(
+        // A score of a few units is off by some 2^-10, and its weight by as much of itself; times 8 for the worst.
+        if variant == .matrix {
+            return Tolerance(0x1p-7, because: "queries, entries and weights rounded to FP16")
+        }
+        return Tolerance(
             1e-4, because: "the device's exponential (2^-20 relative at these scores) and FP32 sums over the positions")
     }
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         let odd = MLAShape(heads: 11, qkNopeHeadDim: 16, qkRopeHeadDim: 16, vHeadDim: 16, kvLoraRank: 130)
+        let samples = (MLAShape.samples + [("11 heads", odd)]).map { ($0, $1, variants($1, profile)) }
+        // Enough heads for matrix units' largest workgroup. The others would only take long to be compiled.
+        let many = MLAShape(heads: 33, qkNopeHeadDim: 128, qkRopeHeadDim: 64, vHeadDim: 128, kvLoraRank: 512)
+        let large = [("V3, 33 heads", many, variants(many, profile).filter { $0 == .matrix })]
+        let splits = [nil, AttentionSplits(most: 64, keyCount: 302), AttentionSplits(most: 3, keyCount: 302)]
         let positions = [0, 1, 62, 63, 64, 127, 128, 130, 301]
-        return (MLAShape.samples + [("11 heads", odd)]).flatMap { name, shape in
+        return (samples + large).flatMap { name, shape, variants in
             [ElementType.f32, .bf16].flatMap { type in
-                [nil, splitCount(forKeys: 302)].flatMap { splitCount in
+                splits.flatMap { splits in
                     KernelCase.eachVariant(
-                        attentionVariants(on: profile), "\(name), \(type)\(splitCount == nil ? "" : ", split")"
+                        variants, "\(name), \(type)\(splits.map { ", in at most \($0.most)" } ?? "")"
                     ) { bench throws(GPUError) in
-                        let width = splitCount.map { $0 * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
+                        let width = splits.map { $0.count * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
                         return MLAAbsorbed(
                             shape: shape,
                             query: try bench.tensor("query", [positions.count, shape.heads * shape.entryWidth]),
                             cache: try .sample(&bench, shape, positions: positions, type: type, filled: true),
-                            splitCount: splitCount, y: try bench.output("y", [positions.count, shape.heads * width]),
+                            splits: splits, y: try bench.output("y", [positions.count, shape.heads * width]),
                             scale: 1 / Float(shape.entryWidth).squareRoot())
                     }
                 }
@@ -141,8 +179,21 @@ public struct MLAAbsorbed: VariedKernel {
 
 // MARK: What the attention shaders share: see Shaders/common_attention.glsl.
 
-func attentionVariants(on profile: DeviceProfile) -> [Variant] {
-    profile.narrowSubgroup == nil ? [.tiles] : [.lanes, .tiles]
+/// - Parameter matrix: whether matrix units can take the shape.
+func attentionVariants(on profile: DeviceProfile, matrix: Bool) -> [Variant] {
+    let units: [Variant] = matrix ? [.matrix] : []
+    return profile.narrowSubgroup == nil ? units + [.tiles] : [.lanes, .tiles] + units
+}
+
+extension DeviceProfile {
+    /// `matrixTiles`, where a workgroup may be eight subgroups that multiply parts of 16 × 16.
+    var attentionTiles: (shape: MatrixShape, subgroup: Int)? {
+        guard let tiles = matrixTiles, hasSubgroupArithmetic, 8 * tiles.subgroup <= maxWorkgroupInvocations,
+            [tiles.shape.m, tiles.shape.n, tiles.shape.k].allSatisfy({ $0 >= 4 && 16 % $0 == 0 }),
+            16 / tiles.shape.m * (16 / tiles.shape.n) <= 8, tiles.subgroup % tiles.shape.m == 0
+        else { return nil }
+        return tiles
+    }
 }
 
 /// The shaders' SUBGROUP.

@@ -9,11 +9,13 @@ import Shaders
 /// `q: [T, heads · (nope + R)]`, rotated; `kv: [keys, slice heads · (nope + v)]`, kv_b_proj's product with the entries'
 /// latents; `entries: [keys, C + R]`; `y: [T, heads · v]`; all F32. Per score and head it costs (nope + R + v) products, the
 /// absorbed form 2 C + R, at the price of expanding every key once. The order of the sums depends on the position alone.
+/// On matrix units keys and values go in as FP16: one beyond 65504 becomes infinite, and the step says in which layer;
+/// `--variant mla_expanded=tiles` computes it.
 /// Source: DeepSeek-V2 report, equations 37 to 47; `MLA.forward` ("naive") in inference/model.py.
 public struct MLAExpanded: VariedKernel {
     public static let name = "mla_expanded"
-    /// Most tokens of a tile.
-    public static let tileTokenCount = 8
+    /// Most tokens of a tile, where matrix units do not compute it.
+    private static let usualTileTokenCount = 8
 
     /// Tokens of one sequence that stand together in the batch.
     public struct Run: Sendable {
@@ -28,12 +30,25 @@ public struct MLAExpanded: VariedKernel {
         }
     }
 
+    /// Most tokens of a tile in the variant that a device runs; without a device, any number would do.
+    public static func tileTokenCount(_ shape: MLAShape, on device: Device?) -> Int {
+        guard let device else { return usualTileTokenCount }
+        let variant = device.variant(among: variants(shape, device.profile), [name])
+        return tileTokenCount(variant, device.profile)
+    }
+
+    static func tileTokenCount(_ variant: Variant, _ profile: DeviceProfile) -> Int {
+        variant == .matrix ? 8 * profile.attentionTiles!.shape.m : usualTileTokenCount
+    }
+
     /// What `tiles` holds for these runs: (first token, tokens, first key, first position) of each.
-    public static func tiles(of runs: [Run]) -> [UInt32] {
+    ///
+    /// - Parameter count: most tokens of a tile.
+    public static func tiles(of runs: [Run], by count: Int) -> [UInt32] {
         runs.flatMap { run in
-            stride(from: 0, to: run.tokenCount, by: tileTokenCount).flatMap { start in
+            stride(from: 0, to: run.tokenCount, by: count).flatMap { start in
                 [
-                    UInt32(run.firstToken + start), UInt32(min(tileTokenCount, run.tokenCount - start)),
+                    UInt32(run.firstToken + start), UInt32(min(count, run.tokenCount - start)),
                     UInt32(run.firstKey), UInt32(run.position + start),
                 ]
             }
@@ -80,18 +95,50 @@ public struct MLAExpanded: VariedKernel {
     public var outputs: [Tensor] { [y] }
 
     public var choice: String { Self.name }
-    public func variants(on profile: DeviceProfile) -> [Variant] { attentionVariants(on: profile) }
+    public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(shape, profile) }
+
+    static func variants(_ shape: MLAShape, _ profile: DeviceProfile) -> [Variant] {
+        attentionVariants(on: profile, matrix: fitsMatrix(shape, profile))
+    }
+
+    /// Whether matrix units can take the shape.
+    private static func fitsMatrix(_ shape: MLAShape, _ profile: DeviceProfile) -> Bool {
+        let widths = [shape.qkNopeHeadDim, shape.qkRopeHeadDim, shape.vHeadDim, shape.kvLoraRank]
+        guard let tiles = profile.attentionTiles, widths.allSatisfy({ $0 % 4 == 0 }) else { return false }
+        let pitches = [shape.qkNopeHeadDim + shape.qkRopeHeadDim, shape.vHeadDim].map { ceilDivide($0, 16) * 16 + 8 }
+        let byteCount =
+            32 * (pitches[0] + pitches[1]) + 8 * tiles.shape.m * (80 + 48 + 4 * tiles.shape.n + 4) + 32 * tiles.subgroup
+        return byteCount <= profile.maxSharedByteCount
+    }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
+        let variant = variant(on: commands.device)
+        if variant == .matrix { return try encodeMatrix(into: &commands) }
         let shader = MlaExpandedShader(
             constants: .init(
-                queries: UInt32(Self.tileTokenCount), pairs: attentionPairs(shape.vHeadDim),
-                subgroup: attentionSubgroup(variant(on: commands.device), commands.device.profile)),
+                queries: UInt32(Self.usualTileTokenCount), pairs: attentionPairs(shape.vHeadDim),
+                subgroup: attentionSubgroup(variant, commands.device.profile)),
             params: .init(
                 firstHead: UInt32(heads.lowerBound), nopeWidth: UInt32(shape.qkNopeHeadDim),
                 ropeWidth: UInt32(shape.qkRopeHeadDim), valueWidth: UInt32(shape.vHeadDim),
                 latentWidth: UInt32(shape.kvLoraRank), qPitch: UInt32(q.pitch), kvPitch: UInt32(kv.pitch),
                 entryPitch: UInt32(entries.pitch), yPitch: UInt32(y.pitch), scale: scale),
+            bindings: .init(q: q.view, kv: kv.view, entries: entries.view, tiles: tiles.view, y: y.view))
+        try commands.dispatch(shader, groups: (tiles.rows, heads.count, 1))
+    }
+
+    private func encodeMatrix(into commands: inout Commands) throws(GPUError) {
+        guard let units = commands.device.profile.attentionTiles else {
+            preconditionFailure("mla_expanded: the form matrix on \(commands.device.profile.name)")
+        }
+        let shader = MlaExpandedMatrixShader(
+            constants: .init(
+                m: UInt32(units.shape.m), n: UInt32(units.shape.n), k: UInt32(units.shape.k),
+                requiredSubgroup: UInt32(units.subgroup), threads: UInt32(8 * units.subgroup),
+                nope: UInt32(shape.qkNopeHeadDim), rope: UInt32(shape.qkRopeHeadDim), value: UInt32(shape.vHeadDim)),
+            params: .init(
+                firstHead: UInt32(heads.lowerBound), latentWidth: UInt32(shape.kvLoraRank), qPitch: UInt32(q.pitch),
+                kvPitch: UInt32(kv.pitch), entryPitch: UInt32(entries.pitch), yPitch: UInt32(y.pitch), scale: scale),
             bindings: .init(q: q.view, kv: kv.view, entries: entries.view, tiles: tiles.view, y: y.view))
         try commands.dispatch(shader, groups: (tiles.rows, heads.count, 1))
     }
@@ -140,7 +187,10 @@ public struct MLAExpanded: VariedKernel {
     }
 
     public var tolerance: Tolerance {
-        Tolerance(
+        if variant == .matrix {
+            return Tolerance(0x1p-7, because: "queries, keys, weights and values rounded to FP16")
+        }
+        return Tolerance(
             1e-4, because: "the device's exponential (2^-20 relative at these scores) and FP32 sums over the positions")
     }
 
@@ -152,11 +202,14 @@ public struct MLAExpanded: VariedKernel {
             Run(firstToken: 21, tokenCount: 9, position: 128, firstKey: 21),
             Run(firstToken: 30, tokenCount: 1, position: 300, firstKey: 158),
         ]
-        return [MLAShape.samples[0], MLAShape.samples[1], ("ragged, odd rests", ragged)].flatMap { name, shape in
-            [0..<shape.heads, 1..<3].flatMap { heads in
-                KernelCase.eachVariant(attentionVariants(on: profile), "\(name), heads \(heads)") {
+        let shapes = [MLAShape.samples[0], MLAShape.samples[1], ("ragged, odd rests", ragged)].flatMap { name, shape in
+            [0..<shape.heads, 1..<3].map { (name, shape, $0) }
+        }
+        return shapes.flatMap { name, shape, heads in
+            variants(shape, profile).flatMap { variant in
+                KernelCase.eachVariant([variant], "\(name), heads \(heads), \(variant.name)") {
                     bench throws(GPUError) in
-                    let words = tiles(of: runs)
+                    let words = tiles(of: runs, by: tileTokenCount(variant, profile))
                     let keys = 158 + 301
                     return MLAExpanded(
                         shape: shape, heads: heads, q: try bench.tensor("q", [31, shape.queryWidth]),

@@ -18,17 +18,17 @@ public struct MLAValue: VariedKernel {
     let positions: Tensor
     let y: Tensor
     /// Nil where the latents are whole.
-    let splitCount: Int?
+    let splits: AttentionSplits?
     public var variant: Variant?
 
-    public init(shape: MLAShape, latents: Tensor, splitCount: Int?, kvB: Weight, positions: Tensor, y: Tensor) {
-        let width = splitCount.map { $0 * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
+    public init(shape: MLAShape, latents: Tensor, splits: AttentionSplits?, kvB: Weight, positions: Tensor, y: Tensor) {
+        let width = splits.map { $0.count * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
         precondition(
             latents.columns == shape.heads * width && y.columns == shape.heads * shape.vHeadDim
                 && shape.kvLoraRank <= Self.maxLatentWidth, "mla_value: \(y.shape) from \(latents.shape)")
         self.shape = shape
         self.latents = latents
-        self.splitCount = splitCount
+        self.splits = splits
         self.kvB = kvB
         self.positions = positions
         self.y = y
@@ -50,8 +50,8 @@ public struct MLAValue: VariedKernel {
             params: .init(
                 nopeWidth: UInt32(shape.qkNopeHeadDim), valueWidth: UInt32(shape.vHeadDim),
                 latentWidth: UInt32(shape.kvLoraRank),
-                splitKeys: splitCount == nil ? 0 : UInt32(MLAAbsorbed.splitKeyCount),
-                splitCount: UInt32(splitCount ?? 1), latentPitch: UInt32(latents.pitch), yPitch: UInt32(y.pitch),
+                mostSplits: UInt32(splits?.most ?? 0), splitCount: UInt32(splits?.count ?? 1),
+                latentPitch: UInt32(latents.pitch), yPitch: UInt32(y.pitch),
                 chunkPitch: UInt32(kvB.chunkPitch), scalePitch: UInt32(kvB.scalePitch), groupRows: UInt32(groupRows)),
             bindings: .init(
                 latents: latents.view, weights: kvB.codes.view, scales: kvB.scalesView, positions: positions.view,
@@ -75,17 +75,17 @@ public struct MLAValue: VariedKernel {
     private func latent(of token: Int, _ head: Int) -> [Float] {
         let width = shape.kvLoraRank
         let source = latents.floats + token * latents.pitch
-        guard let splitCount else { return (0..<width).map { source[head * width + $0] } }
-        let used = Int(positions.words[token]) / MLAAbsorbed.splitKeyCount + 1
-        let splits = (0..<used).map { source + (head * splitCount + $0) * (width + 2) }
-        let largest = splits.map { $0[width] }.max()!
-        let factors = splits.map { exponential($0[width] - largest) }
-        let total = zip(splits, factors).reduce(Float(0)) { $0 + $1.0[width + 1] * $1.1 }
-        return (0..<width).map { c in zip(splits, factors).reduce(Float(0)) { $0 + $1.0[c] * $1.1 } / total }
+        guard let splits else { return (0..<width).map { source[head * width + $0] } }
+        let used = splits.ranges(of: Int(positions.words[token]) + 1).count
+        let parts = (0..<used).map { source + (head * splits.count + $0) * (width + 2) }
+        let largest = parts.map { $0[width] }.max()!
+        let factors = parts.map { exponential($0[width] - largest) }
+        let total = zip(parts, factors).reduce(Float(0)) { $0 + $1.0[width + 1] * $1.1 }
+        return (0..<width).map { c in zip(parts, factors).reduce(Float(0)) { $0 + $1.0[c] * $1.1 } / total }
     }
 
     public var summary: String {
-        "\(y.rows) × \(shape.heads) heads, \(splitCount.map { "\($0) splits" } ?? "whole"), \(kvB.codes.type)"
+        "\(y.rows) × \(shape.heads) heads, \(splits.map { "\($0.count) splits" } ?? "whole"), \(kvB.codes.type)"
     }
 
     public var cost: Cost {
@@ -103,12 +103,12 @@ public struct MLAValue: VariedKernel {
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         MLAShape.samples.flatMap { name, shape in
             [ElementType.fp8E4M3, .bf16, .f32].flatMap { type in
-                [nil, 3].flatMap { splits in
+                [nil, AttentionSplits(most: 64, keyCount: 4096)].flatMap { splits in
                     KernelCase.eachVariant(
-                        decodeVariants(profile), "\(name), \(type)\(splits == nil ? "" : ", three splits")"
+                        decodeVariants(profile), "\(name), \(type)\(splits == nil ? "" : ", in splits")"
                     ) { bench throws(GPUError) in
                         try sample(
-                            &bench, shape, positions: [0, 127, 128, 350], splitCount: splits,
+                            &bench, shape, positions: [0, 127, 128, 4095], splits: splits,
                             kvB: try bench.weight(
                                 "kv_b", rows: shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim),
                                 columns: shape.kvLoraRank, type))
@@ -120,18 +120,18 @@ public struct MLAValue: VariedKernel {
 
     /// The kernel over random latents, whole or in splits.
     public static func sample(
-        _ bench: inout Workbench, _ shape: MLAShape, positions: [UInt32], splitCount: Int?, kvB: Weight
+        _ bench: inout Workbench, _ shape: MLAShape, positions: [UInt32], splits: AttentionSplits?, kvB: Weight
     ) throws(GPUError) -> MLAValue {
         let width = shape.kvLoraRank + 2
-        let columns = shape.heads * (splitCount.map { $0 * width } ?? shape.kvLoraRank)
+        let columns = shape.heads * (splits.map { $0.count * width } ?? shape.kvLoraRank)
         // Sums of exponentials are at least 1: the largest term is exp(0).
         let values = (0..<positions.count * columns).map { index in
-            splitCount != nil && index % width == width - 1
+            splits != nil && index % width == width - 1
                 ? 1 + Float(bench.random.nextUnit()) * 200 : bench.random.nextNormal()
         }
         return MLAValue(
             shape: shape, latents: try bench.tensor("latents", [positions.count, columns], .floats(values)),
-            splitCount: splitCount, kvB: kvB,
+            splits: splits, kvB: kvB,
             positions: try bench.tensor("positions", .u32, [positions.count], .words(positions)),
             y: try bench.output("y", [positions.count, shape.heads * shape.vHeadDim]))
     }

@@ -34,7 +34,7 @@ public enum SelfTest {
         var worst: Float = 0
         for output in kernel.outputs {
             let found = try download(output.storage, &transfer)
-            let (ratio, failure) = compare(output, found: found, tolerance: kernel.tolerance)
+            let (ratio, failure) = compare(output, found: found, tolerance: kernel.tolerance(on: device))
             worst = max(worst, ratio)
             if let failure {
                 return Outcome(kernel: name, label: label, worstRatio: worst, failure: failure)

@@ -67,7 +67,7 @@ extension VariedKernel {
 extension Catalogue {
     /// The variants of a kernel that some device may run, by name; none for a kernel that has but one.
     public static let variantNames: [String: [String]] = {
-        let attention = [Variant.lanes, .tiles].map(\.name)
+        let attention = [Variant.lanes, .tiles, .matrix].map(\.name)
         let decode = [Variant.lanes(2), .rows(4)].map(\.name)
         let products = [Variant.lanes(4, 8), .lanes(2, 8), .tiles].map(\.name)
         return [

@@ -46,16 +46,16 @@ extension Transformer {
                 shape: shape, q: q, kvB: kvB, frequencies: weights.frequencies, positions: batch.positions,
                 query: query, ropeFactor: config.ropeAttentionFactor))
         // One query against many keys: in splits that run side by side; many queries: each as a whole.
-        let splits = batch.phase == .decode ? batch.splitCount : nil
-        let width = splits.map { $0 * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
+        let splits = batch.phase == .decode ? batch.splits : nil
+        let width = splits.map { $0.count * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
         let latents = try tensor("latents", [q.rows, shape.heads * width])
         try executor.run(
             MLAAbsorbed(
-                shape: shape, query: query, cache: cache, splitCount: splits, y: latents, scale: config.softmaxScale))
+                shape: shape, query: query, cache: cache, splits: splits, y: latents, scale: config.softmaxScale))
         let values = try tensor("values", [q.rows, shape.heads * shape.vHeadDim])
         try executor.run(
             MLAValue(
-                shape: shape, latents: latents, splitCount: splits, kvB: kvB, positions: batch.positions, y: values))
+                shape: shape, latents: latents, splits: splits, kvB: kvB, positions: batch.positions, y: values))
         return values
     }
 }

@@ -25,11 +25,12 @@ struct Batch {
     let choice: Choice?
     /// Whether `tokens` are those that the step before chose, and no part of the inputs.
     let follows: Bool
+    /// How a decode step's keys are split.
+    let splits: AttentionSplits
     /// In which form attention is computed: nil for the absorbed one.
     var expansion: Expansion?
 
     var tokenCount: Int { tokens.rows }
-    var splitCount: Int { MLAAbsorbed.splitCount(forKeys: keyCount) }
 
     /// The words of `inputs`, from those of its parts.
     func words(_ parts: [(Tensor, [UInt32])]) -> [UInt32] {
@@ -44,7 +45,8 @@ struct Batch {
 
     var key: StepKey {
         StepKey(
-            tokenCount: tokenCount, pageWidth: pageTable.columns, splitCount: splitCount, outputCount: outputRows.count,
+            tokenCount: tokenCount, pageWidth: pageTable.columns, splitCount: splits.count,
+            outputCount: outputRows.count,
             choice: choice, follows: follows)
     }
 }
@@ -71,9 +73,9 @@ struct BatchShape {
 extension Transformer {
     /// Lays a batch out in one piece of memory, so that one copy brings all that the host gives to it.
     func layOut(_ shape: BatchShape) throws(ModelError) -> Batch {
-        // As wide as its splits' keys ask for, so that a decode step's table keeps its width as long as they do.
-        let pageWidth =
-            MLAAbsorbed.splitCount(forKeys: shape.keyCount) * PagedCache.pageCount(forTokens: MLAAbsorbed.splitKeyCount)
+        let splits = splits(forKeys: shape.keyCount)
+        // Wide enough for some keys more, so that a decode step's table keeps its width as long as its splits their number.
+        let pageWidth = PagedCache.pageCount(forTokens: AttentionSplits.keyRoom(for: shape.keyCount))
         let counts = [
             shape.tokenCount, shape.tokenCount, shape.tokenCount, shape.sequenceCount * pageWidth,
             shape.outputRows.count, shape.choice == .drawn ? shape.outputRows.count * Sample.ruleWidth : 0,
@@ -96,7 +98,7 @@ extension Transformer {
             rules: shape.choice == .drawn ? part(5, [shape.outputRows.count, Sample.ruleWidth]) : nil,
             firstPosition: shape.firstPosition, keyCount: shape.keyCount, keyTotal: shape.keyTotal,
             outputRows: shape.outputRows, choice: shape.choice,
-            follows: shape.follows)
+            follows: shape.follows, splits: splits)
     }
 
     /// The batch, and the words of its inputs.

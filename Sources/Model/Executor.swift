@@ -255,11 +255,12 @@ public final class Executor {
 
     /// Runs the recorded kernel now, compares its outputs with the reference's, and carries the device's on.
     private func compare(_ kernel: some Kernel) throws(ModelError) {
+        let tolerance = kernel.tolerance(on: device!)
         try flushed { () throws(ModelError) in
             for output in kernel.outputs {
                 var bytes = [UInt8](repeating: 0, count: output.storage.byteCount)
                 try download(output.storage.device!, into: &bytes)
-                if let failure = SelfTest.difference(output, found: bytes, tolerance: kernel.tolerance) {
+                if let failure = SelfTest.difference(output, found: bytes, tolerance: tolerance) {
                     throw .failed(
                         "--check: \(place): kernel \(type(of: kernel).name) parts from its reference: \(failure)")
                 }

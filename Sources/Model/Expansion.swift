@@ -54,7 +54,7 @@ extension Transformer {
 
     /// - Parameter rows: each sequence's cache rows.
     func makeExpansion(_ runs: [MLAExpanded.Run], keyRows rows: [UInt32]) throws(ModelError) -> Expansion {
-        let words = MLAExpanded.tiles(of: runs)
+        let words = MLAExpanded.tiles(of: runs, by: MLAExpanded.tileTokenCount(shape, on: executor.target))
         let expansion = Expansion(
             keyRows: try tensor("key rows", [rows.count], words: true),
             tiles: try tensor("attention tiles", [words.count / 4, 4], words: true),

@@ -105,10 +105,10 @@ extension Transformer {
             try rehearse(.prefill, tokenCount: full, keyCount: start + full, outputCount: 1, expands: true)
         }
         try rehearse(.decode, tokenCount: 1, keyCount: contextLength, outputCount: 1)
-        let sequences = min(full, Self.decodeTokenCount(forKeys: contextLength))
+        let sequences = min(full, decodeTokenCount(forKeys: contextLength))
         try rehearse(.decode, tokenCount: sequences, keyCount: contextLength, outputCount: sequences)
         // Many short sequences at once need the most of everything else.
-        let short = MLAAbsorbed.splitKeyCount
+        let short = AttentionSplits.unit
         try rehearse(.decode, tokenCount: full, keyCount: min(short, contextLength), outputCount: full)
     }
 

@@ -56,7 +56,7 @@ extension Transformer: LanguageModel {
     private func parts(of items: [StepItem], _ phase: StepPhase) -> [[Run]] {
         let starts = items.map { cache.tokenCount(of: $0.sequence) }
         let longest = zip(starts, items).map { $0 + $1.tokens.count }.max() ?? 0
-        let size = phase == .prefill ? Self.stepTokenCount : Self.decodeTokenCount(forKeys: longest)
+        let size = phase == .prefill ? Self.stepTokenCount : decodeTokenCount(forKeys: longest)
         var parts: [[Run]] = []
         var current: [Run] = []
         var (room, keyRoom) = (size, contextLength)
@@ -108,7 +108,7 @@ extension Transformer: LanguageModel {
         let needed = (starts.max() ?? 0) + 1
         guard executor.canQueueAhead, observer == nil, step.output.chosen != nil, !outputs.isEmpty,
             outputs.count == step.items.count, step.outputRows.count == step.items.count, needed <= contextLength,
-            items.count <= Self.decodeTokenCount(forKeys: needed)
+            items.count <= decodeTokenCount(forKeys: needed)
         else { return nil }
         do throws(ModelError) {
             try cache.reserve(step.items.map { ($0.sequence, $0.tokens.count + 1) })

@@ -40,8 +40,14 @@ public final class Transformer {
     /// Most tokens of one device step; longer prefills take several.
     static let stepTokenCount = 256
     /// Most sequences of one decode step whose longest has so many keys: partial results take the memory of its splits for all.
-    static func decodeTokenCount(forKeys count: Int) -> Int {
-        min(stepTokenCount, max(1, 1024 / max(1, MLAAbsorbed.splitCount(forKeys: count))))
+    func decodeTokenCount(forKeys count: Int) -> Int {
+        min(Self.stepTokenCount, max(1, Self.partialCount / (shape.heads * splits(forKeys: count).count)))
+    }
+    /// Partial results of one decode step, at most: a V3 latent each, they take 270 MB.
+    private static let partialCount = 131_072
+
+    func splits(forKeys count: Int) -> AttentionSplits {
+        AttentionSplits(heads: shape.heads, keyCount: max(count, 1), on: executor.target?.profile)
     }
 
     init(

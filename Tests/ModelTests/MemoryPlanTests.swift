@@ -22,7 +22,8 @@ struct MemoryPlanTests {
         _ = try model.step(
             .prefill, [StepItem(sequence: sequence, tokens: Array(repeating: 1, count: 256), output: .last)])
         #expect(model.executor.byteCount <= plan.total)
-        #expect(model.executor.byteCount - plan.weights - plan.cache > plan.scratch / 2)
+        // The rest is for the partial results of 256 sequences' decode.
+        #expect(model.executor.byteCount - plan.weights - plan.cache > plan.scratch / 3)
     }
 
     @Test func theModuleThatPredictsIsCounted() throws {

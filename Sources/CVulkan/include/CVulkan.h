@@ -43,6 +43,7 @@ typedef struct {
     uint64_t maxStorageBufferRange, maxAllocationByteCount;
     double timestampPeriod;  // nanoseconds a tick; 0 where the queue has no timestamps
     uint32_t timestampValidBits;
+    uint32_t computeUnitCount;  // 0 where no extension tells
     bool float16, int8, storage8Bit, storage16Bit;
     bool fullSubgroups, subgroupSizeControl;
     bool cooperativeMatrix, memoryBudget, executableProperties, calibratedTimestamps;

@@ -27,6 +27,9 @@ public struct CodeRule: Sendable {
         // Their 19 to 22 KB of shared memory for 64 threads leave no room for more where four SIMDs share 64 KB.
         CodeRule(kernel: "mla_absorbed", subgroups: 1),
         CodeRule(kernel: "mla_expanded", subgroups: 1),
+        // Query, entries; keys, their rope part, values.
+        CodeRule(kernel: "mla_absorbed_matrix", wideLoads: 3),
+        CodeRule(kernel: "mla_expanded_matrix", wideLoads: 4),
     ]
 
     /// The rule for a shader: the table's, or that of all others. A name with "matrix" in it promises matrix units.

@@ -44,12 +44,16 @@ extension ModelShapes {
                     query: try bench.output("query", .f32, [tokens, shape.heads * shape.entryWidth]), ropeFactor: 1)
             }
         )
-        @Sendable func value(_ splits: Int?) -> Case {
+        @Sendable func splits(_ bench: Workbench) -> AttentionSplits {
+            AttentionSplits(heads: shape.heads, keyCount: keys, on: bench.device?.profile)
+        }
+        @Sendable func value(inSplits: Bool) -> Case {
             (
                 MLAValue.name, "mla_value",
                 { bench, tokens throws(GPUError) in
-                    try MLAValue.sample(
-                        &bench, shape, positions: positions(tokens).map { UInt32($0) }, splitCount: splits,
+                    let splits = inSplits ? splits(bench) : nil
+                    return try MLAValue.sample(
+                        &bench, shape, positions: positions(tokens).map { UInt32($0) }, splits: splits,
                         kvB: try kvB(&bench))
                 }
             )
@@ -60,24 +64,24 @@ extension ModelShapes {
                 { bench, tokens throws(GPUError) in
                     MLAAbsorbed(
                         shape: shape, query: try query(&bench, tokens), cache: try cache(&bench, tokens),
-                        splitCount: nil,
+                        splits: nil,
                         y: try bench.output("latent", .f32, [tokens, shape.heads * shape.kvLoraRank]), scale: scale)
                 }
             )
-            return [append, absorb, attend, value(nil)] + expanded(keys: keys)
+            return [append, absorb, attend, value(inSplits: false)] + expanded(keys: keys)
         }
-        let splits = MLAAbsorbed.splitCount(forKeys: keys)
-        let width = shape.heads * splits * (shape.kvLoraRank + 2)
         let attend: Case = (
             MLAAbsorbed.name, "mla_absorbed in splits, \(keys) keys",
             { bench, tokens throws(GPUError) in
-                MLAAbsorbed(
+                let splits = splits(bench)
+                let width = shape.heads * splits.count * (shape.kvLoraRank + 2)
+                return MLAAbsorbed(
                     shape: shape, query: try query(&bench, tokens), cache: try cache(&bench, tokens),
-                    splitCount: splits,
+                    splits: splits,
                     y: try bench.output("partials", .f32, [tokens, width]), scale: scale)
             }
         )
-        return [append, absorb, attend, value(splits)]
+        return [append, absorb, attend, value(inSplits: true)]
     }
 
     /// The expanded form of a prefill, over as many heads as are expanded at once.
@@ -116,7 +120,8 @@ extension ModelShapes {
                 { bench, tokens throws(GPUError) in
                     let run = MLAExpanded.Run(
                         firstToken: 0, tokenCount: tokens, position: keys - tokens, firstKey: 0)
-                    let words = MLAExpanded.tiles(of: [run])
+                    let words = MLAExpanded.tiles(
+                        of: [run], by: MLAExpanded.tileTokenCount(shape, on: bench.device))
                     return MLAExpanded(
                         shape: shape, heads: heads, q: try bench.tensor("q", .f32, [tokens, shape.queryWidth]),
                         kv: try bench.tensor("kv", .f32, [keys, heads.count * width]),

@@ -49,6 +49,10 @@ extension DeviceProfile {
                 minSubgroupSize == maxSubgroupSize
                     ? "\(subgroupSize)" : "\(subgroupSize) (\(minSubgroupSize) to \(maxSubgroupSize))"
             ),
+            (
+                "compute units",
+                computeUnitCount.map { "\($0)" } ?? "not told, \(Self.usualComputeUnitCount) assumed"
+            ),
             ("shared memory", byteText(maxSharedByteCount)),
             ("numbers", numberFormats.isEmpty ? "32-bit only" : numberFormats.joined(separator: ", ")),
             ("matrix units", shapes.isEmpty ? "none" : shapes.joined(separator: ", ")),
@@ -79,6 +83,7 @@ extension DeviceProfile {
             JSONMember("subgroup_size", JSONValue(subgroupSize)),
             JSONMember("min_subgroup_size", JSONValue(minSubgroupSize)),
             JSONMember("max_subgroup_size", JSONValue(maxSubgroupSize)),
+            JSONMember("compute_units", computeUnitCount.map { JSONValue($0) } ?? .null),
             JSONMember("shared_memory_bytes", JSONValue(maxSharedByteCount)),
             JSONMember("max_storage_buffer_bytes", JSONValue(maxStorageBufferRange)),
             JSONMember("max_allocation_bytes", JSONValue(maxAllocationByteCount)),
