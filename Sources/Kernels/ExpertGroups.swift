@@ -29,7 +29,7 @@ public struct ExpertGroups: Sendable {
         self.variant =
             variant ?? device.map {
                 $0.variant(
-                    among: GroupedLinear.variants($0.profile),
+                    among: GroupedLinear.variants($0.profile, type),
                     [GroupedLinear.name, GroupedLinear.choice(type)])
             } ?? .tiles
         self.productRows = productRows
@@ -41,6 +41,9 @@ public struct ExpertGroups: Sendable {
         dispatches = try tensor("expert dispatches", [2, 4])
     }
 
+    /// Whether the device computes the products on matrix units, so that `HalfRows` must come before.
+    public var takesHalves: Bool { variant == .matrix }
+
     var tileRows: Int { variant.tileTokens }
     /// Workgroups along the weight rows of each product.
     var rowGroups: [Int] { productRows.map { ceilDivide($0, variant.tileWeightRows) } }
@@ -48,6 +51,6 @@ public struct ExpertGroups: Sendable {
 
 extension Variant {
     /// Activation rows and weight rows of a workgroup's tile.
-    var tileTokens: Int { form == .tiles ? 32 : tokens }
-    var tileWeightRows: Int { form == .tiles ? 32 : 64 * rows }
+    var tileTokens: Int { form == .matrix ? 64 : form == .tiles ? 32 : tokens }
+    var tileWeightRows: Int { form == .matrix ? 64 : form == .tiles ? 32 : 64 * rows }
 }

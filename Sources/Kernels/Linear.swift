@@ -20,9 +20,8 @@ public struct Linear: VariedKernel {
     /// The weight's rows that are taken, from a multiple of 16 on; y has a column for each.
     let rows: Range<Int>
     public var variant: Variant?
-    /// x as matrix units take it, made by `HalfRows` before; only for the form `matrix`.
-    private(set) var halfX: Tensor?
-    private(set) var rowScales: Tensor?
+    /// x as matrix units take it; only for the form `matrix`.
+    private(set) var halves: Halves?
     /// Most bytes of one binding; nil for what the device binds. Larger weights take several dispatches.
     var bindingLimit: Int?
 
@@ -48,19 +47,15 @@ public struct Linear: VariedKernel {
     public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(phase, weight.codes.type, profile) }
 
     static func variants(_ phase: LinearPhase, _ type: ElementType, _ profile: DeviceProfile) -> [Variant] {
-        if phase == .decode { return decodeVariants(profile) }
-        // FP32 weights would lose most of their bits.
-        let matrix: [Variant] = profile.matrixTiles == nil || type == .f32 ? [] : [.matrix]
-        return profile.narrowSubgroup == nil
-            ? matrix + productVariants(profile) : productVariants(profile) + matrix
+        phase == .decode ? decodeVariants(profile) : productVariants(profile, type)
     }
 
     /// Whether the device computes this on matrix units, so that `HalfRows` must come before.
     public func takesHalves(on device: Device) -> Bool { variant(on: device) == .matrix }
 
-    public mutating func setHalves(_ x: Tensor, scales: Tensor) {
-        precondition(x.shape == [self.x.rows, HalfRows.columns(self.x.columns)], "linear: halves \(x.shape)")
-        (halfX, rowScales) = (x, scales)
+    public mutating func setHalves(_ halves: Halves) {
+        precondition(halves.x.shape == [x.rows, HalfRows.columns(x.columns)], "linear: halves \(halves.x.shape)")
+        self.halves = halves
     }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
@@ -85,7 +80,7 @@ public struct Linear: VariedKernel {
                 try commands.dispatch(
                     shader, groups: (ceilDivide(slab.count, groupRows), ceilDivide(x.rows, tokens), 1))
             case .matrix:
-                guard let halfX, let rowScales, let tiles = commands.device.profile.matrixTiles else {
+                guard let halves, let tiles = commands.device.profile.matrixTiles else {
                     preconditionFailure("linear: \(weight.codes.label): the form matrix without halves or matrix units")
                 }
                 let shader = LinearMatrixShader(
@@ -97,9 +92,10 @@ public struct Linear: VariedKernel {
                         tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
                         firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
                         chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
-                        xPitch: UInt32(halfX.pitch), yPitch: UInt32(y.pitch)),
+                        xPitch: UInt32(halves.x.pitch), yPitch: UInt32(y.pitch)),
                     bindings: .init(
-                        x: halfX.view, rowScales: rowScales.view, weights: codes, scales: weight.scalesView, y: y.view))
+                        x: halves.x.view, rowScales: halves.scales.view, weights: codes, scales: weight.scalesView,
+                        y: y.view))
                 // Tiles begin at multiples of 64 rows of the matrix.
                 let tileCount = ceilDivide(slab.upperBound, 64) - slab.lowerBound / 64
                 try commands.dispatch(shader, groups: (tileCount, ceilDivide(x.rows, 64), 1))
@@ -133,11 +129,7 @@ public struct Linear: VariedKernel {
             flopCount: 2 * x.rows * x.columns * y.columns)
     }
 
-    public var tolerance: Tolerance {
-        // Each product is off by up to 2^-11 of itself, at random: the sum by as much of its own size, times 5 for the worst.
-        halfX == nil
-            ? .sum(of: x.columns) : Tolerance(0x1p-9, because: "activations rounded to FP16, and sums in another order")
-    }
+    public var tolerance: Tolerance { halves == nil ? .sum(of: x.columns) : .halves }
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         let formats: [ElementType] = [.f32, .bf16, .f16, .fp8E4M3]
@@ -186,13 +178,8 @@ public struct Linear: VariedKernel {
     /// As it is for the device's variant: with halves made on the host where matrix units take them.
     public func ready(in bench: inout Workbench) throws(GPUError) -> Linear {
         guard let device = bench.device, takesHalves(on: device) else { return self }
-        let columns = HalfRows.columns(x.columns)
-        let halves = HalfRows(
-            x: x, y: try bench.tensor("half x", .f16, [x.rows, columns], .poison, pitch: columns),
-            scales: try bench.tensor("row scales", .f32, [x.rows, 1], .poison, pitch: 1))
-        if !bench.isAgain { halves.reference() }
         var kernel = self
-        kernel.setHalves(halves.y, scales: halves.scales)
+        kernel.setHalves(try .sample(&bench, of: x))
         return kernel
     }
 }

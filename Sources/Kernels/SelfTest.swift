@@ -157,6 +157,7 @@ extension Kernel {
             case let tensors as [Tensor]: found += tensors.map(\.storage)
             case let weights as [Weight]: weights.forEach(collect)
             case let optional as Tensor?: if let optional { found.append(optional.storage) }
+            case let optional as Halves?: if let optional { found += [optional.x.storage, optional.scales.storage] }
             default: break
             }
         }

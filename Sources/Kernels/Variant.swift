@@ -69,11 +69,10 @@ extension Catalogue {
     public static let variantNames: [String: [String]] = {
         let attention = [Variant.lanes, .tiles].map(\.name)
         let decode = [Variant.lanes(2), .rows(4)].map(\.name)
-        let products = [Variant.lanes(4, 8), .lanes(2, 8), .tiles].map(\.name)
+        let products = [Variant.lanes(4, 8), .lanes(2, 8), .tiles, .matrix].map(\.name)
         return [
-            Linear.name: decode + products + [Variant.matrix.name], GroupedLinear.name: products,
-            ExpertGateUp.name: decode, ExpertDown.name: decode, MLAValue.name: decode, MLAAbsorbed.name: attention,
-            MLAExpanded.name: attention,
+            Linear.name: decode + products, GroupedLinear.name: products, ExpertGateUp.name: decode,
+            ExpertDown.name: decode, MLAValue.name: decode, MLAAbsorbed.name: attention, MLAExpanded.name: attention,
         ]
     }()
 }
@@ -124,8 +123,12 @@ extension DeviceProfile {
 
 /// Variants of a product with many activation rows. More weight rows a lane share what is broadcast, and leave fewer
 /// workgroups: better for large weights.
-func productVariants(_ profile: DeviceProfile) -> [Variant] {
-    profile.narrowSubgroup == nil ? [.tiles] : [.lanes(2, 8), .lanes(4, 8), .tiles]
+///
+/// - Parameter type: of the weights.
+func productVariants(_ profile: DeviceProfile, _ type: ElementType) -> [Variant] {
+    // FP32 weights would lose most of their bits on matrix units.
+    let matrix: [Variant] = profile.matrixTiles == nil || type == .f32 ? [] : [.matrix]
+    return profile.narrowSubgroup == nil ? matrix + [.tiles] : [.lanes(2, 8), .lanes(4, 8), .tiles] + matrix
 }
 
 /// Variants of a product with few activation rows.

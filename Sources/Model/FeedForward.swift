@@ -38,11 +38,13 @@ extension Transformer {
                 productRows: [weights.gate.rows, weights.down.rows], on: executor.target
             ) { name, shape throws(ModelError) in try tensor(name, shape, words: true) }
             try executor.run(ExpertSort(experts: chosen, groups: groups))
-            let gate = try grouped(x, weights.gate, groups, .into, "expert gate")
-            let up = try grouped(x, weights.up, groups, .into, "expert up")
+            let xHalves = groups.takesHalves ? try halves(of: x) : nil
+            let gate = try grouped(x, xHalves, weights.gate, groups, .into, "expert gate")
+            let up = try grouped(x, xHalves, weights.up, groups, .into, "expert up")
             let h = try tensor("expert hidden", gate.shape)
             try executor.run(SwiGLU(gate: gate, up: up, h: h))
-            let down = try grouped(h, weights.down, groups, .outOf, "expert down")
+            let hHalves = groups.takesHalves ? try halves(of: h) : nil
+            let down = try grouped(h, hHalves, weights.down, groups, .outOf, "expert down")
             try executor.run(ExpertSum(x: down, routing: shares, y: y))
         }
     }
@@ -72,10 +74,11 @@ extension Transformer {
 
     /// Each expert's product with its own rows: `[T · k, rows]`, in the order of the assignments' indices.
     private func grouped(
-        _ x: Tensor, _ bank: ExpertBank, _ groups: ExpertGroups, _ direction: GroupedLinear.Direction, _ name: String
+        _ x: Tensor, _ halves: Halves?, _ bank: ExpertBank, _ groups: ExpertGroups,
+        _ direction: GroupedLinear.Direction, _ name: String
     ) throws(ModelError) -> Tensor {
         let y = try tensor(name, [groups.assignments.rows, bank.rows])
-        try executor.run(GroupedLinear(x: x, groups: groups, direction, bank: bank, y: y))
+        try executor.run(GroupedLinear(x: x, halves: halves, groups: groups, direction, bank: bank, y: y))
         return y
     }
 }

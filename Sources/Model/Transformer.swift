@@ -130,15 +130,20 @@ public final class Transformer {
         _ x: Tensor, _ weight: Weight, rows: Range<Int>? = nil, _ phase: StepPhase, into y: Tensor
     ) throws(ModelError) {
         var kernel = Linear(phase: phase == .decode ? .decode : .prefill, x: x, weight: weight, rows: rows, y: y)
-        if let device = executor.target, kernel.takesHalves(on: device) {
-            let columns = HalfRows.columns(x.columns)
-            let words = try tensor("half rows", [x.rows, columns / 2], words: true)
-            let halves = Tensor(words.storage, .f16, [x.rows, columns], pitch: columns)
-            let scales = Tensor(try tensor("row scales", [x.rows], words: true).storage, .f32, [x.rows, 1], pitch: 1)
-            try executor.run(HalfRows(x: x, y: halves, scales: scales))
-            kernel.setHalves(halves, scales: scales)
-        }
+        if let device = executor.target, kernel.takesHalves(on: device) { kernel.setHalves(try halves(of: x)) }
         try executor.run(kernel)
+    }
+
+    /// x as matrix units take it, until the next call.
+    func halves(of x: Tensor) throws(ModelError) -> Halves {
+        let columns = HalfRows.columns(x.columns)
+        let words = try tensor("half rows", [x.rows, columns / 2], words: true)
+        let scales = try tensor("row scales", [x.rows], words: true)
+        let kernel = HalfRows(
+            x: x, y: Tensor(words.storage, .f16, [x.rows, columns], pitch: columns),
+            scales: Tensor(scales.storage, .f32, [x.rows, 1], pitch: 1))
+        try executor.run(kernel)
+        return kernel.halves
     }
 
     /// Head over the rows whose logits are wanted.

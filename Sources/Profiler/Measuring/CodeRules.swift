@@ -19,6 +19,7 @@ public struct CodeRule: Sendable {
         CodeRule(kernel: "linear_matrix", wideLoads: 4, subgroups: 4),
         CodeRule(kernel: "gemm", wideLoads: 5),
         CodeRule(kernel: "grouped_gemm", wideLoads: 5),
+        CodeRule(kernel: "grouped_matrix", wideLoads: 4, subgroups: 4),
         CodeRule(kernel: "expert_gate_up", wideLoads: 10, subgroups: 4),
         CodeRule(kernel: "expert_down", wideLoads: 10, subgroups: 4),
         CodeRule(kernel: "mla_query", wideLoads: 1, subgroups: 4),
