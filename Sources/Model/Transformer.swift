@@ -13,6 +13,7 @@ public final class Transformer {
     let weights: ModelWeights
     let shape: MLAShape
     let gate: GateRule?
+    let activations: LoadOptions.ActivationFormat
     /// Each layer's cache, `[pages · 64, kvLoraRank + qkRopeHeadDim]`.
     let cacheEntries: [Tensor]
     var cache: PagedCache
@@ -40,13 +41,14 @@ public final class Transformer {
 
     init(
         config: ModelConfig, notes: [String], weights: ModelWeights, executor: Executor, contextLength: Int,
-        kvFormat: LoadOptions.CacheFormat
+        kvFormat: LoadOptions.CacheFormat, activations: LoadOptions.ActivationFormat = .f32
     ) throws(ModelError) {
         self.config = config
         self.notes = notes
         self.weights = weights
         self.executor = executor
         self.contextLength = contextLength
+        self.activations = activations
         shape = MLAShape(
             heads: config.numAttentionHeads, qkNopeHeadDim: config.qkNopeHeadDim, qkRopeHeadDim: config.qkRopeHeadDim,
             vHeadDim: config.vHeadDim, kvLoraRank: config.kvLoraRank)
@@ -132,6 +134,14 @@ public final class Transformer {
         var kernel = Linear(phase: phase == .decode ? .decode : .prefill, x: x, weight: weight, rows: rows, y: y)
         if let device = executor.target, kernel.takesHalves(on: device) { kernel.setHalves(try halves(of: x)) }
         try executor.run(kernel)
+    }
+
+    /// x as the products with these weights take it: rounded to FP8 where that was asked for and all of them are in FP8.
+    func operand(_ x: Tensor, of weights: Weight...) throws(ModelError) -> Tensor {
+        guard activations == .fp8, weights.allSatisfy({ $0.codes.type == .fp8E4M3 }) else { return x }
+        let y = try tensor("\(x.label) in FP8", x.shape)
+        try executor.run(QuantiseRows(x: x, y: y, hasPowerOfTwoScales: config.hasPowerOfTwoScales))
+        return y
     }
 
     /// x as matrix units take it, until the next call.

@@ -7,6 +7,13 @@ struct AttentionWeights {
         case direct(Weight)
         /// Through the low rank: q_b_proj · RMSNorm(q_a_proj · x).
         case compressed(qA: Weight, norm: Tensor, qB: Weight)
+
+        /// What the layer's input is multiplied with.
+        var first: Weight {
+            switch self {
+            case .direct(let weight), .compressed(let weight, _, _): weight
+            }
+        }
     }
     let query: Query
     let kvA: Weight

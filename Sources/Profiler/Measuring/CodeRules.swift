@@ -15,6 +15,7 @@ public struct CodeRule: Sendable {
 
     public static let table = [
         CodeRule(kernel: "embedding", wideLoads: 1, subgroups: 4),
+        CodeRule(kernel: "quantise_rows", wideLoads: 1, subgroups: 4),
         CodeRule(kernel: "linear", wideLoads: 5),
         CodeRule(kernel: "linear_matrix", wideLoads: 4, subgroups: 4),
         CodeRule(kernel: "gemm", wideLoads: 5),

@@ -60,6 +60,14 @@ extension ModelShapes {
                 }
             ),
             (
+                QuantiseRows.name, "quantise_rows",
+                { bench, tokens throws(GPUError) in
+                    QuantiseRows(
+                        x: try bench.tensor("x", .f32, [tokens, width]),
+                        y: try bench.output("y", .f32, [tokens, width]), hasPowerOfTwoScales: false)
+                }
+            ),
+            (
                 SwiGLU.name, "swiglu",
                 { bench, tokens throws(GPUError) in
                     SwiGLU(
