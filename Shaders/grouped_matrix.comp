@@ -36,7 +36,7 @@ GroupTile group;
 uint firstRow = gl_WorkGroupID.y * TILE;
 shared uint owners[TILE];  // the tile's assignments; beyond the last: the last again
 
-uint xStart(uint row) { return owners[row] / rowDivisor * (xPitch / 8); }
+uint xStart(uint row) { return owners[row] / rowDivisor * (xPitch / X_CHUNK); }
 
 uint weightStart(uint row) { return (group.expert * rowCount + min(firstRow + row, rowCount - 1)) * chunkPitch; }
 

@@ -32,7 +32,7 @@ uint firstToken = gl_WorkGroupID.y * TILE;
 // The tile's first row of the bound ones; below 0 (wrapped) where the matrix's multiple of 64 is before them.
 uint firstBound = (firstRow / TILE + gl_WorkGroupID.x) * TILE - firstRow;
 
-uint xStart(uint row) { return min(firstToken + row, tokenCount - 1) * (xPitch / 8); }
+uint xStart(uint row) { return min(firstToken + row, tokenCount - 1) * (xPitch / X_CHUNK); }
 
 uint weightStart(uint row) { return min(firstBound + row, rowCount - 1) * chunkPitch; }
 

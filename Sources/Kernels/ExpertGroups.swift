@@ -19,18 +19,19 @@ public struct ExpertGroups: Sendable {
     /// - Parameters:
     ///   - tensor: makes `[rows, columns], U32` by name.
     ///   - type: the banks' format.
+    ///   - isRounded: whether activations are rounded to FP8.
     ///   - productRows: of the products into the experts and out of them.
     ///   - device: nil for the reference alone.
     public init<E: Error>(
-        assignments count: Int, experts: Int, _ type: ElementType, productRows: [Int], on device: Device?,
-        variant: Variant? = nil, tensor: (String, [Int]) throws(E) -> Tensor
+        assignments count: Int, experts: Int, _ type: ElementType, isRounded: Bool = false, productRows: [Int],
+        on device: Device?, variant: Variant? = nil, tensor: (String, [Int]) throws(E) -> Tensor
     ) throws(E) {
         precondition(productRows.count == 2, "experts: products of \(productRows) rows")
         self.variant =
             variant ?? device.map {
                 $0.variant(
-                    among: GroupedLinear.variants($0.profile, type),
-                    [GroupedLinear.name, GroupedLinear.choice(type)])
+                    among: GroupedLinear.variants($0.profile, type, isRounded: isRounded),
+                    [GroupedLinear.name, GroupedLinear.choice(type, isRounded: isRounded)])
             } ?? .tiles
         self.productRows = productRows
         // Room for the smallest tiles: a plan of memory does not know the device's variant.
@@ -43,6 +44,8 @@ public struct ExpertGroups: Sendable {
 
     /// Whether the device computes the products on matrix units, so that `HalfRows` must come before.
     public var takesHalves: Bool { variant == .matrix }
+    /// Whether it does on those that take FP8, so that `QuantiseRows` must write codes.
+    public var takesCodes: Bool { variant == .matrix8 }
 
     var tileRows: Int { variant.tileTokens }
     /// Workgroups along the weight rows of each product.
@@ -51,6 +54,17 @@ public struct ExpertGroups: Sendable {
 
 extension Variant {
     /// Activation rows and weight rows of a workgroup's tile.
-    var tileTokens: Int { form == .matrix ? 64 : form == .tiles ? 32 : tokens }
-    var tileWeightRows: Int { form == .matrix ? 64 : form == .tiles ? 32 : 64 * rows }
+    var tileTokens: Int { form.tile ?? tokens }
+    var tileWeightRows: Int { form.tile ?? 64 * rows }
+}
+
+extension Variant.Form {
+    /// Rows and columns of a workgroup's tile, where they are the form's own.
+    fileprivate var tile: Int? {
+        switch self {
+        case .matrix, .matrix8: 64
+        case .tiles: 32
+        case .rows, .lanes: nil
+        }
+    }
 }

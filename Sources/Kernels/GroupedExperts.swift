@@ -25,10 +25,14 @@ public struct GroupedLinear: ChosenKernel {
     let direction: Direction
     /// x as matrix units take it; only for the form `matrix`.
     let halves: Halves?
+    let rounding: Rounding
 
-    /// - Parameter halves: of x, where `groups.takesHalves`.
+    /// - Parameters:
+    ///   - rounding: of x; with its codes where `groups.takesCodes`.
+    ///   - halves: of x, where `groups.takesHalves`.
     public init(
-        x: Tensor, halves: Halves? = nil, groups: ExpertGroups, _ direction: Direction, bank: ExpertBank, y: Tensor
+        x: Tensor, rounding: Rounding = .none, halves: Halves? = nil, groups: ExpertGroups, _ direction: Direction,
+        bank: ExpertBank, y: Tensor
     ) {
         precondition(
             x.columns == bank.columns && y.columns == bank.rows && y.rows % x.rows == 0
@@ -42,7 +46,11 @@ public struct GroupedLinear: ChosenKernel {
         precondition(
             halves?.x.shape == (groups.takesHalves ? [x.rows, HalfRows.columns(x.columns)] : nil),
             "grouped_gemm: \(groups.variant.name) with halves \(halves?.x.shape ?? []) of \(x.shape)")
+        precondition(
+            (rounding.codes != nil) == groups.takesCodes && rounding.codes.map { $0.fits(x) } ?? true,
+            "grouped_gemm: \(groups.variant.name) with codes \(rounding.codes?.codes.shape ?? []) of \(x.shape)")
         self.x = x
+        self.rounding = rounding
         self.halves = halves
         offsets = groups.offsets
         assignments = groups.assignments
@@ -57,11 +65,17 @@ public struct GroupedLinear: ChosenKernel {
 
     public var outputs: [Tensor] { [y] }
 
-    static func choice(_ type: ElementType) -> String { "\(name) \(type)" }
-    static func variants(_ profile: DeviceProfile, _ type: ElementType) -> [Variant] { productVariants(profile, type) }
+    static func choice(_ type: ElementType, isRounded: Bool) -> String {
+        "\(name) \(type)\(isRounded ? " of FP8" : "")"
+    }
+    static func variants(_ profile: DeviceProfile, _ type: ElementType, isRounded: Bool) -> [Variant] {
+        productVariants(profile, type, isRounded: isRounded)
+    }
 
-    public var choice: String { Self.choice(weights[0].codes.type) }
-    public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(profile, weights[0].codes.type) }
+    public var choice: String { Self.choice(weights[0].codes.type, isRounded: rounding.isRounded) }
+    public func variants(on profile: DeviceProfile) -> [Variant] {
+        Self.variants(profile, weights[0].codes.type, isRounded: rounding.isRounded)
+    }
     public func variant(on device: Device) -> Variant { variant }
 
     private var rowDivisor: Int { y.rows / x.rows }
@@ -92,6 +106,21 @@ public struct GroupedLinear: ChosenKernel {
                     params: params(index, xPitch: halves.x.pitch),
                     bindings: .init(
                         x: halves.x.view, rowScales: halves.scales.view, offsets: offsets.view,
+                        assignments: assignments.view, tiles: self.tiles.view, weights: weight.codes.view,
+                        scales: weight.scalesView, y: y.view))
+                try commands.dispatch(shader, indirect: groups)
+            case .matrix8:
+                guard let rounded = rounding.codes, let tiles = commands.device.profile.matrix8Tiles else {
+                    preconditionFailure("grouped_gemm: the form matrix8 without codes or matrix units")
+                }
+                let shader = GroupedMatrix8Shader(
+                    constants: .init(
+                        format: weight.format, m: UInt32(tiles.shape.m), n: UInt32(tiles.shape.n),
+                        k: UInt32(tiles.shape.k), requiredSubgroup: UInt32(tiles.subgroup),
+                        threads: UInt32(4 * tiles.subgroup)),
+                    params: params(index, xPitch: rounded.codes.pitch),
+                    bindings: .init(
+                        x: rounded.codes.view, xScales: rounded.scales.view, offsets: offsets.view,
                         assignments: assignments.view, tiles: self.tiles.view, weights: weight.codes.view,
                         scales: weight.scalesView, y: y.view))
                 try commands.dispatch(shader, indirect: groups)
@@ -139,7 +168,9 @@ public struct GroupedLinear: ChosenKernel {
                 + 4 * (x.rows * x.columns + y.rows * y.columns), flopCount: 2 * y.rows * y.columns * x.columns)
     }
 
-    public var tolerance: Tolerance { halves == nil ? .sum(of: x.columns) : .halves }
+    public var tolerance: Tolerance {
+        halves != nil ? .halves : rounding.codes != nil ? .codes : .sum(of: x.columns)
+    }
 
     /// A product over random assignments, grouped on the host.
     ///
@@ -156,9 +187,15 @@ public struct GroupedLinear: ChosenKernel {
             try bench.tensor(name, .u32, shape, .words(Array(repeating: 0, count: shape.reduce(1, *))))
         }
         if !bench.isAgain { ExpertSort(experts: experts, groups: groups).reference() }
-        let x = try bench.tensor("x", [isOwn ? tokens * topK : tokens, columns])
+        var x = try bench.tensor("x", [isOwn ? tokens * topK : tokens, columns])
+        var rounding = Rounding.none
+        if groups.takesCodes {
+            let quantised = try QuantiseRows.sample(&bench, x: x)
+            if !bench.isAgain { quantised.reference() }
+            (x, rounding) = (quantised.y, .codes(quantised.codes!))
+        }
         return GroupedLinear(
-            x: x, halves: groups.takesHalves ? try .sample(&bench, of: x) : nil, groups: groups,
+            x: x, rounding: rounding, halves: groups.takesHalves ? try .sample(&bench, of: x) : nil, groups: groups,
             isOwn ? .outOf : .into, bank: bank, y: try bench.output("y", [tokens * topK, bank.rows]))
     }
 
@@ -169,7 +206,7 @@ public struct GroupedLinear: ChosenKernel {
             (40, 8, 8, 96, 300, true), (150, 2, 3, 260, 140, false),
         ]
         return [ElementType.f32, .bf16, .f16, .fp8E4M3].flatMap { type in
-            variants(profile, type).flatMap { variant in
+            variants(profile, type, isRounded: true).flatMap { variant in
                 shapes.map { tokens, topK, count, columns, rows, isOwn in
                     let label = "\(tokens) × \(columns) to \(topK) of \(count) × \(rows)\(isOwn ? ", own rows" : "")"
                     return KernelCase("\(label), \(type), \(variant.name)") { bench throws(GPUError) in
@@ -194,6 +231,7 @@ private protocol GroupedParams {
 extension GroupedGemmShader.Params: GroupedParams {}
 extension GroupedLanesShader.Params: GroupedParams {}
 extension GroupedMatrixShader.Params: GroupedParams {}
+extension GroupedMatrix8Shader.Params: GroupedParams {}
 
 /// y[t] += Σ_slot routing[t, slot] · x[t · k + slot], in the slots' order.
 ///

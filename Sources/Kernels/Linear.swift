@@ -14,7 +14,7 @@ public enum LinearPhase: Sendable { case decode, prefill }
 public struct Linear: VariedKernel {
     public static let name = "linear"
     let phase: LinearPhase
-    let x: Tensor
+    private(set) var x: Tensor
     let weight: Weight
     let y: Tensor
     /// The weight's rows that are taken, from a multiple of 16 on; y has a column for each.
@@ -22,18 +22,25 @@ public struct Linear: VariedKernel {
     public var variant: Variant?
     /// x as matrix units take it; only for the form `matrix`.
     private(set) var halves: Halves?
+    private(set) var rounding = Rounding.none
     /// Most bytes of one binding; nil for what the device binds. Larger weights take several dispatches.
     var bindingLimit: Int?
 
-    /// - Parameter rows: nil for all of the weight's.
-    public init(phase: LinearPhase, x: Tensor, weight: Weight, rows: Range<Int>? = nil, y: Tensor) {
+    /// - Parameters:
+    ///   - rounding: of x.
+    ///   - rows: nil for all of the weight's.
+    public init(
+        phase: LinearPhase, x: Tensor, rounding: Rounding = .none, weight: Weight, rows: Range<Int>? = nil, y: Tensor
+    ) {
         let rows = rows ?? 0..<weight.rows
         precondition(
             x.columns == weight.columns && y.columns == rows.count && rows.upperBound <= weight.rows
                 && rows.lowerBound % 16 == 0 && x.rows == y.rows && weight.matrixCount == 1,
             "linear: \(y.shape) from \(x.shape), \(weight.codes.shape), rows \(rows)")
         precondition(x.pitch % 4 == 0, "linear: \(x.label) has pitch \(x.pitch)")
+        precondition(rounding.codes.map { $0.fits(x) } ?? true, "linear: codes of \(x.label)")
         self.phase = phase
+        self.rounding = rounding
         self.x = x
         self.weight = weight
         self.y = y
@@ -42,12 +49,26 @@ public struct Linear: VariedKernel {
 
     public var outputs: [Tensor] { [y] }
 
-    public var choice: String { "\(Self.name) \(phase) \(weight.codes.type)" }
+    public var choice: String { Self.choice(phase, weight.codes.type, isRounded: rounding.isRounded) }
 
-    public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(phase, weight.codes.type, profile) }
+    private static func choice(_ phase: LinearPhase, _ type: ElementType, isRounded: Bool) -> String {
+        "\(name) \(phase) \(type)" + (isRounded && phase == .prefill ? " of FP8" : "")
+    }
 
-    static func variants(_ phase: LinearPhase, _ type: ElementType, _ profile: DeviceProfile) -> [Variant] {
-        phase == .decode ? decodeVariants(profile) : productVariants(profile, type)
+    public func variants(on profile: DeviceProfile) -> [Variant] {
+        Self.variants(phase, weight.codes.type, isRounded: rounding.isRounded, profile)
+    }
+
+    static func variants(
+        _ phase: LinearPhase, _ type: ElementType, isRounded: Bool, _ profile: DeviceProfile
+    ) -> [Variant] {
+        phase == .decode ? decodeVariants(profile) : productVariants(profile, type, isRounded: isRounded)
+    }
+
+    /// Whether the device computes products of rounded activations with FP8 weights on matrix units that take codes.
+    public static func takesCodes(_ phase: LinearPhase, on device: Device) -> Bool {
+        let variants = variants(phase, .fp8E4M3, isRounded: true, device.profile)
+        return device.variant(among: variants, [name, choice(phase, .fp8E4M3, isRounded: true)]) == .matrix8
     }
 
     /// Whether the device computes this on matrix units, so that `HalfRows` must come before.
@@ -99,6 +120,25 @@ public struct Linear: VariedKernel {
                 // Tiles begin at multiples of 64 rows of the matrix.
                 let tileCount = ceilDivide(slab.upperBound, 64) - slab.lowerBound / 64
                 try commands.dispatch(shader, groups: (tileCount, ceilDivide(x.rows, 64), 1))
+            case .matrix8:
+                guard let rounded = rounding.codes, let tiles = commands.device.profile.matrix8Tiles else {
+                    preconditionFailure("linear: \(weight.codes.label): the form matrix8 without codes or matrix units")
+                }
+                let shader = LinearMatrix8Shader(
+                    constants: .init(
+                        format: weight.format, m: UInt32(tiles.shape.m), n: UInt32(tiles.shape.n),
+                        k: UInt32(tiles.shape.k), requiredSubgroup: UInt32(tiles.subgroup),
+                        threads: UInt32(4 * tiles.subgroup)),
+                    params: .init(
+                        tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
+                        firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
+                        chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
+                        xPitch: UInt32(rounded.codes.pitch), yPitch: UInt32(y.pitch)),
+                    bindings: .init(
+                        x: rounded.codes.view, xScales: rounded.scales.view, weights: codes, scales: weight.scalesView,
+                        y: y.view))
+                let tileCount = ceilDivide(slab.upperBound, 64) - slab.lowerBound / 64
+                try commands.dispatch(shader, groups: (tileCount, ceilDivide(x.rows, 64), 1))
             case .tiles:
                 let shader = GemmShader(
                     constants: .init(format: weight.format),
@@ -129,7 +169,9 @@ public struct Linear: VariedKernel {
             flopCount: 2 * x.rows * x.columns * y.columns)
     }
 
-    public var tolerance: Tolerance { halves == nil ? .sum(of: x.columns) : .halves }
+    public var tolerance: Tolerance {
+        halves != nil ? .halves : rounding.codes != nil ? .codes : .sum(of: x.columns)
+    }
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         let formats: [ElementType] = [.f32, .bf16, .f16, .fp8E4M3]
@@ -140,7 +182,7 @@ public struct Linear: VariedKernel {
         ]
         return [LinearPhase.decode, .prefill].flatMap { phase in
             formats.flatMap { type in
-                let variants = variants(phase, type, profile)
+                let variants = variants(phase, type, isRounded: true, profile)
                 return shapes.flatMap { tokens, columns, rows in
                     KernelCase.eachVariant(
                         variants, "\(phase), \(tokens) × \(columns) to \(rows), \(type)"
@@ -175,10 +217,16 @@ public struct Linear: VariedKernel {
             y: try bench.output("y", [tokens, rows]))
     }
 
-    /// As it is for the device's variant: with halves made on the host where matrix units take them.
+    /// As it is for the device's variant: with halves or codes made on the host where matrix units take them.
     public func ready(in bench: inout Workbench) throws(GPUError) -> Linear {
-        guard let device = bench.device, takesHalves(on: device) else { return self }
         var kernel = self
+        if variant == .matrix8 {
+            let quantised = try QuantiseRows.sample(&bench, x: x)
+            if !bench.isAgain { quantised.reference() }
+            kernel.x = quantised.y
+            kernel.rounding = .codes(quantised.codes!)
+        }
+        guard let device = bench.device, takesHalves(on: device) else { return kernel }
         kernel.setHalves(try .sample(&bench, of: x))
         return kernel
     }

@@ -162,6 +162,8 @@ extension Kernel {
             case let tensors as [Tensor]: found += tensors.map(\.storage)
             case let weights as [Weight]: weights.forEach(collect)
             case let optional as Tensor?: if let optional { found.append(optional.storage) }
+            case let rounding as Rounding: if let codes = rounding.codes { found += codes.storages }
+            case let optional as RowCodes?: if let optional { found += optional.storages }
             case let optional as Halves?: if let optional { found += [optional.x.storage, optional.scales.storage] }
             default: break
             }

@@ -6,7 +6,7 @@ extension Transformer {
     func attention(
         _ x: Tensor, _ weights: AttentionWeights, layer: Int, _ batch: Batch, _ output: Tensor
     ) throws(ModelError) {
-        let x = try operand(x, of: weights.query.first, weights.kvA)
+        let x = try operand(x, of: weights.query.first, weights.kvA, in: batch.phase)
         let q: Tensor
         switch weights.query {
         case .direct(let weight):
@@ -15,7 +15,7 @@ extension Transformer {
             let compressed = try linear(x, qA, batch.phase, "q_a")
             let normed = try tensor("q_a normed", compressed.shape)
             try norm(compressed, adding: nil, qNorm, normed)
-            q = try linear(operand(normed, of: qB), qB, batch.phase, "q")
+            q = try linear(operand(normed, of: qB, in: batch.phase), qB, batch.phase, "q")
         }
         let kv = try linear(x, weights.kvA, batch.phase, "kv_a")
         let view = CacheView(
@@ -32,7 +32,8 @@ extension Transformer {
         } else {
             values = try attendAbsorbed(q, view, weights.kvB, batch)
         }
-        try linear(operand(values, of: weights.output), weights.output, batch.phase, into: output)
+        try linear(
+            operand(values, of: weights.output, in: batch.phase), weights.output, batch.phase, into: output)
     }
 
     /// Attention in absorbed form: W_kvb is applied to the query and to the result, and heads share the latents.

@@ -88,7 +88,8 @@ extension Transformer {
         for first in stride(from: 0, to: shape.heads, by: slice) {
             let heads = first..<min(first + slice, shape.heads)
             let kv = try tensor("expanded keys", [keyCount, heads.count * width])
-            try linear(latents, kvB, rows: heads.lowerBound * width..<heads.upperBound * width, .prefill, into: kv)
+            try linear(
+                Operand(x: latents), kvB, rows: heads.lowerBound * width..<heads.upperBound * width, .prefill, into: kv)
             try executor.run(
                 MLAExpanded(
                     shape: shape, heads: heads, q: q, kv: kv, entries: entries, tiles: expansion.tiles, y: values,

@@ -123,37 +123,24 @@ public final class Transformer {
 
     func linear(_ x: Tensor, _ weight: Weight, _ phase: StepPhase, _ name: String) throws(ModelError) -> Tensor {
         let y = try tensor(name, [x.rows, weight.rows])
+        try linear(Operand(x: x), weight, phase, into: y)
+        return y
+    }
+
+    func linear(_ x: Operand, _ weight: Weight, _ phase: StepPhase, _ name: String) throws(ModelError) -> Tensor {
+        let y = try tensor(name, [x.x.rows, weight.rows])
         try linear(x, weight, phase, into: y)
         return y
     }
 
     /// - Parameter rows: of the weight; nil for all.
     func linear(
-        _ x: Tensor, _ weight: Weight, rows: Range<Int>? = nil, _ phase: StepPhase, into y: Tensor
+        _ x: Operand, _ weight: Weight, rows: Range<Int>? = nil, _ phase: StepPhase, into y: Tensor
     ) throws(ModelError) {
-        var kernel = Linear(phase: phase == .decode ? .decode : .prefill, x: x, weight: weight, rows: rows, y: y)
-        if let device = executor.target, kernel.takesHalves(on: device) { kernel.setHalves(try halves(of: x)) }
+        var kernel = Linear(
+            phase: LinearPhase(phase), x: x.x, rounding: x.rounding, weight: weight, rows: rows, y: y)
+        if let device = executor.target, kernel.takesHalves(on: device) { kernel.setHalves(try halves(of: x.x)) }
         try executor.run(kernel)
-    }
-
-    /// x as the products with these weights take it: rounded to FP8 where that was asked for and all of them are in FP8.
-    func operand(_ x: Tensor, of weights: Weight...) throws(ModelError) -> Tensor {
-        guard activations == .fp8, weights.allSatisfy({ $0.codes.type == .fp8E4M3 }) else { return x }
-        let y = try tensor("\(x.label) in FP8", x.shape)
-        try executor.run(QuantiseRows(x: x, y: y, hasPowerOfTwoScales: config.hasPowerOfTwoScales))
-        return y
-    }
-
-    /// x as matrix units take it, until the next call.
-    func halves(of x: Tensor) throws(ModelError) -> Halves {
-        let columns = HalfRows.columns(x.columns)
-        let words = try tensor("half rows", [x.rows, columns / 2], words: true)
-        let scales = try tensor("row scales", [x.rows], words: true)
-        let kernel = HalfRows(
-            x: x, y: Tensor(words.storage, .f16, [x.rows, columns], pitch: columns),
-            scales: Tensor(scales.storage, .f32, [x.rows, 1], pitch: 1))
-        try executor.run(kernel)
-        return kernel.halves
     }
 
     /// Head over the rows whose logits are wanted.
