@@ -23,6 +23,14 @@ typedef struct {
     VkBool32 saturatingAccumulation;
     uint32_t scope;
 } fv_cooperative_matrix_properties;
+// The same of VK_EXT_shader_float8.
+#define FV_SHADER_FLOAT8 "VK_EXT_shader_float8"
+#define FV_STRUCTURE_SHADER_FLOAT8_FEATURES ((VkStructureType)1000567000)
+typedef struct {
+    VkStructureType sType;
+    void *pNext;
+    VkBool32 shaderFloat8, shaderFloat8CooperativeMatrix;
+} fv_shader_float8_features;
 typedef VkResult(VKAPI_PTR *fv_matrix_query)(VkPhysicalDevice, uint32_t *, fv_cooperative_matrix_properties *);
 
 // The optional features, chained for a query and again for the device's creation.
@@ -33,6 +41,7 @@ typedef struct {
     VkPhysicalDeviceVulkan13Features v13;
     VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables;
     fv_cooperative_matrix_features matrix;
+    fv_shader_float8_features float8;
 } features;
 
 static void query_features(VkPhysicalDevice physical, features *f) {
@@ -43,6 +52,7 @@ static void query_features(VkPhysicalDevice physical, features *f) {
     f->v13.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES;
     f->executables.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR;
     f->matrix.sType = FV_STRUCTURE_COOPERATIVE_MATRIX_FEATURES;
+    f->float8.sType = FV_STRUCTURE_SHADER_FLOAT8_FEATURES;
     f->core.pNext = &f->v11;
     f->v11.pNext = &f->v12;
     f->v12.pNext = &f->v13;
@@ -51,7 +61,11 @@ static void query_features(VkPhysicalDevice physical, features *f) {
         *tail = &f->executables;
         tail = &f->executables.pNext;
     }
-    if (fv_has_extension(physical, FV_COOPERATIVE_MATRIX)) *tail = &f->matrix;
+    if (fv_has_extension(physical, FV_COOPERATIVE_MATRIX)) {
+        *tail = &f->matrix;
+        tail = &f->matrix.pNext;
+    }
+    if (fv_has_extension(physical, FV_SHADER_FLOAT8)) *tail = &f->float8;
     fv_vulkan.GetPhysicalDeviceFeatures2(physical, &f->core);
 }
 
@@ -188,6 +202,7 @@ int32_t fv_describe_device(uint32_t index, fv_device_info *info) {
         f.v13.subgroupSizeControl && (v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
     info->executableProperties = f.executables.pipelineExecutableInfo;
     info->cooperativeMatrix = f.matrix.cooperativeMatrix;
+    info->float8Matrix = info->cooperativeMatrix && f.float8.shaderFloat8 && f.float8.shaderFloat8CooperativeMatrix;
     info->calibratedTimestamps = info->timestampPeriod > 0 && has_calibrated_timestamps(physical);
     info->computeUnitCount = count_compute_units(physical);
     describe_memory(physical, info);
@@ -221,12 +236,13 @@ int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **out) 
     VkPhysicalDeviceFeatures2 core = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &v11};
     core.features.shaderInt16 = have.core.features.shaderInt16;
 
-    const char *extensions[5];
+    const char *extensions[6];
     uint32_t extensionCount = 0;
     void **tail = &v13.pNext;
     VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables = {
         VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR, NULL, VK_TRUE};
     fv_cooperative_matrix_features matrix = {FV_STRUCTURE_COOPERATIVE_MATRIX_FEATURES, NULL, VK_TRUE, VK_FALSE};
+    fv_shader_float8_features float8 = {FV_STRUCTURE_SHADER_FLOAT8_FEATURES, NULL, VK_TRUE, VK_TRUE};
     device->captureStatistics = captureStatistics && info.executableProperties;
     if (device->captureStatistics) {
         extensions[extensionCount++] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
@@ -236,6 +252,11 @@ int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **out) 
     if (info.cooperativeMatrix) {
         extensions[extensionCount++] = FV_COOPERATIVE_MATRIX;
         *tail = &matrix;
+        tail = &matrix.pNext;
+    }
+    if (info.float8Matrix) {
+        extensions[extensionCount++] = FV_SHADER_FLOAT8;
+        *tail = &float8;
     }
     if (info.memoryBudget) extensions[extensionCount++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
     if (info.calibratedTimestamps) extensions[extensionCount++] = VK_EXT_CALIBRATED_TIMESTAMPS_EXTENSION_NAME;

@@ -56,7 +56,7 @@ extension ModelConfig {
         bosTokenID = try fields.tokenIDs("bos_token_id", vocabSize: vocabSize).first
         eosTokenIDs = try fields.tokenIDs("eos_token_id", vocabSize: vocabSize)
         tieWordEmbeddings = try fields.bool("tie_word_embeddings", default: false)
-        isFP8 = try Self.isFP8(fields)
+        (isFP8, hasPowerOfTwoScales) = try Self.fp8(fields)
 
         try readGroups(fields)
         try fields.require("attention_bias", false)
@@ -157,9 +157,9 @@ extension ModelConfig {
         return yarn
     }
 
-    /// Whether weights are in FP8 blocks; any other quantization is refused.
-    private static func isFP8(_ fields: ConfigFields) throws(CheckpointError) -> Bool {
-        guard let quantization = try fields.field("quantization_config") else { return false }
+    /// Whether weights are in FP8 blocks, with powers of two for scales; any other quantization is refused.
+    private static func fp8(_ fields: ConfigFields) throws(CheckpointError) -> (Bool, hasPowerOfTwoScales: Bool) {
+        guard let quantization = try fields.field("quantization_config") else { return (false, false) }
         let quantized = ConfigFields(root: quantization)
         let advice = "only FP8 E4M3 in blocks of 128 by 128 is supported; use the published or a BF16 checkpoint"
         for (key, value) in [("quant_method", "fp8"), ("fmt", "e4m3"), ("activation_scheme", "dynamic")] {
@@ -173,6 +173,6 @@ extension ModelConfig {
         guard field?.value == .array([.init(size), .init(size)]) else {
             throw try quantized.error("weight_block_size", expected: "[\(size), \(size)]", advice: advice)
         }
-        return true
+        return (true, try quantized.string("scale_fmt") == "ue8m0")
     }
 }

@@ -64,6 +64,8 @@ public struct ModelConfig: Sendable, Equatable {
     public internal(set) var tieWordEmbeddings: Bool
     /// Whether weights may be FP8 E4M3 with a scale for each block of 128 by 128.
     public internal(set) var isFP8: Bool
+    /// Whether scales of FP8 values are powers of two (`scale_fmt` is "ue8m0").
+    public internal(set) var hasPowerOfTwoScales: Bool
 
     /// Query and key values a head, rotated and not.
     public var qkHeadDim: Int { qkNopeHeadDim + qkRopeHeadDim }

@@ -42,6 +42,8 @@ public struct DeviceProfile: Sendable {
     public static let usualComputeUnitCount = 32
     public let hasFloat16, hasInt8, has8BitStorage, has16BitStorage: Bool
     public let hasFullSubgroups, hasSubgroupSizeControl, hasSubgroupArithmetic, hasSubgroupBallot: Bool
+    /// Whether shaders may multiply matrices of FP8, where there are shapes of it.
+    public let hasFP8Matrices: Bool
     public let hasMemoryBudget, hasExecutableProperties, hasCalibratedTimestamps: Bool
     public let heaps: [Heap]
     public let matrixShapes: [MatrixShape]
@@ -95,6 +97,7 @@ public struct DeviceProfile: Sendable {
         hasSubgroupArithmetic = info.subgroupOperations & 0x5 == 0x5
         // VK_SUBGROUP_FEATURE_BALLOT_BIT: broadcasts.
         hasSubgroupBallot = info.subgroupOperations & 0x8 != 0
+        hasFP8Matrices = info.float8Matrix
         hasMemoryBudget = info.memoryBudget
         hasExecutableProperties = info.executableProperties
         hasCalibratedTimestamps = info.calibratedTimestamps

@@ -4,8 +4,9 @@ import Shaders
 /// Every kernel: what the self-test, the compile gate and the profiler walk.
 public enum Catalogue {
     public static let kernels: [any Kernel.Type] = [
-        Embedding.self, RMSNorm.self, HalfRows.self, Linear.self, SwiGLU.self, KVCacheAppend.self, MLAQuery.self,
-        MLAAbsorbed.self, MLARope.self, MLAExpanded.self, MLAValue.self, ExpertGate.self, ExpertGateUp.self,
+        Embedding.self, RMSNorm.self, HalfRows.self, QuantiseRows.self, Linear.self, SwiGLU.self, KVCacheAppend.self,
+        MLAQuery.self, MLAAbsorbed.self, MLARope.self, MLAExpanded.self, MLAValue.self, ExpertGate.self,
+        ExpertGateUp.self,
         ExpertDown.self, ExpertSort.self, GroupedLinear.self, ExpertSum.self, Argmax.self, Sample.self,
     ]
 

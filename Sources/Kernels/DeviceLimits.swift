@@ -142,10 +142,8 @@ public struct LimitMatrix: Kernel {
 
     /// The device's largest shape with FP16 inputs and FP32 sums for one subgroup; nil if it lists none.
     public static func shape(of profile: DeviceProfile) -> DeviceProfile.MatrixShape? {
-        // VK_COMPONENT_TYPE_FLOAT16_KHR is 0, FLOAT32 is 1; VK_SCOPE_SUBGROUP_KHR is 3.
-        profile.matrixShapes.filter {
-            $0.aType == 0 && $0.bType == 0 && $0.cType == 1 && $0.resultType == 1 && $0.scope == 3
-        }.max { $0.m * $0.n * $0.k < $1.m * $1.n * $1.k }
+        // VK_COMPONENT_TYPE_FLOAT16_KHR
+        profile.largestMatrixShape(inputs: 0)
     }
 
     public var outputs: [Tensor] { [y] }

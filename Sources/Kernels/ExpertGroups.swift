@@ -21,25 +21,30 @@ public struct ExpertGroups: Sendable {
     /// - Parameters:
     ///   - tensor: makes `[rows, columns], U32` by name.
     ///   - type: the banks' format.
+    ///   - isRounded: whether activations are rounded to FP8.
     ///   - productRows: of the products into the experts and out of them.
     ///   - device: nil for the reference alone.
     ///   - tile: the form `tiles`' tile, for tests; nil for `tileSize`'s.
     public init<E: Error>(
-        assignments count: Int, experts: Int, _ type: ElementType, productRows: [Int], on device: Device?,
-        variant: Variant? = nil, tile: Int? = nil, tensor: (String, [Int]) throws(E) -> Tensor
+        assignments count: Int, experts: Int, _ type: ElementType, isRounded: Bool = false, productRows: [Int],
+        on device: Device?, variant: Variant? = nil, tile: Int? = nil, tensor: (String, [Int]) throws(E) -> Tensor
     ) throws(E) {
         precondition(productRows.count == 2, "experts: products of \(productRows) rows")
         let variant =
             variant ?? device.map {
                 $0.variant(
-                    among: GroupedLinear.variants($0.profile),
-                    [GroupedLinear.name, GroupedLinear.choice(type)])
+                    among: GroupedLinear.variants($0.profile, type, isRounded: isRounded),
+                    [GroupedLinear.name, GroupedLinear.choice(type, isRounded: isRounded)])
             } ?? .tiles
         self.variant = variant
         self.productRows = productRows
-        let tile = tile ?? tileSize(tokens: count, groups: experts, rows: productRows.min()!)
-        tileRows = variant.form == .tiles ? tile : variant.tokens
-        tileWeightRows = variant.form == .tiles ? tile : 64 * variant.rows
+        switch variant.form {
+        case .matrix, .matrix8: (tileRows, tileWeightRows) = (64, 64)
+        case .rows, .lanes: (tileRows, tileWeightRows) = (variant.tokens, 64 * variant.rows)
+        case .tiles:
+            tileRows = tile ?? tileSize(tokens: count, groups: experts, rows: productRows.min()!)
+            tileWeightRows = tileRows
+        }
         // Room for the smallest tiles: a plan of memory does not know the device's variant.
         let tileCount = ceilDivide(count, 4) + min(experts, count)
         offsets = try tensor("expert offsets", [experts + 1])
@@ -47,6 +52,11 @@ public struct ExpertGroups: Sendable {
         tiles = try tensor("expert tiles", [tileCount, 2])
         dispatches = try tensor("expert dispatches", [2, 4])
     }
+
+    /// Whether the device computes the products on matrix units, so that `HalfRows` must come before.
+    public var takesHalves: Bool { variant == .matrix }
+    /// Whether it does on those that take FP8, so that `QuantiseRows` must write codes.
+    public var takesCodes: Bool { variant == .matrix8 }
 
     /// Workgroups along the weight rows of each product.
     var rowGroups: [Int] { productRows.map { ceilDivide($0, tileWeightRows) } }

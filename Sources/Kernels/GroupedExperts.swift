@@ -6,6 +6,7 @@ import Shaders
 /// (`ExpertSort`); for many tokens. row(a) = a / (rows of y / rows of x): the token of a, or a itself.
 ///
 /// `x: [T, K]` or `[T · k, K], F32`; W: a bank of `[N, K]`, any format; `y: [T · k, N], F32`.
+/// On matrix units weights go in as FP16, as `Linear`'s do.
 /// Source: DeepSeek-V3 report, section 2.1.2; `Expert.forward` in inference/model.py.
 public struct GroupedLinear: ChosenKernel {
     public static let name = "grouped_gemm"
@@ -23,8 +24,17 @@ public struct GroupedLinear: ChosenKernel {
     let variant: Variant
     let tileRows: Int
     let direction: Direction
+    /// x as matrix units take it; only for the form `matrix`.
+    let halves: Halves?
+    let rounding: Rounding
 
-    public init(x: Tensor, groups: ExpertGroups, _ direction: Direction, bank: ExpertBank, y: Tensor) {
+    /// - Parameters:
+    ///   - rounding: of x; with its codes where `groups.takesCodes`.
+    ///   - halves: of x, where `groups.takesHalves`.
+    public init(
+        x: Tensor, rounding: Rounding = .none, halves: Halves? = nil, groups: ExpertGroups, _ direction: Direction,
+        bank: ExpertBank, y: Tensor
+    ) {
         precondition(
             x.columns == bank.columns && y.columns == bank.rows && y.rows % x.rows == 0
                 && groups.assignments.rows == y.rows,
@@ -34,7 +44,15 @@ public struct GroupedLinear: ChosenKernel {
             "grouped_gemm: \(groups.offsets.shape), \(groups.productRows) for \(bank.expertCount) experts of \(bank.rows)"
         )
         precondition(x.pitch % 4 == 0, "grouped_gemm: \(x.label) has pitch \(x.pitch)")
+        precondition(
+            halves?.x.shape == (groups.takesHalves ? [x.rows, HalfRows.columns(x.columns)] : nil),
+            "grouped_gemm: \(groups.variant.name) with halves \(halves?.x.shape ?? []) of \(x.shape)")
+        precondition(
+            (rounding.codes != nil) == groups.takesCodes && rounding.codes.map { $0.fits(x) } ?? true,
+            "grouped_gemm: \(groups.variant.name) with codes \(rounding.codes?.codes.shape ?? []) of \(x.shape)")
         self.x = x
+        self.rounding = rounding
+        self.halves = halves
         offsets = groups.offsets
         assignments = groups.assignments
         tiles = groups.tiles
@@ -49,11 +67,17 @@ public struct GroupedLinear: ChosenKernel {
 
     public var outputs: [Tensor] { [y] }
 
-    static func choice(_ type: ElementType) -> String { "\(name) \(type)" }
-    static func variants(_ profile: DeviceProfile) -> [Variant] { productVariants(profile) }
+    static func choice(_ type: ElementType, isRounded: Bool) -> String {
+        "\(name) \(type)\(isRounded ? " of FP8" : "")"
+    }
+    static func variants(_ profile: DeviceProfile, _ type: ElementType, isRounded: Bool) -> [Variant] {
+        productVariants(profile, type, isRounded: isRounded)
+    }
 
-    public var choice: String { Self.choice(weights[0].codes.type) }
-    public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(profile) }
+    public var choice: String { Self.choice(weights[0].codes.type, isRounded: rounding.isRounded) }
+    public func variants(on profile: DeviceProfile) -> [Variant] {
+        Self.variants(profile, weights[0].codes.type, isRounded: rounding.isRounded)
+    }
     public func variant(on device: Device) -> Variant { variant }
 
     private var rowDivisor: Int { y.rows / x.rows }
@@ -61,7 +85,8 @@ public struct GroupedLinear: ChosenKernel {
     public func encode(into commands: inout Commands) throws(GPUError) {
         let groups = dispatches.rows(direction.rawValue..<direction.rawValue + 1).view
         for (index, weight) in weights.enumerated() {
-            if variant.form == .lanes {
+            switch variant.form {
+            case .lanes, .rows:
                 let shader = GroupedLanesShader(
                     constants: .init(
                         format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(variant.tokens),
@@ -71,7 +96,37 @@ public struct GroupedLinear: ChosenKernel {
                         x: x.view, offsets: offsets.view, assignments: assignments.view, tiles: tiles.view,
                         weights: weight.codes.view, scales: weight.scalesView, y: y.view))
                 try commands.dispatch(shader, indirect: groups)
-            } else {
+            case .matrix:
+                guard let halves, let tiles = commands.device.profile.matrixTiles else {
+                    preconditionFailure("grouped_gemm: the form matrix without halves or matrix units")
+                }
+                let shader = GroupedMatrixShader(
+                    constants: .init(
+                        format: weight.format, m: UInt32(tiles.shape.m), n: UInt32(tiles.shape.n),
+                        k: UInt32(tiles.shape.k), requiredSubgroup: UInt32(tiles.subgroup),
+                        threads: UInt32(4 * tiles.subgroup)),
+                    params: params(index, xPitch: halves.x.pitch),
+                    bindings: .init(
+                        x: halves.x.view, rowScales: halves.scales.view, offsets: offsets.view,
+                        assignments: assignments.view, tiles: self.tiles.view, weights: weight.codes.view,
+                        scales: weight.scalesView, y: y.view))
+                try commands.dispatch(shader, indirect: groups)
+            case .matrix8:
+                guard let rounded = rounding.codes, let tiles = commands.device.profile.matrix8Tiles else {
+                    preconditionFailure("grouped_gemm: the form matrix8 without codes or matrix units")
+                }
+                let shader = GroupedMatrix8Shader(
+                    constants: .init(
+                        format: weight.format, m: UInt32(tiles.shape.m), n: UInt32(tiles.shape.n),
+                        k: UInt32(tiles.shape.k), requiredSubgroup: UInt32(tiles.subgroup),
+                        threads: UInt32(4 * tiles.subgroup)),
+                    params: params(index, xPitch: rounded.codes.pitch),
+                    bindings: .init(
+                        x: rounded.codes.view, xScales: rounded.scales.view, offsets: offsets.view,
+                        assignments: assignments.view, tiles: self.tiles.view, weights: weight.codes.view,
+                        scales: weight.scalesView, y: y.view))
+                try commands.dispatch(shader, indirect: groups)
+            case .tiles:
                 let shader = GroupedGemmShader(
                     constants: .init(
                         format: weight.format, tile: UInt32(tileRows), threads: UInt32(2 * tileRows)),
@@ -84,13 +139,13 @@ public struct GroupedLinear: ChosenKernel {
         }
     }
 
-    private func params<P: GroupedParams>(_ part: Int) -> P {
+    private func params<P: GroupedParams>(_ part: Int, xPitch: Int? = nil) -> P {
         let weight = weights[part]
         return P(
             columns: UInt32(x.columns), rowCount: UInt32(weight.rows), rowDivisor: UInt32(rowDivisor),
             firstExpert: UInt32(firstExperts[part]), expertCount: UInt32(weight.matrixCount),
             chunkPitch: UInt32(weight.chunkPitch), scaleRows: UInt32(weight.scaleRows),
-            scalePitch: UInt32(weight.scalePitch), xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch))
+            scalePitch: UInt32(weight.scalePitch), xPitch: UInt32(xPitch ?? x.pitch), yPitch: UInt32(y.pitch))
     }
 
     public func reference() {
@@ -117,7 +172,9 @@ public struct GroupedLinear: ChosenKernel {
                 + 4 * (x.rows * x.columns + y.rows * y.columns), flopCount: 2 * y.rows * y.columns * x.columns)
     }
 
-    public var tolerance: Tolerance { .sum(of: x.columns) }
+    public var tolerance: Tolerance {
+        halves != nil ? .halves : rounding.codes != nil ? .codes : .sum(of: x.columns)
+    }
 
     /// A product over random assignments, grouped on the host.
     ///
@@ -134,8 +191,15 @@ public struct GroupedLinear: ChosenKernel {
             try bench.tensor(name, .u32, shape, .words(Array(repeating: 0, count: shape.reduce(1, *))))
         }
         if !bench.isAgain { ExpertSort(experts: experts, groups: groups).reference() }
+        var x = try bench.tensor("x", [isOwn ? tokens * topK : tokens, columns])
+        var rounding = Rounding.none
+        if groups.takesCodes {
+            let quantised = try QuantiseRows.sample(&bench, x: x)
+            if !bench.isAgain { quantised.reference() }
+            (x, rounding) = (quantised.y, .codes(quantised.codes!))
+        }
         return GroupedLinear(
-            x: try bench.tensor("x", [isOwn ? tokens * topK : tokens, columns]), groups: groups,
+            x: x, rounding: rounding, halves: groups.takesHalves ? try .sample(&bench, of: x) : nil, groups: groups,
             isOwn ? .outOf : .into, bank: bank, y: try bench.output("y", [tokens * topK, bank.rows]))
     }
 
@@ -143,7 +207,7 @@ public struct GroupedLinear: ChosenKernel {
         // Tokens, k, experts, K, N, whether x has one row for each assignment.
         let shapes = [
             (1, 3, 8, 100, 72, false), (7, 3, 9, 131, 37, true), (50, 4, 8, 128, 40, false), (3, 2, 4, 7168, 32, false),
-            (40, 8, 8, 96, 300, true),
+            (40, 8, 8, 96, 300, true), (150, 2, 3, 260, 140, false),
         ]
         return [ElementType.f32, .bf16, .f16, .fp8E4M3].flatMap { type in
             let large = KernelCase("80 × 131 to 4 of 5 × 70, \(type), tiles of 64") { bench throws(GPUError) in
@@ -152,7 +216,7 @@ public struct GroupedLinear: ChosenKernel {
                     &bench, tokens: 80, topK: 4, isOwn: false, columns: 131, bank: bank, variant: .tiles, tile: 64)
             }
             return [large]
-                + variants(profile).flatMap { variant in
+                + variants(profile, type, isRounded: true).flatMap { variant in
                     shapes.map { tokens, topK, count, columns, rows, isOwn in
                         let label =
                             "\(tokens) × \(columns) to \(topK) of \(count) × \(rows)\(isOwn ? ", own rows" : "")"
@@ -177,6 +241,8 @@ private protocol GroupedParams {
 }
 extension GroupedGemmShader.Params: GroupedParams {}
 extension GroupedLanesShader.Params: GroupedParams {}
+extension GroupedMatrixShader.Params: GroupedParams {}
+extension GroupedMatrix8Shader.Params: GroupedParams {}
 
 /// y[t] += Σ_slot routing[t, slot] · x[t · k + slot], in the slots' order.
 ///

@@ -22,6 +22,9 @@ public struct HalfRows: Kernel {
         self.scales = scales
     }
 
+    /// What it writes.
+    public var halves: Halves { Halves(x: y, scales: scales) }
+
     /// Columns of y for so many of x.
     public static func columns(_ count: Int) -> Int { ceilDivide(count, 8) * 8 }
 
@@ -58,12 +61,33 @@ public struct HalfRows: Kernel {
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         [(1, 7168, Float(1)), (5, 131, 3e5), (33, 64, 1e-3), (2, 7, 0)].map { rows, columns, size in
             KernelCase("\(rows) × \(columns), of \(size)") { bench throws(GPUError) in
-                HalfRows(
-                    x: try bench.tensor("x", [rows, columns], .normal(size)),
-                    y: try bench.tensor(
-                        "y", .f16, [rows, Self.columns(columns)], .poison, pitch: Self.columns(columns)),
-                    scales: try bench.tensor("scales", .f32, [rows, 1], .poison, pitch: 1))
+                try sample(&bench, x: try bench.tensor("x", [rows, columns], .normal(size)))
             }
         }
     }
+
+    public static func sample(_ bench: inout Workbench, x: Tensor) throws(GPUError) -> HalfRows {
+        let columns = columns(x.columns)
+        return HalfRows(
+            x: x, y: try bench.tensor("half rows", .f16, [x.rows, columns], .poison, pitch: columns),
+            scales: try bench.tensor("row scales", .f32, [x.rows, 1], .poison, pitch: 1))
+    }
+}
+
+/// Activations as matrix units take them: what `HalfRows` writes.
+public struct Halves: Sendable {
+    let x, scales: Tensor
+
+    /// Made on the host, for a case of a kernel that takes them.
+    static func sample(_ bench: inout Workbench, of x: Tensor) throws(GPUError) -> Halves {
+        let kernel = try HalfRows.sample(&bench, x: x)
+        if !bench.isAgain { kernel.reference() }
+        return kernel.halves
+    }
+}
+
+extension Tolerance {
+    /// Of products of halves. Each product is off by up to 2⁻¹¹ of itself, at random: the sum by as much of its own size,
+    /// times 5 for the worst.
+    static let halves = Tolerance(0x1p-9, because: "activations rounded to FP16, and sums in another order")
 }

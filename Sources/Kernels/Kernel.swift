@@ -46,7 +46,8 @@ public struct Cost: Sendable {
 }
 
 /// How far the device may be from the reference: |found − expected| ≤ relative · (|expected| + rms(expected)) for every
-/// element. Integers must be equal.
+/// element, the rms that of all or of its row, whichever is larger: a row's errors go with its own size. Integers must be
+/// equal.
 public struct Tolerance: Sendable {
     public var relative: Float
     public var reason: String

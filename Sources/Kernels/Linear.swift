@@ -26,7 +26,7 @@ public struct Linear: VariedKernel {
     }
 
     let phase: LinearPhase
-    let x: Tensor
+    private(set) var x: Tensor
     let weight: Weight
     let y: Tensor
     /// The weight's rows that are taken, from a multiple of 16 on; y has a column for each.
@@ -36,9 +36,9 @@ public struct Linear: VariedKernel {
     let epsilon: Float
     let adds: Bool
     public var variant: Variant?
-    /// x as matrix units take it, made by `HalfRows` before; only for the form `matrix`.
-    private(set) var halfX: Tensor?
-    private(set) var rowScales: Tensor?
+    /// x as matrix units take it; only for the form `matrix`.
+    private(set) var halves: Halves?
+    private(set) var rounding = Rounding.none
     /// Most bytes of one binding; nil for what the device binds. Larger weights take several dispatches.
     var bindingLimit: Int?
     /// The form `tiles`' tile and the form `rows`' split, for tests; nil for those that the shape asks for.
@@ -46,11 +46,12 @@ public struct Linear: VariedKernel {
 
     /// - Parameters:
     ///   - norm: taken of x first; in decode alone, where every result has its own sum.
+    ///   - rounding: of x, then without a norm.
     ///   - rows: nil for all of the weight's.
     ///   - adds: add to y; in decode alone.
     public init(
-        phase: LinearPhase, x: Tensor, norm: Norm? = nil, weight: Weight, rows: Range<Int>? = nil, y: Tensor,
-        adds: Bool = false
+        phase: LinearPhase, x: Tensor, norm: Norm? = nil, rounding: Rounding = .none, weight: Weight,
+        rows: Range<Int>? = nil, y: Tensor, adds: Bool = false
     ) {
         let rows = rows ?? 0..<weight.rows
         precondition(
@@ -59,11 +60,14 @@ public struct Linear: VariedKernel {
             "linear: \(y.shape) from \(x.shape), \(weight.codes.shape), rows \(rows)")
         precondition(x.pitch % 4 == 0, "linear: \(x.label) has pitch \(x.pitch)")
         precondition(phase == .decode || (norm == nil && !adds), "linear: a prefill with a norm or a sum before")
+        precondition(rounding.codes.map { $0.fits(x) } ?? true, "linear: codes of \(x.label)")
         if let norm {
             precondition(
-                norm.weight.columns == x.columns && norm.weight.pitch % 4 == 0, "linear: norm of \(norm.weight.shape)")
+                norm.weight.columns == x.columns && norm.weight.pitch % 4 == 0 && !rounding.isRounded,
+                "linear: norm of \(norm.weight.shape)")
         }
         self.phase = phase
+        self.rounding = rounding
         self.x = x
         gain = norm?.weight
         epsilon = norm?.epsilon ?? 0
@@ -75,24 +79,34 @@ public struct Linear: VariedKernel {
 
     public var outputs: [Tensor] { [y] }
 
-    public var choice: String { "\(Self.name) \(phase) \(weight.codes.type)" }
+    public var choice: String { Self.choice(phase, weight.codes.type, isRounded: rounding.isRounded) }
 
-    public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(phase, weight.codes.type, profile) }
+    private static func choice(_ phase: LinearPhase, _ type: ElementType, isRounded: Bool) -> String {
+        "\(name) \(phase) \(type)" + (isRounded && phase == .prefill ? " of FP8" : "")
+    }
 
-    static func variants(_ phase: LinearPhase, _ type: ElementType, _ profile: DeviceProfile) -> [Variant] {
-        if phase == .decode { return decodeVariants(profile) }
-        // FP32 weights would lose most of their bits.
-        let matrix: [Variant] = profile.matrixTiles == nil || type == .f32 ? [] : [.matrix]
-        return profile.narrowSubgroup == nil
-            ? matrix + productVariants(profile) : productVariants(profile) + matrix
+    public func variants(on profile: DeviceProfile) -> [Variant] {
+        Self.variants(phase, weight.codes.type, isRounded: rounding.isRounded, profile)
+    }
+
+    static func variants(
+        _ phase: LinearPhase, _ type: ElementType, isRounded: Bool, _ profile: DeviceProfile
+    ) -> [Variant] {
+        phase == .decode ? decodeVariants(profile) : productVariants(profile, type, isRounded: isRounded)
+    }
+
+    /// Whether the device computes products of rounded activations with FP8 weights on matrix units that take codes.
+    public static func takesCodes(_ phase: LinearPhase, on device: Device) -> Bool {
+        let variants = variants(phase, .fp8E4M3, isRounded: true, device.profile)
+        return device.variant(among: variants, [name, choice(phase, .fp8E4M3, isRounded: true)]) == .matrix8
     }
 
     /// Whether the device computes this on matrix units, so that `HalfRows` must come before.
     public func takesHalves(on device: Device) -> Bool { variant(on: device) == .matrix }
 
-    public mutating func setHalves(_ x: Tensor, scales: Tensor) {
-        precondition(x.shape == [self.x.rows, HalfRows.columns(self.x.columns)], "linear: halves \(x.shape)")
-        (halfX, rowScales) = (x, scales)
+    public mutating func setHalves(_ halves: Halves) {
+        precondition(halves.x.shape == [x.rows, HalfRows.columns(x.columns)], "linear: halves \(halves.x.shape)")
+        self.halves = halves
     }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
@@ -122,7 +136,7 @@ public struct Linear: VariedKernel {
                 try commands.dispatch(
                     shader, groups: (ceilDivide(slab.count, group.rows), ceilDivide(x.rows, tokens), 1))
             case .matrix:
-                guard let halfX, let rowScales, let tiles = commands.device.profile.matrixTiles else {
+                guard let halves, let tiles = commands.device.profile.matrixTiles else {
                     preconditionFailure("linear: \(weight.codes.label): the form matrix without halves or matrix units")
                 }
                 let shader = LinearMatrixShader(
@@ -134,10 +148,30 @@ public struct Linear: VariedKernel {
                         tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
                         firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
                         chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
-                        xPitch: UInt32(halfX.pitch), yPitch: UInt32(y.pitch)),
+                        xPitch: UInt32(halves.x.pitch), yPitch: UInt32(y.pitch)),
                     bindings: .init(
-                        x: halfX.view, rowScales: rowScales.view, weights: codes, scales: weight.scalesView, y: y.view))
+                        x: halves.x.view, rowScales: halves.scales.view, weights: codes, scales: weight.scalesView,
+                        y: y.view))
                 // Tiles begin at multiples of 64 rows of the matrix.
+                let tileCount = ceilDivide(slab.upperBound, 64) - slab.lowerBound / 64
+                try commands.dispatch(shader, groups: (tileCount, ceilDivide(x.rows, 64), 1))
+            case .matrix8:
+                guard let rounded = rounding.codes, let tiles = commands.device.profile.matrix8Tiles else {
+                    preconditionFailure("linear: \(weight.codes.label): the form matrix8 without codes or matrix units")
+                }
+                let shader = LinearMatrix8Shader(
+                    constants: .init(
+                        format: weight.format, m: UInt32(tiles.shape.m), n: UInt32(tiles.shape.n),
+                        k: UInt32(tiles.shape.k), requiredSubgroup: UInt32(tiles.subgroup),
+                        threads: UInt32(4 * tiles.subgroup)),
+                    params: .init(
+                        tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
+                        firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
+                        chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
+                        xPitch: UInt32(rounded.codes.pitch), yPitch: UInt32(y.pitch)),
+                    bindings: .init(
+                        x: rounded.codes.view, xScales: rounded.scales.view, weights: codes, scales: weight.scalesView,
+                        y: y.view))
                 let tileCount = ceilDivide(slab.upperBound, 64) - slab.lowerBound / 64
                 try commands.dispatch(shader, groups: (tileCount, ceilDivide(x.rows, 64), 1))
             case .tiles:
@@ -179,21 +213,20 @@ public struct Linear: VariedKernel {
     }
 
     public var tolerance: Tolerance {
-        // Each product is off by up to 2^-11 of itself, at random: the sum by as much of its own size, times 5 for the worst.
-        halfX == nil
-            ? .sum(of: x.columns) : Tolerance(0x1p-9, because: "activations rounded to FP16, and sums in another order")
+        halves != nil ? .halves : rounding.codes != nil ? .codes : .sum(of: x.columns)
     }
 
-    /// As it is for the device's variant: with halves made on the host where matrix units take them.
+    /// As it is for the device's variant: with halves or codes made on the host where matrix units take them.
     public func ready(in bench: inout Workbench) throws(GPUError) -> Linear {
-        guard let device = bench.device, takesHalves(on: device) else { return self }
-        let columns = HalfRows.columns(x.columns)
-        let halves = HalfRows(
-            x: x, y: try bench.tensor("half x", .f16, [x.rows, columns], .poison, pitch: columns),
-            scales: try bench.tensor("row scales", .f32, [x.rows, 1], .poison, pitch: 1))
-        if !bench.isAgain { halves.reference() }
         var kernel = self
-        kernel.setHalves(halves.y, scales: halves.scales)
+        if variant == .matrix8 {
+            let quantised = try QuantiseRows.sample(&bench, x: x)
+            if !bench.isAgain { quantised.reference() }
+            kernel.x = quantised.y
+            kernel.rounding = .codes(quantised.codes!)
+        }
+        guard let device = bench.device, takesHalves(on: device) else { return kernel }
+        kernel.setHalves(try .sample(&bench, of: x))
         return kernel
     }
 }

@@ -12,7 +12,7 @@ extension Linear {
         ]
         var cases: [KernelCase] = []
         for (phase, type) in [LinearPhase.decode, .prefill].flatMap({ phase in formats.map { (phase, $0) } }) {
-            let variants = variants(phase, type, profile)
+            let variants = variants(phase, type, isRounded: true, profile)
             for (tokens, columns, rows) in shapes {
                 cases += KernelCase.eachVariant(
                     variants, "\(phase), \(tokens) × \(columns) to \(rows), \(type)"
@@ -48,7 +48,7 @@ extension Linear {
                 y: try bench.tensor("y", [5, 200]), adds: true)
         }
         var cases = KernelCase.eachVariant(
-            variants(.decode, type, profile), "decode, normed, 5 × 131 to 200, \(type), added"
+            variants(.decode, type, isRounded: false, profile), "decode, normed, 5 × 131 to 200, \(type), added"
         ) { bench throws(GPUError) in try make(&bench, 131) }
         if 4 * profile.subgroupSize <= profile.maxWorkgroupInvocations {
             cases.append(

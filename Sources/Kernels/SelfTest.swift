@@ -96,14 +96,19 @@ public enum SelfTest {
     ) {
         guard !expected.isEmpty else { return (0, nil) }
         // Elements that a kernel leaves alone hold the poison, a NaN, on both sides: equal bits are equal.
-        let meanSquare =
-            expected.reduce(0.0) { $1.isFinite ? $0 + Double($1) * Double($1) : $0 } / Double(expected.count)
-        let rms = Float(meanSquare.squareRoot())
+        func rms(_ values: ArraySlice<Float>) -> Float {
+            let sum = values.reduce(0.0) { $1.isFinite ? $0 + Double($1) * Double($1) : $0 }
+            return Float((sum / Double(values.count)).squareRoot())
+        }
+        let whole = rms(expected[...])
+        let rowSizes = stride(from: 0, to: expected.count, by: output.columns).map { first in
+            max(whole, rms(expected[first..<first + output.columns]))
+        }
         var worst: Float = 0
         var failure: String?
         for (index, (want, have)) in zip(expected, found).enumerated()
         where want != have && want.bitPattern != have.bitPattern {
-            let error = abs(have - want) / (tolerance.relative * (abs(want) + rms))
+            let error = abs(have - want) / (tolerance.relative * (abs(want) + rowSizes[index / output.columns]))
             let ratio = error.isNaN ? .infinity : error
             guard ratio > worst else { continue }
             worst = ratio
@@ -157,6 +162,9 @@ extension Kernel {
             case let tensors as [Tensor]: found += tensors.map(\.storage)
             case let weights as [Weight]: weights.forEach(collect)
             case let optional as Tensor?: if let optional { found.append(optional.storage) }
+            case let rounding as Rounding: if let codes = rounding.codes { found += codes.storages }
+            case let optional as RowCodes?: if let optional { found += optional.storages }
+            case let optional as Halves?: if let optional { found += [optional.x.storage, optional.scales.storage] }
             default: break
             }
         }

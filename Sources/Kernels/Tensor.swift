@@ -96,6 +96,12 @@ public struct Tensor: Sendable {
         return hostBase.assumingMemoryBound(to: UInt32.self)
     }
 
+    /// The host's FP8 codes.
+    var bytes: UnsafeMutablePointer<UInt8> {
+        precondition(type == .fp8E4M3, "\(label): \(type) read as FP8")
+        return hostBase.assumingMemoryBound(to: UInt8.self)
+    }
+
     /// Row `row`, decoded.
     public func decodedRow(_ row: Int) -> [Float] {
         let base = UnsafeRawPointer(hostBase + row * pitch * type.byteCount)

@@ -12,6 +12,9 @@ public struct Variant: Hashable, Sendable {
         case tiles
         /// The same on matrix units: FP16 inputs, FP32 sums.
         case matrix
+        /// The same on matrix units that take FP8, of activations in FP8. No software device runs it, so that no test here has
+        /// seen its results: it runs where it was measured or asked for, never by the profile alone.
+        case matrix8
     }
 
     public let form: Form
@@ -21,6 +24,7 @@ public struct Variant: Hashable, Sendable {
     public static func rows(_ rows: Int) -> Variant { Variant(form: .rows, rows: rows, tokens: 0) }
     public static let tiles = Variant(form: .tiles, rows: 0, tokens: 0)
     public static let matrix = Variant(form: .matrix, rows: 0, tokens: 0)
+    public static let matrix8 = Variant(form: .matrix8, rows: 0, tokens: 0)
     public static let lanes = Variant(form: .lanes, rows: 0, tokens: 0)
     /// - Parameter tokens: 0 for as many as there are, up to eight.
     public static func lanes(_ rows: Int, _ tokens: Int = 0) -> Variant {
@@ -69,11 +73,10 @@ extension Catalogue {
     public static let variantNames: [String: [String]] = {
         let attention = [Variant.lanes, .tiles, .matrix].map(\.name)
         let decode = [Variant.lanes(2), .rows(4)].map(\.name)
-        let products = [Variant.lanes(4, 8), .lanes(2, 8), .tiles].map(\.name)
+        let products = [Variant.lanes(4, 8), .lanes(2, 8), .tiles, .matrix, .matrix8].map(\.name)
         return [
-            Linear.name: decode + products + [Variant.matrix.name], GroupedLinear.name: products,
-            ExpertGateUp.name: decode, ExpertDown.name: decode, MLAValue.name: decode, MLAAbsorbed.name: attention,
-            MLAExpanded.name: attention,
+            Linear.name: decode + products, GroupedLinear.name: products, ExpertGateUp.name: decode,
+            ExpertDown.name: decode, MLAValue.name: decode, MLAAbsorbed.name: attention, MLAExpanded.name: attention,
         ]
     }()
 }
@@ -107,12 +110,33 @@ extension KernelCase {
 extension DeviceProfile {
     /// The shape of matrices that the form `matrix` multiplies, and the lanes of a subgroup that does; nil where the device
     /// has none that its tiles are made of. Subgroups must be of one size: by nature, or because the shader asks for it.
-    var matrixTiles: (shape: MatrixShape, subgroup: Int)? {
-        guard let shape = LimitMatrix.shape(of: self), hasFullSubgroups, hasFloat16, has16BitStorage,
-            [shape.m, shape.n, shape.k].allSatisfy({ 32 % $0 == 0 }), 4 * subgroupSize <= maxWorkgroupInvocations,
-            hasSubgroupSizeControl || minSubgroupSize == maxSubgroupSize
+    var matrixTiles: MatrixTiles? {
+        hasFloat16 && has16BitStorage ? LimitMatrix.shape(of: self).flatMap { tiles(of: $0, step: 32) } : nil
+    }
+
+    /// The same of the form `matrix8`.
+    var matrix8Tiles: MatrixTiles? {
+        // VK_COMPONENT_TYPE_FLOAT8_E4M3_EXT
+        hasFP8Matrices ? largestMatrixShape(inputs: 1_000_491_002).flatMap { tiles(of: $0, step: 64) } : nil
+    }
+
+    typealias MatrixTiles = (shape: MatrixShape, subgroup: Int)
+
+    /// - Parameter step: columns that go through shared memory at a time.
+    private func tiles(of shape: MatrixShape, step: Int) -> MatrixTiles? {
+        guard hasFullSubgroups, 32 % shape.m == 0, 32 % shape.n == 0, step % shape.k == 0,
+            4 * subgroupSize <= maxWorkgroupInvocations, hasSubgroupSizeControl || minSubgroupSize == maxSubgroupSize
         else { return nil }
         return (shape, subgroupSize)
+    }
+
+    /// The largest shape that one subgroup multiplies, of inputs of this `VkComponentTypeKHR` with FP32 sums; nil if none is
+    /// listed.
+    func largestMatrixShape(inputs: UInt32) -> MatrixShape? {
+        // VK_COMPONENT_TYPE_FLOAT32_KHR is 1; VK_SCOPE_SUBGROUP_KHR is 3.
+        matrixShapes.filter {
+            $0.aType == inputs && $0.bType == inputs && $0.cType == 1 && $0.resultType == 1 && $0.scope == 3
+        }.max { $0.m * $0.n * $0.k < $1.m * $1.n * $1.k }
     }
 
     /// Lanes of every subgroup, where that is fixed and few enough for the form `lanes`; nil elsewhere.
@@ -124,8 +148,15 @@ extension DeviceProfile {
 
 /// Variants of a product with many activation rows. More weight rows a lane share what is broadcast, and leave fewer
 /// workgroups: better for large weights.
-func productVariants(_ profile: DeviceProfile) -> [Variant] {
-    profile.narrowSubgroup == nil ? [.tiles] : [.lanes(2, 8), .lanes(4, 8), .tiles]
+///
+/// - Parameters:
+///   - type: of the weights.
+///   - isRounded: whether activations are in FP8.
+func productVariants(_ profile: DeviceProfile, _ type: ElementType, isRounded: Bool) -> [Variant] {
+    // FP32 weights would lose most of their bits on matrix units.
+    let matrix: [Variant] = profile.matrixTiles == nil || type == .f32 ? [] : [.matrix]
+    let matrix8: [Variant] = profile.matrix8Tiles == nil || type != .fp8E4M3 || !isRounded ? [] : [.matrix8]
+    return (profile.narrowSubgroup == nil ? matrix + [.tiles] : [.lanes(2, 8), .lanes(4, 8), .tiles] + matrix) + matrix8
 }
 
 /// Variants of a product with few activation rows.

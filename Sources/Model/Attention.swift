@@ -4,7 +4,7 @@ extension Transformer {
     /// Multi-head latent attention (DeepSeek-V2 report, section 2.1): the cache keeps RMSNorm(c) and rope(k_pe) alone;
     /// W_kvb is absorbed into the query and the result, or expands keys and values where many tokens share them.
     func attention(
-        _ input: NormedInput, _ weights: AttentionWeights, layer: Int, _ batch: Batch, _ output: Tensor
+        _ input: Operand, _ weights: AttentionWeights, layer: Int, _ batch: Batch, _ output: Tensor
     ) throws(ModelError) {
         var q: Tensor
         let kv: Tensor
@@ -16,7 +16,7 @@ extension Transformer {
             (q, kv) = (try linear(input, query, batch.phase, "q_a"), try linear(input, kvA, batch.phase, "kv_a"))
         }
         if let (norm, qB) = weights.query {
-            let normed = try self.normed(q, norm, batch.phase, into: tensor("q_a normed", q.shape))
+            let normed = try self.normed(q, norm, for: [qB], batch.phase, into: tensor("q_a normed", q.shape))
             q = try linear(normed, qB, batch.phase, "q")
         }
         let view = CacheView(
@@ -33,7 +33,8 @@ extension Transformer {
         } else {
             values = try attendAbsorbed(q, view, weights.kvB, batch)
         }
-        try linear(NormedInput(x: values), weights.output, batch.phase, into: output)
+        try linear(
+            operand(values, of: weights.output, in: batch.phase), weights.output, batch.phase, into: output)
     }
 
     /// Attention in absorbed form: W_kvb is applied to the query and to the result, and heads share the latents.

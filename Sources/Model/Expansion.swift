@@ -89,8 +89,7 @@ extension Transformer {
             let heads = first..<min(first + slice, shape.heads)
             let kv = try tensor("expanded keys", [keyCount, heads.count * width])
             try linear(
-                NormedInput(x: latents), kvB, rows: heads.lowerBound * width..<heads.upperBound * width, .prefill,
-                into: kv)
+                Operand(x: latents), kvB, rows: heads.lowerBound * width..<heads.upperBound * width, .prefill, into: kv)
             try executor.run(
                 MLAExpanded(
                     shape: shape, heads: heads, q: q, kv: kv, entries: entries, tiles: expansion.tiles, y: values,

@@ -7,11 +7,12 @@ extension Transformer {
     func feedForward(
         _ x: Tensor, _ weights: FeedForwardWeights, _ phase: StepPhase, _ y: Tensor, adds: Bool = false
     ) throws(ModelError) {
+        let x = try operand(x, of: weights.gate, weights.up, in: phase)
         let gate = try linear(x, weights.gate, phase, "ffn gate")
         let up = try linear(x, weights.up, phase, "ffn up")
         let h = try tensor("ffn hidden", gate.shape)
         try executor.run(SwiGLU(gate: gate, up: up, h: h))
-        try linear(NormedInput(x: h), weights.down, phase, into: y, adds: adds)
+        try linear(operand(h, of: weights.down, in: phase), weights.down, phase, into: y, adds: adds)
     }
 
     /// Mixture of experts (DeepSeek-V3 report, equations 12 to 16): the shared expert and each token's routed ones.
@@ -41,14 +42,18 @@ extension Transformer {
             }
             let groups = try ExpertGroups(
                 assignments: tokens * rule.topK, experts: config.nRoutedExperts, weights.gate.weights[0].codes.type,
-                productRows: [weights.gate.rows, weights.down.rows], on: executor.target
+                isRounded: [weights.gate, weights.up, weights.down].allSatisfy { rounds(for: $0.weights[0]) },
+                productRows: [weights.gate.rows, weights.down.rows],
+                on: executor.target
             ) { name, shape throws(ModelError) in try tensor(name, shape, words: true) }
             try executor.run(ExpertSort(experts: chosen, groups: groups))
+            let x = try operand(x, of: weights.gate, in: groups)
             let gate = try grouped(x, weights.gate, groups, .into, "expert gate")
             let up = try grouped(x, weights.up, groups, .into, "expert up")
             let h = try tensor("expert hidden", gate.shape)
             try executor.run(SwiGLU(gate: gate, up: up, h: h))
-            let down = try grouped(h, weights.down, groups, .outOf, "expert down")
+            let down = try grouped(
+                operand(h, of: weights.down, in: groups), weights.down, groups, .outOf, "expert down")
             try executor.run(ExpertSum(x: down, routing: shares, y: y))
         }
     }
@@ -61,29 +66,36 @@ extension Transformer {
         guard let shared = weights.shared, shared.hasFormat(of: weights.gate) else {
             // Shared experts in another format go by themselves, before.
             if let shared = weights.shared { try feedForward(x, shared, .decode, y, adds: adds) }
+            let x = try operand(x, of: weights.gate)
             try executor.run(ExpertGateUp(x: x, experts: chosen, gate: weights.gate, up: weights.up, h: h))
+            let rounded = try operand(h, of: weights.down)
             return try executor.run(
                 ExpertDown(
-                    h: h, experts: chosen, routing: shares, down: weights.down, y: y,
+                    h: rounded, experts: chosen, routing: shares, down: weights.down, y: y,
                     adds: adds || weights.shared != nil))
         }
         let sharedHidden = try tensor("shared hidden", [x.rows, shared.gate.rows])
+        let x = try operand(x, of: weights.gate)
         try executor.run(
             ExpertGateUp(
                 x: x, experts: chosen, gate: weights.gate, up: weights.up, h: h,
                 shared: (shared.gate, shared.up, sharedHidden)))
+        let rounded = try operand(h, of: weights.down)
+        let sharedRounded = try operand(sharedHidden, of: shared.down, in: .decode).x
         try executor.run(
             ExpertDown(
-                h: h, experts: chosen, routing: shares, down: weights.down, y: y, shared: (sharedHidden, shared.down),
-                adds: adds))
+                h: rounded, experts: chosen, routing: shares, down: weights.down, y: y,
+                shared: (sharedRounded, shared.down), adds: adds))
     }
 
     /// Each expert's product with its own rows: `[T · k, rows]`, in the order of the assignments' indices.
     private func grouped(
-        _ x: Tensor, _ bank: ExpertBank, _ groups: ExpertGroups, _ direction: GroupedLinear.Direction, _ name: String
+        _ x: Operand, _ bank: ExpertBank, _ groups: ExpertGroups, _ direction: GroupedLinear.Direction, _ name: String
     ) throws(ModelError) -> Tensor {
         let y = try tensor(name, [groups.assignments.rows, bank.rows])
-        try executor.run(GroupedLinear(x: x, groups: groups, direction, bank: bank, y: y))
+        try executor.run(
+            GroupedLinear(
+                x: x.x, rounding: x.rounding, halves: x.halves, groups: groups, direction, bank: bank, y: y))
         return y
     }
 }

@@ -18,9 +18,14 @@ public struct LoadOptions: Sendable {
         var elementType: ElementType { self == .bf16 ? .bf16 : .f32 }
     }
 
+    /// What products with FP8 weights take: activations as they are, or rounded to FP8, as DeepSeek's own inference does.
+    /// (W_kvb is no such product where it is absorbed, and is none where it is not: tokens do not depend on the form.)
+    public enum ActivationFormat: String, Sendable { case f32, fp8 }
+
     /// Tokens of prompt and answer together; nil for 4096 or the model's most, if less.
     public var contextTokens: Int?
     public var kvFormat: CacheFormat
+    public var activations: ActivationFormat
     /// Run every kernel on the CPU too and stop where the two part.
     public var check: Bool
     /// Have the driver keep what it tells of compiled code; slower to compile.
@@ -31,11 +36,12 @@ public struct LoadOptions: Sendable {
     public var pipelineCache: PipelineCache?
 
     public init(
-        contextTokens: Int? = nil, kvFormat: CacheFormat = .f32, check: Bool = false, captureStatistics: Bool = false,
-        pipelineCache: PipelineCache? = nil
+        contextTokens: Int? = nil, kvFormat: CacheFormat = .f32, activations: ActivationFormat = .f32,
+        check: Bool = false, captureStatistics: Bool = false, pipelineCache: PipelineCache? = nil
     ) {
         self.contextTokens = contextTokens
         self.kvFormat = kvFormat
+        self.activations = activations
         self.check = check
         self.captureStatistics = captureStatistics
         self.pipelineCache = pipelineCache

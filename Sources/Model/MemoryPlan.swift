@@ -48,6 +48,7 @@ struct MemoryPlan: Equatable {
 struct MemoryPlanner {
     let config: ModelConfig
     let kvFormat: LoadOptions.CacheFormat
+    let activations: LoadOptions.ActivationFormat
     private let executor: Executor
     private let weights: ModelWeights
     private let weightByteCount: Int
@@ -56,10 +57,12 @@ struct MemoryPlanner {
 
     /// - Parameter device: whose variants of kernels are to be counted; nil for the reference's.
     init(
-        _ source: any WeightSource, kvFormat: LoadOptions.CacheFormat, predicts: Bool, on device: Device? = nil
+        _ source: any WeightSource, kvFormat: LoadOptions.CacheFormat, activations: LoadOptions.ActivationFormat = .f32,
+        predicts: Bool, on device: Device? = nil
     ) throws(ModelError) {
         config = source.config
         self.kvFormat = kvFormat
+        self.activations = activations
         executor = try Executor.counting(for: device)
         var loader = WeightLoader(source: source, executor: executor)
         weights = try loader.model(config, predicts: predicts)
@@ -71,7 +74,7 @@ struct MemoryPlanner {
         let start = executor.byteCount
         let model = try Transformer(
             config: config, notes: [], weights: weights, executor: executor, contextLength: contextLength,
-            kvFormat: kvFormat)
+            kvFormat: kvFormat, activations: activations)
         let cache = executor.byteCount - start
         try model.rehearseSteps()
         return MemoryPlan(

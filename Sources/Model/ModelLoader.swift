@@ -35,6 +35,11 @@ public enum ModelLoader {
                 "--context \(context): expected at most \(config.maxPositionEmbeddings), the model's max_position_embeddings"
             )
         }
+        if options.activations == .fp8, !config.isFP8 {
+            throw .failed(
+                "--activations fp8: expected FP8 weights, whose products it is for; the checkpoint has none (no "
+                    + "quantization_config in config.json)")
+        }
         var device: Device?
         if case .vulkan(let name) = choice {
             do throws(GPUError) {
@@ -59,7 +64,7 @@ public enum ModelLoader {
         let weights = try loader.model(config, predicts: predicts)
         return try Transformer(
             config: config, notes: notes, weights: weights, executor: executor, contextLength: context,
-            kvFormat: options.kvFormat)
+            kvFormat: options.kvFormat, activations: options.activations)
     }
 
     /// A layer's cache is one binding.
@@ -79,13 +84,15 @@ public enum ModelLoader {
     private static func fits(
         _ source: any WeightSource, _ context: Int, _ options: LoadOptions, on device: Device?, notes: inout [String]
     ) throws(ModelError) -> (predicts: Bool, byteCount: Int) {
-        let planner = try MemoryPlanner(source, kvFormat: options.kvFormat, predicts: source.hasMTP, on: device)
+        let planner = try MemoryPlanner(
+            source, kvFormat: options.kvFormat, activations: options.activations, predicts: source.hasMTP, on: device)
         let plan = try planner.plan(contextLength: context)
         let host = MemoryPlan.Place(choice: "cpu", name: "the host's memory", budget: HostMemory.available())
         let place = device.map { MemoryPlan.Place($0.profile) } ?? host
         guard plan.total > place.budget else { return (source.hasMTP, planner.readByteCount) }
         if source.hasMTP {
-            let lesser = try MemoryPlanner(source, kvFormat: options.kvFormat, predicts: false, on: device)
+            let lesser = try MemoryPlanner(
+                source, kvFormat: options.kvFormat, activations: options.activations, predicts: false, on: device)
             let less = try lesser.plan(contextLength: context)
             if less.total <= place.budget {
                 notes.append(

@@ -11,7 +11,8 @@ extension Transformer {
         var loader = WeightLoader(source: source, executor: executor)
         let model = try Transformer(
             config: source.config, notes: [], weights: try loader.model(source.config, predicts: false),
-            executor: executor, contextLength: contextLength, kvFormat: options.kvFormat)
+            executor: executor, contextLength: contextLength, kvFormat: options.kvFormat,
+            activations: options.activations)
         // A step that this device cannot do is an error of whoever asks for it.
         do throws(ModelError) { try model.rehearseConversation() } catch { return executor.neededPipelines }
         return executor.neededPipelines

@@ -26,7 +26,8 @@ extension Transformer {
 
         let x = try linear(joined, weights.projection, batch.phase, "mtp x")
         let normed = try tensor("mtp normed", rows)
-        let input = try self.normed(x, weights.layer.inputNorm, batch.phase, into: normed)
+        let input = try self.normed(
+            x, weights.layer.inputNorm, for: weights.layer.attention.input.weights, batch.phase, into: normed)
         let delta = try block(weights.layer, config.numHiddenLayers, batch, x: x, input: input, normed: normed)
         try norm(x, adding: delta, weights.finalNorm, normed)
         return try linear(normed, self.weights.head, batch.phase, "mtp logits")

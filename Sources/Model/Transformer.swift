@@ -2,12 +2,6 @@ import Checkpoint
 import Kernels
 import Numerics
 
-/// What a product is given: x, or x of which it takes the norm itself.
-struct NormedInput {
-    let x: Tensor
-    var norm: Linear.Norm?
-}
-
 /// A DeepSeek-V3-family model: the equations' order, and nothing of how a kernel works.
 ///
 /// Source: DeepSeek-V2 report, section 2; DeepSeek-V3 report, section 2; `Transformer` in DeepSeek-V3's inference/model.py.
@@ -19,6 +13,7 @@ public final class Transformer {
     let weights: ModelWeights
     let shape: MLAShape
     let gate: GateRule?
+    let activations: LoadOptions.ActivationFormat
     /// Each layer's cache, `[pages · 64, kvLoraRank + qkRopeHeadDim]`.
     let cacheEntries: [Tensor]
     var cache: PagedCache
@@ -52,13 +47,14 @@ public final class Transformer {
 
     init(
         config: ModelConfig, notes: [String], weights: ModelWeights, executor: Executor, contextLength: Int,
-        kvFormat: LoadOptions.CacheFormat
+        kvFormat: LoadOptions.CacheFormat, activations: LoadOptions.ActivationFormat = .f32
     ) throws(ModelError) {
         self.config = config
         self.notes = notes
         self.weights = weights
         self.executor = executor
         self.contextLength = contextLength
+        self.activations = activations
         shape = MLAShape(
             heads: config.numAttentionHeads, qkNopeHeadDim: config.qkNopeHeadDim, qkRopeHeadDim: config.qkRopeHeadDim,
             vHeadDim: config.vHeadDim, kvLoraRank: config.kvLoraRank)
@@ -97,7 +93,8 @@ public final class Transformer {
         try executor.run(Embedding(tokens: batch.tokens, table: weights.embedding, y: x))
         for (index, layer) in weights.layers.enumerated() {
             executor.enter("layer \(index)", "norm")
-            let input = try self.normed(x, adding: delta, layer.inputNorm, batch.phase, into: normed)
+            let input = try self.normed(
+                x, adding: delta, layer.inputNorm, for: layer.attention.input.weights, batch.phase, into: normed)
             try observer?(.hidden(layer: index, x))
             delta = try block(layer, index, batch, x: x, input: input, normed: normed)
         }
@@ -115,7 +112,7 @@ public final class Transformer {
     /// - Parameter normed: where the second norm goes.
     /// - Returns: what is yet to be added to x, for the next norm to do; nil in decode, where the last product adds.
     func block(
-        _ layer: LayerWeights, _ index: Int, _ batch: Batch, x: Tensor, input: NormedInput, normed: Tensor
+        _ layer: LayerWeights, _ index: Int, _ batch: Batch, x: Tensor, input: Operand, normed: Tensor
     ) throws(ModelError) -> Tensor? {
         let delta = try tensor("delta", x.shape)
         executor.enter(operation: "attention")
@@ -135,29 +132,17 @@ public final class Transformer {
         return adds ? nil : delta
     }
 
-    /// RMSNorm(x + delta) for one product alone: decode has the product take it of x, a dispatch less.
-    func normed(
-        _ x: Tensor, adding delta: Tensor? = nil, _ weight: Tensor, _ phase: StepPhase, into y: Tensor
-    ) throws(ModelError) -> NormedInput {
-        if phase == .decode && delta == nil {
-            return NormedInput(x: x, norm: Linear.Norm(weight: weight, epsilon: config.rmsNormEps))
-        }
-        try norm(x, adding: delta, weight, y)
-        return NormedInput(x: y)
-    }
-
     func norm(_ x: Tensor, adding delta: Tensor?, _ weight: Tensor, _ y: Tensor) throws(ModelError) {
         try executor.run(RMSNorm(x: x, adding: delta, weight: weight, y: y, epsilon: config.rmsNormEps))
     }
 
     func linear(_ x: Tensor, _ weight: Weight, _ phase: StepPhase, _ name: String) throws(ModelError) -> Tensor {
-        try linear(NormedInput(x: x), weight, phase, name)
+        try linear(Operand(x: x), weight, phase, name)
     }
 
-    func linear(_ input: NormedInput, _ weight: Weight, _ phase: StepPhase, _ name: String) throws(ModelError) -> Tensor
-    {
-        let y = try tensor(name, [input.x.rows, weight.rows])
-        try linear(input, weight, phase, into: y)
+    func linear(_ x: Operand, _ weight: Weight, _ phase: StepPhase, _ name: String) throws(ModelError) -> Tensor {
+        let y = try tensor(name, [x.x.rows, weight.rows])
+        try linear(x, weight, phase, into: y)
         return y
     }
 
@@ -165,21 +150,12 @@ public final class Transformer {
     ///   - rows: of the weight; nil for all.
     ///   - adds: to what is in y; in decode alone.
     func linear(
-        _ input: NormedInput, _ weight: Weight, rows: Range<Int>? = nil, _ phase: StepPhase, into y: Tensor,
-        adds: Bool = false
+        _ x: Operand, _ weight: Weight, rows: Range<Int>? = nil, _ phase: StepPhase, into y: Tensor, adds: Bool = false
     ) throws(ModelError) {
-        let x = input.x
         var kernel = Linear(
-            phase: phase == .decode ? .decode : .prefill, x: x, norm: input.norm, weight: weight, rows: rows, y: y,
+            phase: LinearPhase(phase), x: x.x, norm: x.norm, rounding: x.rounding, weight: weight, rows: rows, y: y,
             adds: adds)
-        if let device = executor.target, kernel.takesHalves(on: device) {
-            let columns = HalfRows.columns(x.columns)
-            let words = try tensor("half rows", [x.rows, columns / 2], words: true)
-            let halves = Tensor(words.storage, .f16, [x.rows, columns], pitch: columns)
-            let scales = Tensor(try tensor("row scales", [x.rows], words: true).storage, .f32, [x.rows, 1], pitch: 1)
-            try executor.run(HalfRows(x: x, y: halves, scales: scales))
-            kernel.setHalves(halves, scales: scales)
-        }
+        if let device = executor.target, kernel.takesHalves(on: device) { kernel.setHalves(try halves(of: x.x)) }
         try executor.run(kernel)
     }
 

@@ -8,6 +8,13 @@ struct AttentionWeights {
         /// The query's rows on kv_a_proj's, as one matrix.
         case stacked(Weight, queryRows: Int)
         case apart(query: Weight, kvA: Weight)
+
+        var weights: [Weight] {
+            switch self {
+            case .stacked(let weight, _): [weight]
+            case .apart(let query, let kvA): [query, kvA]
+            }
+        }
     }
     let input: Input
     /// From the low rank: q = q_b_proj · RMSNorm(q_a_proj · x).

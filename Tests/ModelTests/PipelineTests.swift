@@ -9,16 +9,18 @@ import Testing
 
 /// Pipelines are there before the first step, and the next start finds them.
 struct PipelineTests {
-    private func load(_ oracle: Oracle, cache: PipelineCache?) throws -> Transformer {
-        var options = LoadOptions(contextTokens: 512)
+    private func load(
+        _ oracle: Oracle, cache: PipelineCache?, _ activations: LoadOptions.ActivationFormat = .f32
+    ) throws -> Transformer {
+        var options = LoadOptions(contextTokens: 512, activations: activations)
         options.pipelineCache = cache
         return try ModelLoader.load(source: .folder(try oracle.folder()), device: .vulkan(nil), options: options)
     }
 
     /// What a conversation's steps use was listed before there was any memory, and nothing else.
-    @Test(arguments: [Oracle.v3FP8, .v2LiteBF16, .v3Ragged])
-    func theListIsWhatStepsUse(_ oracle: Oracle) throws {
-        let model = try load(oracle, cache: nil)
+    @Test(arguments: [(Oracle.v3FP8, LoadOptions.ActivationFormat.fp8), (.v2LiteBF16, .f32), (.v3Ragged, .f32)])
+    func theListIsWhatStepsUse(_ oracle: Oracle, _ activations: LoadOptions.ActivationFormat) throws {
+        let model = try load(oracle, cache: nil, activations)
         let device = try #require(model.device)
         device.waitForPipelines()
         let before = Set(device.knownPipelines.map { "\($0.module) \($0.constants)" })

@@ -71,6 +71,15 @@ struct CodeRuleTests {
         #expect(findings("limit_matrix", radv, word) == ["none of its 1 instructions uses matrix units"])
     }
 
+    @Test func aKernelNamedForFP8MultipliesIt() {
+        let product = "\tv_wmma_f32_16x16x16_f16 v[0:3], v[16:17], v[18:19], v[0:3]  ; cc404000 1c022510\n"
+        let product8 = "\tv_wmma_f32_16x16x16_fp8_fp8 v[0:3], v[16], v[18], v[0:3]  ; cc464000 1c022510\n"
+        #expect(findings("linear_matrix8", radv, repeated(wide, 4) + product8).isEmpty)
+        #expect(
+            findings("linear_matrix8", radv, repeated(wide, 4) + product8 + product)
+                == ["1 of its 2 matrix instructions take FP8, all expected"])
+    }
+
     @Test func whatADriverDoesNotTellIsNoPass() {
         #expect(findings("linear", radv, nil) == ["the driver shows no code to look for its instructions in"])
         #expect(

@@ -47,6 +47,7 @@ typedef struct {
     bool float16, int8, storage8Bit, storage16Bit;
     bool fullSubgroups, subgroupSizeControl;
     bool cooperativeMatrix, memoryBudget, executableProperties, calibratedTimestamps;
+    bool float8Matrix;  // cooperative matrices of FP8
     uint32_t heapCount;
     fv_heap heaps[16];
     uint32_t matrixShapeCount;

@@ -10,15 +10,21 @@ public struct CodeRule: Sendable {
     var wideLoads = 0
     /// Whether the products are to be done by matrix units.
     var needsMatrixUnits = false
+    /// Whether these are to take FP8.
+    var needsFP8 = false
     /// Subgroups that a SIMD must have room for, as the driver counts them: they compute while others wait for memory.
     var subgroups = 2
 
     public static let table = [
         CodeRule(kernel: "embedding", wideLoads: 1, subgroups: 4),
+        CodeRule(kernel: "quantise_rows", wideLoads: 1, subgroups: 4),
         CodeRule(kernel: "linear", wideLoads: 5),
         CodeRule(kernel: "linear_matrix", wideLoads: 4, subgroups: 4),
+        CodeRule(kernel: "linear_matrix8", wideLoads: 4, subgroups: 4),
         CodeRule(kernel: "gemm", wideLoads: 6),
         CodeRule(kernel: "grouped_gemm", wideLoads: 6),
+        CodeRule(kernel: "grouped_matrix", wideLoads: 4, subgroups: 4),
+        CodeRule(kernel: "grouped_matrix8", wideLoads: 4, subgroups: 4),
         CodeRule(kernel: "expert_gate_up", wideLoads: 10, subgroups: 4),
         CodeRule(kernel: "expert_down", wideLoads: 10, subgroups: 4),
         CodeRule(kernel: "mla_query", wideLoads: 1, subgroups: 4),
@@ -32,10 +38,12 @@ public struct CodeRule: Sendable {
         CodeRule(kernel: "mla_expanded_matrix", wideLoads: 4),
     ]
 
-    /// The rule for a shader: the table's, or that of all others. A name with "matrix" in it promises matrix units.
+    /// The rule for a shader: the table's, or that of all others. A name with "matrix" in it promises matrix units, one with
+    /// "matrix8" such as take FP8.
     static func rule(for kernel: String) -> CodeRule {
         var rule = table.first { $0.kernel == kernel } ?? CodeRule(kernel: kernel)
         if kernel.contains("matrix") { rule.needsMatrixUnits = true }
+        if kernel.contains("matrix8") { rule.needsFP8 = true }
         return rule
     }
 
@@ -76,6 +84,9 @@ public struct CodeRule: Sendable {
         }
         if needsMatrixUnits, mix.matrix == 0 {
             found.append("none of its \(mix.total) instructions uses matrix units")
+        }
+        if needsFP8, mix.matrix != mix.matrixFP8 {
+            found.append("\(mix.matrixFP8) of its \(mix.matrix) matrix instructions take FP8, all expected")
         }
         return found
     }

@@ -12,6 +12,8 @@ public struct InstructionMix: Sendable, Equatable {
     /// Reads, writes and atomics of shared memory.
     public var shared = 0
     public var matrix = 0
+    /// Those of them that take FP8.
+    public var matrixFP8 = 0
     /// Multiplications with an addition, dot products included.
     public var multiplyAdds = 0
 
@@ -55,6 +57,7 @@ public struct InstructionMix: Sendable, Equatable {
             shared += 1
         } else if isOne(of: ["v_wmma", "v_swmmac", "v_mfma", "v_smfmac", "hmma", "imma", "bmma", "dmma"]) {
             matrix += 1
+            if hasPart(["fp8"]) { matrixFP8 += 1 }
         } else if isOne(of: [
             "v_fma", "v_mac", "v_mad_f", "v_mad_mix", "v_pk_fma", "v_dual_fma", "v_dot", "v_dual_dot", "s_fma", "ffma",
             "hfma", "dfma", "idp",

@@ -60,6 +60,14 @@ extension ModelShapes {
                 }
             ),
             (
+                QuantiseRows.name, "quantise_rows",
+                { bench, tokens throws(GPUError) in
+                    QuantiseRows(
+                        x: try bench.tensor("x", .f32, [tokens, width]),
+                        y: try bench.output("y", .f32, [tokens, width]), hasPowerOfTwoScales: false)
+                }
+            ),
+            (
                 SwiGLU.name, "swiglu",
                 { bench, tokens throws(GPUError) in
                     SwiGLU(
@@ -74,11 +82,7 @@ extension ModelShapes {
                 (
                     HalfRows.name, "half_rows",
                     { bench, tokens throws(GPUError) in
-                        let columns = HalfRows.columns(width)
-                        return HalfRows(
-                            x: try bench.tensor("x", .f32, [tokens, width]),
-                            y: try bench.tensor("y", .f16, [tokens, columns], .poison, pitch: columns),
-                            scales: try bench.tensor("scales", .f32, [tokens, 1], .poison, pitch: 1))
+                        try HalfRows.sample(&bench, x: try bench.tensor("x", .f32, [tokens, width]))
                     }
                 ))
         }

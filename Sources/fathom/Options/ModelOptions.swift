@@ -28,6 +28,12 @@ struct ModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Numbers of the cache: f32, or bf16 at half the memory.", valueName: "format"))
     var kvCache = LoadOptions.CacheFormat.f32
 
+    @Option(
+        help: ArgumentHelp(
+            "What products with FP8 weights take: f32, activations as they are, or fp8, rounded as in DeepSeek's own inference.",
+            valueName: "format"))
+    var activations = LoadOptions.ActivationFormat.f32
+
     @OptionGroup var variants: VariantOptions
 
     mutating func validate() throws {
@@ -40,6 +46,10 @@ struct ModelOptions: ParsableArguments {
             throw ValidationError("--check compares a Vulkan device with the CPU: expected it without --device cpu")
         }
     }
+}
+
+extension LoadOptions.ActivationFormat: ExpressibleByArgument {
+    public static var allValueStrings: [String] { ["f32", "fp8"] }
 }
 
 extension LoadOptions.CacheFormat: ExpressibleByArgument {

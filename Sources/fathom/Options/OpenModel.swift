@@ -67,7 +67,8 @@ extension ModelOptions {
 
     private func loadOptions(_ captureStatistics: Bool = false) -> LoadOptions {
         var options = LoadOptions(
-            contextTokens: context, kvFormat: kvCache, check: check, captureStatistics: captureStatistics,
+            contextTokens: context, kvFormat: kvCache, activations: activations, check: check,
+            captureStatistics: captureStatistics,
             pipelineCache: Catalogue.pipelineCache)
         options.prepareDevice = { [variants] in variants.apply(to: $0) }
         return options
