@@ -15,19 +15,27 @@ public struct AttentionSplits: Hashable, Sendable {
 
     /// Splits of a token with very many keys.
     public let most: Int
-    /// Splits that a dispatch is made for: those of the batch's longest, or a few more.
+    /// Splits that a dispatch is made for: the batch's longest may have as many, or a few more.
     public let count: Int
 
-    /// - Parameter keyCount: of the batch's longest.
-    public init(most: Int, keyCount: Int) {
+    /// - Parameters:
+    ///   - keyCount: of the batch's longest.
+    ///   - isAlone: whether that is the only one. Shorter ones may have more splits; without them the dispatch has no
+    ///     workgroups for nothing, which a device with few units hands out like the others.
+    public init(most: Int, keyCount: Int, isAlone: Bool = false) {
         precondition(1...Self.mostOfAll ~= most && keyCount > 0, "splits: \(most) of \(keyCount) keys")
         self.most = most
-        count = min(most, Self.keyRoom(for: keyCount) / Self.unit)
+        let room = Self.keyRoom(for: keyCount)
+        // Where a split grows longer there is a page's end: the last page of the room or the one before has the most.
+        count =
+            isAlone
+            ? [room, room - Self.unit].map { ceilDivide($0, Self.length(of: $0, most)) }.max()!
+            : min(most, room / Self.unit)
     }
 
     /// A device's for so many heads.
-    public init(heads: Int, keyCount: Int, on profile: DeviceProfile?) {
-        self.init(most: Self.most(heads: heads, on: profile), keyCount: keyCount)
+    public init(heads: Int, keyCount: Int, isAlone: Bool = false, on profile: DeviceProfile?) {
+        self.init(most: Self.most(heads: heads, on: profile), keyCount: keyCount, isAlone: isAlone)
     }
 
     /// Splits of a token with very many keys: with 16 heads a workgroup about twice as many workgroups as the device has
@@ -41,9 +49,11 @@ public struct AttentionSplits: Hashable, Sendable {
     }
 
     /// Keys of each split of so many; the last has what is left.
-    public func keyCount(of total: Int) -> Int {
+    public func keyCount(of total: Int) -> Int { Self.length(of: total, most) }
+
+    private static func length(of total: Int, _ most: Int) -> Int {
         let least = ceilDivide(total, most)
-        return least <= Self.unit ? Self.unit : ceilDivide(least, Self.block) * Self.block
+        return least <= unit ? unit : ceilDivide(least, block) * block
     }
 
     /// The splits of a token's keys.

@@ -73,7 +73,7 @@ struct BatchShape {
 extension Transformer {
     /// Lays a batch out in one piece of memory, so that one copy brings all that the host gives to it.
     func layOut(_ shape: BatchShape) throws(ModelError) -> Batch {
-        let splits = splits(forKeys: shape.keyCount)
+        let splits = splits(forKeys: shape.keyCount, isAlone: shape.tokenCount == 1)
         // Wide enough for some keys more, so that a decode step's table keeps its width as long as its splits their number.
         let pageWidth = PagedCache.pageCount(forTokens: AttentionSplits.keyRoom(for: shape.keyCount))
         let counts = [

@@ -41,8 +41,8 @@ public final class Transformer {
     /// Partial results of one decode step, at most: a V3 latent each, they take 270 MB.
     private static let partialCount = 131_072
 
-    func splits(forKeys count: Int) -> AttentionSplits {
-        AttentionSplits(heads: shape.heads, keyCount: max(count, 1), on: executor.target?.profile)
+    func splits(forKeys count: Int, isAlone: Bool = false) -> AttentionSplits {
+        AttentionSplits(heads: shape.heads, keyCount: max(count, 1), isAlone: isAlone, on: executor.target?.profile)
     }
 
     init(

@@ -35,6 +35,19 @@ struct AttentionSplitsTests {
         }
     }
 
+    /// A token alone: the dispatch serves it as long as its keys have room, and has no split more than it may come to use.
+    @Test func aloneNoSplitIsForNothing() {
+        for most in [1, 3, 4, 7, 33, 64] {
+            for room in stride(from: 128, through: 9088, by: 128) {
+                let counts = (room - 127...room).map { keyCount in
+                    let own = AttentionSplits(most: most, keyCount: keyCount, isAlone: true)
+                    return (made: own.count, used: own.ranges(of: keyCount).count)
+                }
+                #expect(counts.allSatisfy { $0.made == counts.map(\.used).max()! }, "\(most) of \(room)")
+            }
+        }
+    }
+
     /// Commands are recorded anew no more often than every 128 keys, and the dispatch alone no more beyond `most` splits.
     @Test func aLongContextKeepsItsDispatch() {
         #expect((1...128).allSatisfy { AttentionSplits(most: 64, keyCount: $0).count == 2 })

@@ -44,14 +44,14 @@ extension ModelShapes {
                     query: try bench.output("query", .f32, [tokens, shape.heads * shape.entryWidth]), ropeFactor: 1)
             }
         )
-        @Sendable func splits(_ bench: Workbench) -> AttentionSplits {
-            AttentionSplits(heads: shape.heads, keyCount: keys, on: bench.device?.profile)
+        @Sendable func splits(_ bench: Workbench, _ tokens: Int) -> AttentionSplits {
+            AttentionSplits(heads: shape.heads, keyCount: keys, isAlone: tokens == 1, on: bench.device?.profile)
         }
         @Sendable func value(inSplits: Bool) -> Case {
             (
                 MLAValue.name, "mla_value",
                 { bench, tokens throws(GPUError) in
-                    let splits = inSplits ? splits(bench) : nil
+                    let splits = inSplits ? splits(bench, tokens) : nil
                     return try MLAValue.sample(
                         &bench, shape, positions: positions(tokens).map { UInt32($0) }, splits: splits,
                         kvB: try kvB(&bench))
@@ -73,7 +73,7 @@ extension ModelShapes {
         let attend: Case = (
             MLAAbsorbed.name, "mla_absorbed in splits, \(keys) keys",
             { bench, tokens throws(GPUError) in
-                let splits = splits(bench)
+                let splits = splits(bench, tokens)
                 let width = shape.heads * splits.count * (shape.kvLoraRank + 2)
                 return MLAAbsorbed(
                     shape: shape, query: try query(&bench, tokens), cache: try cache(&bench, tokens),
