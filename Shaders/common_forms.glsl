@@ -13,21 +13,26 @@ layout(constant_id = 3) const uint SUBGROUP = 0u;
 const uint K_SPLIT = 1u;
 #endif
 
-// A workgroup has groupRows weight rows (Swift's Variant.groupRows) and goes over them in passes; in each, a subgroup or lane
-// has `count` of them. In the form lanes each of these goes on in the next pass with the row after: a lane reads memory on
-// from where it was, which matters where rows are short.
-uint passCount(uint groupRows, uint count) {
-    uint together = (SUBGROUP > 0u ? 64 : K_SPLIT > 1u ? 1 : gl_NumSubgroups) * count;
-    return (groupRows + together - 1) / together;
+// A workgroup has `rowCount` weight rows and goes over them in passes; in each, a subgroup or lane has `count` of them.
+//
+// In the form lanes a lane's row is followed by the same lane's of the next pass, then of the next subgroup: who comes next
+// reads memory on from where the last one was, in as many places as a subgroup has rows.
+uint turns(uint rowCount, uint count) { return (rowCount + SUBGROUP * count - 1) / (SUBGROUP * count); }
+uint passCount(uint rowCount, uint count) {
+    if (SUBGROUP > 0u) return (turns(rowCount, count) + gl_NumSubgroups - 1) / gl_NumSubgroups;
+    uint together = (K_SPLIT > 1u ? 1 : gl_NumSubgroups) * count;
+    return (rowCount + together - 1) / together;
 }
-// Which of the workgroup's rows is the r-th of this subgroup or lane in a pass.
-uint rowInPass(uint pass, uint passes, uint r, uint count) {
-    if (SUBGROUP > 0u) return ((gl_SubgroupID * SUBGROUP + gl_SubgroupInvocationID) * count + r) * passes + pass;
+// Which of the workgroup's rows is the r-th of this subgroup or lane in a pass of so many; perhaps beyond the last.
+uint rowInPass(uint pass, uint passes, uint r, uint count, uint rowCount) {
+    if (SUBGROUP > 0u)
+        return (gl_SubgroupInvocationID * count + r) * turns(rowCount, count) + gl_SubgroupID * passes + pass;
     return (K_SPLIT > 1u ? pass : pass * gl_NumSubgroups + gl_SubgroupID) * count + r;
 }
-// The least that rowInPass says to any lane of the subgroup: beyond the last row there is nothing to do.
-uint leastInPass(uint pass, uint passes, uint count) {
-    return SUBGROUP == 0u ? rowInPass(pass, passes, 0, count) : gl_SubgroupID * SUBGROUP * count * passes + pass;
+// Whether the subgroup has rows in a pass.
+bool hasRows(uint pass, uint passes, uint count, uint rowCount) {
+    if (SUBGROUP > 0u) return gl_SubgroupID * passes + pass < turns(rowCount, count);
+    return rowInPass(pass, passes, 0, count, rowCount) < rowCount;
 }
 // rows: this lane's number among those that share a row, and how many these are.
 uint columnLane() { return (K_SPLIT > 1u ? gl_SubgroupID * gl_SubgroupSize : 0) + gl_SubgroupInvocationID; }

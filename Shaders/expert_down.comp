@@ -44,17 +44,17 @@ layout(push_constant) uniform Params {
 
 void main() {
     uint token = gl_WorkGroupID.y, begin = gl_WorkGroupID.x * groupRows, end = min(begin + groupRows, rows);
-    uint passes = passCount(groupRows, ROWS);
+    uint count = end - begin, passes = passCount(count, ROWS);
     for (uint pass = 0; pass < passes; pass++) {
-        if (begin + leastInPass(pass, passes, ROWS) >= end) continue;
+        if (!hasRows(pass, passes, ROWS, count)) continue;
         uint at[ROWS], atScales[ROWS], starts[TOKENS];
         float sums[ROWS][TOKENS], totals[ROWS];
         [[unroll]] for (uint r = 0; r < ROWS; r++)
-            totals[r] = adds == 0 ? 0.0 : y[token * yPitch + min(begin + rowInPass(pass, passes, r, ROWS), end - 1)];
+            totals[r] = adds == 0 ? 0.0 : y[token * yPitch + min(begin + rowInPass(pass, passes, r, ROWS, count), end - 1)];
         if (sharedColumns > 0) {
             starts[0] = token * (sharedHPitch / 4);
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                uint row = min(begin + rowInPass(pass, passes, r, ROWS), end - 1);
+                uint row = min(begin + rowInPass(pass, passes, r, ROWS, count), end - 1);
                 at[r] = row * sharedChunkPitch;
                 atScales[r] = row / 128 * sharedScalePitch;
             }
@@ -66,7 +66,7 @@ void main() {
             if (expert < firstExpert || expert - firstExpert >= expertCount) continue;
             starts[0] = (token * topK + slot) * (xPitch / 4);
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                uint row = min(begin + rowInPass(pass, passes, r, ROWS), end - 1);
+                uint row = min(begin + rowInPass(pass, passes, r, ROWS, count), end - 1);
                 at[r] = ((expert - firstExpert) * rows + row) * chunkPitch;
                 atScales[r] = ((expert - firstExpert) * scaleRows + row / 128) * scalePitch;
             }
@@ -75,7 +75,7 @@ void main() {
             [[unroll]] for (uint r = 0; r < ROWS; r++) totals[r] = fma(share, sums[r][0], totals[r]);
         }
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            uint row = begin + rowInPass(pass, passes, r, ROWS);
+            uint row = begin + rowInPass(pass, passes, r, ROWS, count);
             if (row < end && hasSums()) y[token * yPitch + row] = totals[r];
         }
     }

@@ -52,21 +52,21 @@ void main() {
     uint at[ROWS], atScales[ROWS], starts[TOKENS];
     float sums[ROWS][TOKENS];
     starts[0] = token * (xPitch / 4);
-    uint passes = passCount(groupRows, HALF);
     if (slot < topK) {
         uint expert = experts[token * topK + slot];
         if (expert < firstExpert || expert - firstExpert >= expertCount) return;  // the whole workgroup
         uint end = min(begin + groupRows, rows);
+        uint count = end - begin, passes = passCount(count, HALF);
         for (uint pass = 0; pass < passes; pass++) {
-            if (begin + leastInPass(pass, passes, HALF) >= end) continue;
+            if (!hasRows(pass, passes, HALF, count)) continue;
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                uint row = min(begin + rowInPass(pass, passes, r % HALF, HALF), end - 1);
+                uint row = min(begin + rowInPass(pass, passes, r % HALF, HALF, count), end - 1);
                 at[r] = ((expert - firstExpert) * rows + row) * chunkPitch;
                 atScales[r] = ((expert - firstExpert) * scaleRows + row / 128) * scalePitch;
             }
             routedProduct(columns, at, atScales, starts, sums);
             [[unroll]] for (uint r = 0; r < HALF; r++) {
-                uint row = begin + rowInPass(pass, passes, r, HALF);
+                uint row = begin + rowInPass(pass, passes, r, HALF, count);
                 if (row < end && hasSums())
                     h[(token * topK + slot) * hPitch + row] = activated(sums[r][0], sums[r + HALF][0]);
             }
@@ -74,16 +74,18 @@ void main() {
     } else {
         begin += (slot - topK) * rows;
         uint end = min(min(begin + groupRows, (slot - topK + 1) * rows), sharedRows);
+        if (begin >= end) return;  // the whole workgroup
+        uint count = end - begin, passes = passCount(count, HALF);
         for (uint pass = 0; pass < passes; pass++) {
-            if (begin + leastInPass(pass, passes, HALF) >= end) continue;
+            if (!hasRows(pass, passes, HALF, count)) continue;
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                uint row = min(begin + rowInPass(pass, passes, r % HALF, HALF), end - 1);
+                uint row = min(begin + rowInPass(pass, passes, r % HALF, HALF, count), end - 1);
                 at[r] = row * chunkPitch;
                 atScales[r] = row / 128 * scalePitch;
             }
             sharedProduct(columns, at, atScales, starts, sums);
             [[unroll]] for (uint r = 0; r < HALF; r++) {
-                uint row = begin + rowInPass(pass, passes, r, HALF);
+                uint row = begin + rowInPass(pass, passes, r, HALF, count);
                 if (row < end && hasSums()) sharedH[token * sharedHPitch + row] = activated(sums[r][0], sums[r + HALF][0]);
             }
         }

@@ -35,10 +35,11 @@ layout(push_constant) uniform Params {
 void main() {
     GroupTile group;
     if (!groupTile(firstExpert, expertCount, group)) return;  // the whole workgroup
-    uint begin = gl_WorkGroupID.y * 64 * ROWS;  // in one pass
+    uint begin = gl_WorkGroupID.y * 64 * ROWS, count = min(64 * ROWS, rowCount - begin);  // in one pass
+    if (!hasRows(0, 1, ROWS, count)) return;  // the whole subgroup
     uint rows[ROWS], rowScales[ROWS], starts[TOKENS], owners[TOKENS];  // beyond the last: the last again, not written
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
-        uint row = min(begin + rowInPass(0, 1, r, ROWS), rowCount - 1);
+        uint row = min(begin + rowInPass(0, 1, r, ROWS, count), rowCount - 1);
         rows[r] = (group.expert * rowCount + row) * chunkPitch;
         rowScales[r] = (group.expert * scaleRows + row / 128) * scalePitch;
     }
@@ -50,7 +51,7 @@ void main() {
     product(columns, rows, rowScales, starts, sums);
     [[unroll]] for (uint r = 0; r < ROWS; r++)
         [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-            uint row = begin + rowInPass(0, 1, r, ROWS);
+            uint row = begin + rowInPass(0, 1, r, ROWS, count);
             if (row < rowCount && group.begin + t < group.end) y[owners[t] * yPitch + row] = sums[r][t];
         }
 }

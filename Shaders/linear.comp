@@ -72,22 +72,21 @@ void main() {
     uint firstToken = gl_WorkGroupID.y * TOKENS, begin = gl_WorkGroupID.x * groupRows, end = min(begin + groupRows, rowCount);
     uint rows[ROWS], rowScales[ROWS], starts[TOKENS];  // beyond the last: the last again, computed and not written
     [[unroll]] for (uint t = 0; t < TOKENS; t++) starts[t] = min(firstToken + t, tokenCount - 1) * (xPitch / 4);
-    uint passes = passCount(groupRows, ROWS);
+    uint count = end - begin, passes = passCount(count, ROWS);
     for (uint pass = 0; pass < passes; pass++) {
-        uint least = begin + leastInPass(pass, passes, ROWS);
-        if (least >= end) continue;
+        if (!hasRows(pass, passes, ROWS, count)) continue;
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            uint row = min(begin + rowInPass(pass, passes, r, ROWS), end - 1);
+            uint row = min(begin + rowInPass(pass, passes, r, ROWS, count), end - 1);
             rows[r] = row * chunkPitch;
             rowScales[r] = (firstRow + row) / 128 * scalePitch;
         }
         float sums[ROWS][TOKENS], squares[TOKENS];
         product(columns, rows, rowScales, starts, sums, squares);
-        if (K_SPLIT > 1u) addParts(least, end, firstToken, sums, squares);
+        if (K_SPLIT > 1u) addParts(begin + rowInPass(pass, passes, 0, ROWS, count), end, firstToken, sums, squares);
         if (K_SPLIT > 1u || !hasSums()) continue;
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-                uint row = begin + rowInPass(pass, passes, r, ROWS), token = firstToken + t;
+                uint row = begin + rowInPass(pass, passes, r, ROWS, count), token = firstToken + t;
                 if (row < end && token < tokenCount) write(row, token, sums[r][t], squares[t]);
             }
     }

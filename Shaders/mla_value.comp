@@ -69,18 +69,18 @@ void main() {
     fetchLatent(token, head);
     uint rows[ROWS], rowScales[ROWS], starts[TOKENS];
     starts[0] = 0;
-    uint passes = passCount(groupRows, ROWS);
+    uint count = end - begin, passes = passCount(count, ROWS);
     for (uint pass = 0; pass < passes; pass++) {
-        if (begin + leastInPass(pass, passes, ROWS) >= end) continue;
+        if (!hasRows(pass, passes, ROWS, count)) continue;
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            uint row = head * (nopeWidth + valueWidth) + nopeWidth + min(begin + rowInPass(pass, passes, r, ROWS), end - 1);
+            uint row = head * (nopeWidth + valueWidth) + nopeWidth + min(begin + rowInPass(pass, passes, r, ROWS, count), end - 1);
             rows[r] = row * chunkPitch;
             rowScales[r] = row / 128 * scalePitch;
         }
         float sums[ROWS][TOKENS];
         product(latentWidth, rows, rowScales, starts, sums);
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            uint i = begin + rowInPass(pass, passes, r, ROWS);
+            uint i = begin + rowInPass(pass, passes, r, ROWS, count);
             if (i < end && hasSums()) y[token * yPitch + head * valueWidth + i] = sums[r][0];
         }
     }
