@@ -37,7 +37,7 @@ layout(push_constant) uniform Params {
 #define GAIN_OF(i) gain[i]
 #include "common_product.glsl"
 
-// Of a token's squares, so that a part has (ROWS + 1) * TOKENS sums.
+// Each subgroup's sums: of its rows' products, then of the tokens' squares.
 shared float parts[K_SPLIT][(ROWS + 1) * TOKENS];
 
 void write(uint row, uint token, float sum, float square) {

@@ -6,8 +6,8 @@ public enum Catalogue {
     public static let kernels: [any Kernel.Type] = [
         Embedding.self, RMSNorm.self, HalfRows.self, QuantiseRows.self, Linear.self, SwiGLU.self, KVCacheAppend.self,
         MLAQuery.self, MLAAbsorbed.self, MLARope.self, MLAExpanded.self, MLAValue.self, ExpertGate.self,
-        ExpertGateUp.self,
-        ExpertDown.self, ExpertSort.self, GroupedLinear.self, ExpertSum.self, Argmax.self, Sample.self,
+        ExpertGateUp.self, ExpertDown.self, ExpertSort.self, GroupedLinear.self, ExpertSum.self, Argmax.self,
+        Sample.self,
     ]
 
     /// What measures a device's limits and makes random weights: tested and gated as kernels are, and in no model's step.

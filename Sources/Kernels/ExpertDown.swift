@@ -2,8 +2,8 @@ import GPU
 import Numerics
 import Shaders
 
-/// y[t] = [y[t] +] sharedH[t] · Sᵀ + Σ_slot routing[t, slot] · (h[t · k + slot] · D_eᵀ), e = experts[t, slot], in the slots' order; for
-/// few tokens.
+/// y[t] = [y[t] +] sharedH[t] · Sᵀ + Σ_slot routing[t, slot] · (h[t · k + slot] · D_eᵀ), e = experts[t, slot], in the slots'
+/// order; for few tokens.
 ///
 /// `h: [T · k, I], F32`; `experts: [T, k], U32`; `routing: [T, k], F32`; D: a bank of `[H, I]`, any format; S, the shared
 /// experts': `[H, S]`, the same format; `sharedH: [T, S]`; `y: [T, H], F32`, which with `adds` holds the base before.

@@ -168,8 +168,8 @@ extension Variant {
     /// The shaders' SUBGROUP: see Shaders/common_forms.glsl.
     func subgroup(on profile: DeviceProfile) -> UInt32 { form == .lanes ? UInt32(profile.subgroupSize) : 0 }
 
-    /// Weight rows of a workgroup of 64. Of a large weight's, a lane takes several one after another: that many workgroups
-    /// are left.
+    /// Weight rows of a workgroup of 64. Of a weight with so many rows that enough workgroups are left, a lane takes several,
+    /// one after another.
     func groupRows(on profile: DeviceProfile, of rowCount: Int = 0) -> Int {
         guard form == .lanes else { return max(1, 64 / profile.subgroupSize) * rows }
         var passes = 1
