@@ -1,21 +1,20 @@
 // Attention of QUERIES query rows, which share what is read of keys and values, in one pass over the keys (online
 // softmax, in FP32): s[q, j] = scale * query[q] . key[j]; p = exp(s - max s); value[q] = sum of p * value[j].
 //
-// Needs, before it: QUERIES and the functions
-//   float queryElement(uint q, uint i)      element i of query row q
+// Needs, before it: QUERIES, PAIRS and the functions
+//   vec4 queryQuad(uint q, uint i)          elements 4i ... 4i + 3 of query row q
 //   uvec2 keyBase(uint j)                   where key j is
-//   vec2 keyPair(uvec2 base, uint i)        its elements 2i, 2i + 1
-//   vec2 valuePair(uvec2 base, uint i)      its value's
+//   mat2x4 keyEight(uvec2 base, uint i)     its elements 8i ... 8i + 7
+//   void ownValues(uvec2 base, out vec2 value[PAIRS])    the columns of its value that are this thread's
 // A workgroup of 64 goes through blocks of 128 keys: scores (a thread two keys, for all rows), the running maximum and sum
 // (HELPERS threads a row), values (a thread PAIRS pairs of columns, for all rows). What it holds is rescaled when a
 // maximum grows. On narrow subgroups (SUBGROUP lanes, all there) query elements and weights go round the subgroup; else
 // (0) slices of queries and keys are staged in shared memory.
 
-#define WORKGROUP 64
-layout(constant_id = 3) const uint PAIRS = 4u;  // ceil(value width / 2 / WORKGROUP)
 layout(constant_id = 4) const uint SUBGROUP = 0u;
-const uint KEYS = 2u, BLOCK = KEYS * WORKGROUP, HELPERS = WORKGROUP / QUERIES, STEP = 16u;
+const uint KEYS = 2u, BLOCK = KEYS * WORKGROUP, HELPERS = WORKGROUP / QUERIES, STEP = 32u;
 const uint SLICE = SUBGROUP == 0u ? 32u : 1u;
+const uint LENDERS = SUBGROUP == 0u ? 1u : SUBGROUP < STEP / 4u ? SUBGROUP : STEP / 4u;  // lanes that query elements are broadcast from
 const float OUT = -3.4e38;
 
 shared uint limits[QUERIES];  // the keys that a row sees are those below
@@ -27,7 +26,7 @@ shared float keyTile[BLOCK][SLICE + 1];
 
 void storeScore(uint q, uint j, float score, uint start) { scores[q][j] = start + j < limits[q] ? score : OUT; }
 
-// Keys start ... start + count - 1 of `width` elements; a lane's two keys are SUBGROUP apart.
+// Keys start ... start + count - 1 of `width` elements, a multiple of 8; a lane's two keys are SUBGROUP apart.
 void scoresThroughSubgroup(uint start, uint count, uint width, float scale) {
     uint first = gl_SubgroupID * SUBGROUP * KEYS + gl_SubgroupInvocationID;
     if (gl_SubgroupID * SUBGROUP * KEYS >= count) {  // none of the keys is this subgroup's
@@ -42,18 +41,20 @@ void scoresThroughSubgroup(uint start, uint count, uint width, float scale) {
         [[unroll]] for (uint q = 0; q < QUERIES; q++) dots[r][q] = 0;
     }
     for (uint k = 0; k < width; k += STEP) {
-        vec2 keys[KEYS][STEP / 2];
+        mat2x4 keys[KEYS][STEP / 8];
         [[unroll]] for (uint r = 0; r < KEYS; r++)
-            [[unroll]] for (uint i = 0; i < STEP / 2; i++)
-                keys[r][i] = k + 2 * i < width ? keyPair(bases[r], k / 2 + i) : vec2(0);
+            [[unroll]] for (uint i = 0; i < STEP / 8; i++)
+                keys[r][i] = keyEight(bases[r], min(k / 8 + i, width / 8 - 1));
         [[unroll]] for (uint q = 0; q < QUERIES; q++)
-            [[unroll]] for (uint part = 0; part < STEP / SUBGROUP; part++) {
-                uint element = k + part * SUBGROUP + gl_SubgroupInvocationID;
-                float own = element < width ? queryElement(q, element) : 0.0;
-                [[unroll]] for (uint lane = 0; lane < SUBGROUP; lane++) {
-                    float value = subgroupBroadcast(own, lane);
-                    uint i = part * SUBGROUP + lane;
-                    [[unroll]] for (uint r = 0; r < KEYS; r++) dots[r][q] = fma(keys[r][i / 2][i % 2], value, dots[r][q]);
+            [[unroll]] for (uint part = 0; part < STEP / 4; part += LENDERS) {
+                uint quad = k / 4 + part + gl_SubgroupInvocationID % LENDERS;
+                vec4 own = mix(vec4(0), queryQuad(q, min(quad, width / 4 - 1)), bvec4(quad < width / 4));
+                [[unroll]] for (uint lane = 0; lane < LENDERS; lane++) {
+                    vec4 value = subgroupBroadcast(own, lane);
+                    uint i = part + lane;
+                    [[unroll]] for (uint n = 0; n < 4; n++)
+                        [[unroll]] for (uint r = 0; r < KEYS; r++)
+                            dots[r][q] = fma(keys[r][i / 2][i % 2][n], value[n], dots[r][q]);
                 }
             }
     }
@@ -68,13 +69,15 @@ void scoresThroughTiles(uint start, uint count, uint width, float scale) {
     [[unroll]] for (uint r = 0; r < KEYS; r++)
         [[unroll]] for (uint q = 0; q < QUERIES; q++) dots[r][q] = 0;
     for (uint k = 0; k < width; k += SLICE) {
-        for (uint e = i; e < QUERIES * SLICE; e += WORKGROUP)
-            queryTile[e / SLICE][e % SLICE] = k + e % SLICE < width ? queryElement(e / SLICE, k + e % SLICE) : 0.0;
-        for (uint e = i; e < BLOCK * SLICE / 2; e += WORKGROUP) {
-            uint j = e / (SLICE / 2), pair = e % (SLICE / 2);
-            vec2 value = k + 2 * pair < width ? keyPair(keyBase(start + min(j, count - 1)), k / 2 + pair) : vec2(0);
-            keyTile[j][2 * pair] = value.x;
-            keyTile[j][2 * pair + 1] = value.y;
+        for (uint e = i; e < QUERIES * SLICE / 4; e += WORKGROUP) {
+            uint q = e / (SLICE / 4), at = e % (SLICE / 4) * 4;
+            vec4 quad = k + at < width ? queryQuad(q, (k + at) / 4) : vec4(0);
+            [[unroll]] for (uint n = 0; n < 4; n++) queryTile[q][at + n] = quad[n];
+        }
+        for (uint e = i; e < BLOCK * SLICE / 8; e += WORKGROUP) {
+            uint j = e / (SLICE / 8), at = e % (SLICE / 8) * 8;
+            mat2x4 eight = k + at < width ? keyEight(keyBase(start + min(j, count - 1)), (k + at) / 8) : mat2x4(0);
+            [[unroll]] for (uint n = 0; n < 8; n++) keyTile[j][at + n] = eight[n / 4][n % 4];
         }
         barrier();  // both slices are there
         // Four at a time keep enough loads in flight; all of them take some compilers ten seconds.
@@ -92,16 +95,13 @@ void scoresThroughTiles(uint start, uint count, uint width, float scale) {
 }
 
 // Adds the block's values, weighted by what stands in `scores`, to each row's.
-void addValues(uint start, uint count, uint valueWidth, inout vec2 values[QUERIES][PAIRS]) {
-    uint pairs[PAIRS];  // beyond the last: the last again, computed and not written
-    [[unroll]] for (uint c = 0; c < PAIRS; c++) pairs[c] = min(gl_LocalInvocationIndex + c * WORKGROUP, valueWidth / 2 - 1);
+void addValues(uint start, uint count, inout vec2 values[QUERIES][PAIRS]) {
     if (SUBGROUP == 0u) {
         for (uint j = 0; j < count; j++) {
-            uvec2 base = keyBase(start + j);
-            [[unroll]] for (uint c = 0; c < PAIRS; c++) {
-                vec2 value = valuePair(base, pairs[c]);
-                [[unroll]] for (uint q = 0; q < QUERIES; q++) values[q][c] = fma(vec2(scores[q][j]), value, values[q][c]);
-            }
+            vec2 value[PAIRS];
+            ownValues(keyBase(start + j), value);
+            [[unroll]] for (uint q = 0; q < QUERIES; q++)
+                [[unroll]] for (uint c = 0; c < PAIRS; c++) values[q][c] = fma(vec2(scores[q][j]), value[c], values[q][c]);
         }
         return;
     }
@@ -111,9 +111,8 @@ void addValues(uint start, uint count, uint valueWidth, inout vec2 values[QUERIE
         // Unrolled, so many loads between so many sums take compilers minutes.
         [[dont_unroll]] for (uint lane = 0; lane < SUBGROUP; lane++) {
             // Beyond the last key the weights are 0; what they are multiplied by must be finite.
-            uvec2 base = keyBase(start + min(j + lane, count - 1));
             vec2 value[PAIRS];
-            [[unroll]] for (uint c = 0; c < PAIRS; c++) value[c] = valuePair(base, pairs[c]);
+            ownValues(keyBase(start + min(j + lane, count - 1)), value);
             [[unroll]] for (uint q = 0; q < QUERIES; q++) {
                 vec2 weight = vec2(subgroupBroadcast(own[q], lane));
                 [[unroll]] for (uint c = 0; c < PAIRS; c++) values[q][c] = fma(weight, value[c], values[q][c]);
@@ -124,7 +123,7 @@ void addValues(uint start, uint count, uint valueWidth, inout vec2 values[QUERIE
 
 // Rows' values over the keys first ... end - 1, those below `limits` (which the workgroup has set, and passed a barrier
 // since); their maxima and sums of exponentials are left in `maxima` and `sums`.
-void attend(uint first, uint end, uint width, uint valueWidth, float scale, out vec2 values[QUERIES][PAIRS]) {
+void attend(uint first, uint end, uint width, float scale, out vec2 values[QUERIES][PAIRS]) {
     uint row = gl_LocalInvocationIndex / HELPERS, helper = gl_LocalInvocationIndex % HELPERS;
     float largest = OUT, total = 0;  // of this thread's row, so far
     [[unroll]] for (uint q = 0; q < QUERIES; q++)
@@ -159,7 +158,7 @@ void attend(uint first, uint end, uint width, uint valueWidth, float scale, out 
 
         [[unroll]] for (uint q = 0; q < QUERIES; q++)
             [[unroll]] for (uint c = 0; c < PAIRS; c++) values[q][c] *= partial[q][0];
-        addValues(start, count, valueWidth, values);
+        addValues(start, count, values);
         barrier();  // all have read scores and factors, before the next block overwrites them
     }
     if (helper == 0) {

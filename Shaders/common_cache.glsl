@@ -1,11 +1,11 @@
 // The paged latent cache: entry `position` of a sequence is in page pageTable[sequence * maxPages + position / 64].
-// An entry holds entryWidth values, RMS(c) then rope(k_pe), as F32 words or as pairs of BF16.
+// An entry holds width values, RMS(c) then rope(k_pe) and zeros up to a multiple of 8, as F32 words or as pairs of BF16.
 
 layout(constant_id = 1) const bool CACHE_BF16 = false;
 const uint PAGE = 64u;
 
 // Word (F32) or half word (BF16) index of an entry's first value.
-uint entryOffset(uint page, uint position, uint entryWidth) { return (page * PAGE + position % PAGE) * entryWidth; }
+uint entryOffset(uint page, uint position, uint width) { return (page * PAGE + position % PAGE) * width; }
 
 // BF16 nearest even; cache values are finite.
 uint toBF16(float value) {

@@ -1,10 +1,12 @@
-// Reading the cache's entries as keys and values. Needs common_cache.glsl, and the buffer cache before it.
+// Reading the cache's entries as keys and values. Needs common_cache.glsl, and the buffer `uvec4 cache[]` before it.
 
-// Values 2i and 2i + 1 after `offset`, which is even.
-vec2 cachePair(uint offset, uint i) {
+// Values 8i ... 8i + 7 of the entry whose first value has the index `offset`.
+mat2x4 cacheEight(uint offset, uint i) {
     if (CACHE_BF16) {
-        uint word = cache[offset / 2 + i];
-        return uintBitsToFloat(uvec2(word << 16, word & 0xFFFF0000u));
+        uvec4 words = cache[offset / 8 + i];
+        uvec4 even = words << 16, odd = words & 0xFFFF0000u;
+        return mat2x4(
+            uintBitsToFloat(uvec4(even.x, odd.x, even.y, odd.y)), uintBitsToFloat(uvec4(even.z, odd.z, even.w, odd.w)));
     }
-    return uintBitsToFloat(uvec2(cache[offset + 2 * i], cache[offset + 2 * i + 1]));
+    return mat2x4(uintBitsToFloat(cache[offset / 4 + 2 * i]), uintBitsToFloat(cache[offset / 4 + 2 * i + 1]));
 }

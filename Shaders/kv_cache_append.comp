@@ -2,6 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 // For each token: cache[entry, 0:C] = RMSNorm(kv[t, 0:C]) * weight; cache[entry, C:C+R] = rope(kv[t, C:C+R], position).
 //
+// Zeros follow up to the width, a multiple of 8.
 // RoPE turns the interleaved pairs (x0, x1), (x2, x3), ... by position * frequency. kv: [tokens, C + R] F32.
 // One workgroup a token; each thread writes pairs of values, so whole words also in BF16.
 
@@ -18,7 +19,7 @@ layout(set = 0, binding = 4, std430) readonly buffer SequencesBuffer { uint sequ
 layout(set = 0, binding = 5, std430) readonly buffer PageTableBuffer { uint pageTable[]; };
 layout(set = 0, binding = 6, std430) writeonly buffer CacheBuffer { uint cache[]; };
 layout(push_constant) uniform Params {
-    uint latentWidth; uint ropeWidth; uint kvPitch; uint maxPages; float epsilon; float ropeFactor;
+    uint latentWidth; uint ropeWidth; uint width; uint kvPitch; uint maxPages; float epsilon; float ropeFactor;
 };
 
 void storePair(uint index, vec2 pair) {
@@ -34,7 +35,7 @@ void main() {
     uint token = gl_WorkGroupID.x;
     uint position = positions[token];
     uint page = pageTable[sequences[token] * maxPages + position / PAGE];
-    uint entry = entryOffset(page, position, latentWidth + ropeWidth);
+    uint entry = entryOffset(page, position, width);
     uint source = token * kvPitch;
 
     float sum = 0;
@@ -50,4 +51,6 @@ void main() {
         float a = kv[source + latentWidth + 2 * i], b = kv[source + latentWidth + 2 * i + 1];
         storePair(entry + latentWidth + 2 * i, vec2(a * c - b * s, a * s + b * c));
     }
+    uint rest = latentWidth + ropeWidth + 2 * gl_LocalInvocationIndex;
+    if (rest < width) storePair(entry + rest, vec2(0));
 }

@@ -7,36 +7,47 @@
 // latent = sum_j softmax(s)_j * cache[j, 0:C]. Either whole (mostSplits = 0), or in at most so many splits, which run side by
 // side and leave partial = (sum_j exp(s_j - m) * cache[j, 0:C], m = max s_j, sum_j exp(s_j - m)) for mla_value.
 //
-// query: [tokens, heads, C + R] F32; the cache entry serves as key (all of it) and as value (its first C).
+// query: [tokens, heads, width] F32: C + R values and zeros up to a multiple of 8, like a cache entry, which serves as key
+// (all of it) and as value (its first C).
 // y: [tokens, heads, C] F32, or [tokens, heads, splits, C + 2]. A workgroup takes one token, QUERIES heads and one split.
 
 #include "common_cache.glsl"
 #include "common_splits.glsl"
 
 layout(constant_id = 2) const uint QUERIES = 8u;  // heads: a power of two, at most 8
+layout(constant_id = 3) const uint PAIRS = 4u;    // of columns a thread: all threads' eights of them hold latentWidth
 
-layout(local_size_x = 64) in;
-layout(set = 0, binding = 0, std430) readonly buffer QueryBuffer { float query[]; };
-layout(set = 0, binding = 1, std430) readonly buffer CacheBuffer { uint cache[]; };
+#define WORKGROUP 64
+
+layout(local_size_x = WORKGROUP) in;
+layout(set = 0, binding = 0, std430) readonly buffer QueryBuffer { vec4 query[]; };
+layout(set = 0, binding = 1, std430) readonly buffer CacheBuffer { uvec4 cache[]; };
 layout(set = 0, binding = 2, std430) readonly buffer PositionsBuffer { uint positions[]; };
 layout(set = 0, binding = 3, std430) readonly buffer SequencesBuffer { uint sequences[]; };
 layout(set = 0, binding = 4, std430) readonly buffer PageTableBuffer { uint pageTable[]; };
 layout(set = 0, binding = 5, std430) writeonly buffer YBuffer { float y[]; };
 layout(push_constant) uniform Params {
-    uint headCount; uint latentWidth; uint ropeWidth; uint queryPitch; uint maxPages; uint mostSplits; uint splitCount;
+    uint headCount; uint width; uint latentWidth; uint queryPitch; uint maxPages; uint mostSplits; uint splitCount;
     uint yPitch; float scale;
 };
 
 #include "common_keys.glsl"
 
-uint token = gl_WorkGroupID.x, firstHead = gl_WorkGroupID.y * QUERIES, width = latentWidth + ropeWidth;
+uint token = gl_WorkGroupID.x, firstHead = gl_WorkGroupID.y * QUERIES;
 uint pages = sequences[token] * maxPages;
 
 // Beyond the last head: the last again, computed and not written.
-float queryElement(uint q, uint i) { return query[token * queryPitch + min(firstHead + q, headCount - 1) * width + i]; }
+vec4 queryQuad(uint q, uint i) { return query[(token * queryPitch + min(firstHead + q, headCount - 1) * width) / 4 + i]; }
 uvec2 keyBase(uint j) { return uvec2(entryOffset(pageTable[pages + j / PAGE], j, width), 0); }
-vec2 keyPair(uvec2 base, uint i) { return cachePair(base.x, i); }
-vec2 valuePair(uvec2 base, uint i) { return cachePair(base.x, i); }
+mat2x4 keyEight(uvec2 base, uint i) { return cacheEight(base.x, i); }
+// Pair c: the columns from here on. Beyond the last eight: the last again, computed and not written.
+uint pairColumn(uint c) { return 8 * (gl_LocalInvocationIndex + c / 4 * WORKGROUP) + 2 * (c % 4); }
+void ownValues(uvec2 base, out vec2 value[PAIRS]) {
+    [[unroll]] for (uint c = 0; c < PAIRS; c += 4) {
+        mat2x4 eight = cacheEight(base.x, min(pairColumn(c), latentWidth - 1) / 8);
+        [[unroll]] for (uint n = 0; n < 4; n++) value[c + n] = vec2(eight[n / 2][n % 2 * 2], eight[n / 2][n % 2 * 2 + 1]);
+    }
+}
 
 #include "common_attention.glsl"
 
@@ -47,7 +58,7 @@ void main() {
     if (gl_LocalInvocationIndex < QUERIES) limits[gl_LocalInvocationIndex] = end;
     barrier();  // the limits are there
     vec2 values[QUERIES][PAIRS];
-    attend(first, end, width, latentWidth, scale, values);
+    attend(first, end, width, scale, values);
 
     // Without a break: a loop that is not unrolled would have its arrays in memory.
     [[unroll]] for (uint q = 0; q < QUERIES; q++) {
@@ -56,10 +67,10 @@ void main() {
             + (mostSplits == 0u ? head * latentWidth : (head * splitCount + split) * (latentWidth + 2));
         float divisor = mostSplits == 0u ? sums[q] : 1.0;
         [[unroll]] for (uint c = 0; c < PAIRS; c++) {
-            uint pair = gl_LocalInvocationIndex + c * WORKGROUP;
-            if (head >= headCount || pair * 2 >= latentWidth) continue;
-            y[target + 2 * pair] = values[q][c].x / divisor;
-            y[target + 2 * pair + 1] = values[q][c].y / divisor;
+            uint column = pairColumn(c);
+            if (head >= headCount || column >= latentWidth) continue;
+            y[target + column] = values[q][c].x / divisor;
+            y[target + column + 1] = values[q][c].y / divisor;
         }
         if (mostSplits > 0u && gl_LocalInvocationIndex == 0 && head < headCount) {
             y[target + latentWidth] = maxima[q];

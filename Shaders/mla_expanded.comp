@@ -11,13 +11,16 @@
 // as (first token, tokens, row of the sequence's first key, first token's position). A workgroup takes one head and tile.
 
 layout(constant_id = 2) const uint QUERIES = 8u;  // tokens: a power of two, at most 8
+layout(constant_id = 3) const uint PAIRS = 1u;    // of columns a thread: all threads' hold valueWidth
 
-layout(local_size_x = 64) in;
-layout(set = 0, binding = 0, std430) readonly buffer QBuffer { float q[]; };
-layout(set = 0, binding = 1, std430) readonly buffer KVBuffer { float kv[]; };
-layout(set = 0, binding = 2, std430) readonly buffer EntriesBuffer { float entries[]; };
-layout(set = 0, binding = 3, std430) readonly buffer TilesBuffer { uvec4 tiles[]; };
-layout(set = 0, binding = 4, std430) writeonly buffer YBuffer { float y[]; };
+#define WORKGROUP 64
+layout(local_size_x = WORKGROUP) in;
+layout(set = 0, binding = 0, std430) readonly buffer QBuffer { vec4 q[]; };
+layout(set = 0, binding = 1, std430) readonly buffer KeysBuffer { vec4 keys[]; };      // kv, and
+layout(set = 0, binding = 2, std430) readonly buffer ValuesBuffer { vec2 values[]; };  // kv again
+layout(set = 0, binding = 3, std430) readonly buffer EntriesBuffer { vec4 entries[]; };
+layout(set = 0, binding = 4, std430) readonly buffer TilesBuffer { uvec4 tiles[]; };
+layout(set = 0, binding = 5, std430) writeonly buffer YBuffer { float y[]; };
 layout(push_constant) uniform Params {
     uint firstHead; uint nopeWidth; uint ropeWidth; uint valueWidth; uint latentWidth; uint qPitch; uint kvPitch;
     uint entryPitch; uint yPitch; float scale;
@@ -27,21 +30,22 @@ uvec4 tile = tiles[gl_WorkGroupID.x];
 uint head = gl_WorkGroupID.y, kvWidth = nopeWidth + valueWidth, qWidth = nopeWidth + ropeWidth;
 
 // Beyond the last token: the last again, computed and not written.
-float queryElement(uint row, uint i) {
-    return q[(tile.x + min(row, tile.y - 1)) * qPitch + (firstHead + head) * qWidth + i];
+vec4 queryQuad(uint row, uint i) {
+    return q[((tile.x + min(row, tile.y - 1)) * qPitch + (firstHead + head) * qWidth) / 4 + i];
 }
 // Where the key's own part is, and its rope part.
 uvec2 keyBase(uint j) {
     return uvec2((tile.z + j) * kvPitch + head * kvWidth, (tile.z + j) * entryPitch + latentWidth);
 }
-vec2 keyPair(uvec2 base, uint i) {
-    if (2 * i < nopeWidth) return vec2(kv[base.x + 2 * i], kv[base.x + 2 * i + 1]);
-    uint at = base.y + 2 * i - nopeWidth;
-    return vec2(entries[at], entries[at + 1]);
+mat2x4 keyEight(uvec2 base, uint i) {
+    if (8 * i < nopeWidth) return mat2x4(keys[base.x / 4 + 2 * i], keys[base.x / 4 + 2 * i + 1]);
+    uint at = (base.y + 8 * i - nopeWidth) / 4;
+    return mat2x4(entries[at], entries[at + 1]);
 }
-vec2 valuePair(uvec2 base, uint i) {
-    uint at = base.x + nopeWidth + 2 * i;
-    return vec2(kv[at], kv[at + 1]);
+// Beyond the last pair: the last again, computed and not written.
+void ownValues(uvec2 base, out vec2 value[PAIRS]) {
+    [[unroll]] for (uint c = 0; c < PAIRS; c++)
+        value[c] = values[(base.x + nopeWidth) / 2 + min(gl_LocalInvocationIndex + c * WORKGROUP, valueWidth / 2 - 1)];
 }
 
 #include "common_attention.glsl"
@@ -50,14 +54,14 @@ void main() {
     // A tile's last token sees the most.
     if (gl_LocalInvocationIndex < QUERIES) limits[gl_LocalInvocationIndex] = tile.w + gl_LocalInvocationIndex + 1;
     barrier();  // the limits are there
-    vec2 values[QUERIES][PAIRS];
-    attend(0, tile.w + tile.y, qWidth, valueWidth, scale, values);
+    vec2 sum[QUERIES][PAIRS];
+    attend(0, tile.w + tile.y, qWidth, scale, sum);
     [[unroll]] for (uint row = 0; row < QUERIES; row++)
         [[unroll]] for (uint c = 0; c < PAIRS; c++) {
             uint pair = gl_LocalInvocationIndex + c * WORKGROUP;
             if (row >= tile.y || pair * 2 >= valueWidth) continue;
             uint target = (tile.x + row) * yPitch + (firstHead + head) * valueWidth + 2 * pair;
-            y[target] = values[row][c].x / sums[row];
-            y[target + 1] = values[row][c].y / sums[row];
+            y[target] = sum[row][c].x / sums[row];
+            y[target + 1] = sum[row][c].y / sums[row];
         }
 }

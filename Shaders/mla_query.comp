@@ -2,9 +2,10 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 // The absorbed query: query[t, h, 0:C] = sum over d of q[t, h, d] * W[h * (nope + value) + d, 0:C], and
-// query[t, h, C:C+R] = rope(q[t, h, nope:nope+R], position).
+// query[t, h, C:C+R] = rope(q[t, h, nope:nope+R], position); zeros follow up to the width.
 //
-// q: [tokens, heads, nope + R] F32; W = kv_b_proj [heads * (nope + value), C] in FORMAT; query: [tokens, heads, C + R] F32.
+// q: [tokens, heads, nope + R] F32; W = kv_b_proj [heads * (nope + value), C] in FORMAT; query: [tokens, heads, width] F32,
+// width = C + R up to a multiple of 8.
 // One workgroup a token and head; each thread sums a chunk of columns, so neighbours read neighbouring weights.
 
 #include "common_weights.glsl"
@@ -17,35 +18,35 @@ layout(set = 0, binding = 3, std430) readonly buffer FrequenciesBuffer { float f
 layout(set = 0, binding = 4, std430) readonly buffer PositionsBuffer { uint positions[]; };
 layout(set = 0, binding = 5, std430) writeonly buffer QueryBuffer { float query[]; };
 layout(push_constant) uniform Params {
-    uint nopeWidth; uint ropeWidth; uint valueWidth; uint latentWidth; uint qPitch; uint queryPitch; uint chunkPitch;
+    uint nopeWidth; uint ropeWidth; uint valueWidth; uint latentWidth; uint width; uint qPitch; uint queryPitch; uint chunkPitch;
     uint scalePitch; float ropeFactor;
 };
 
-shared float factors[256];  // q[t, h, 0:nope], as many as fit at a time
+const uint LOADS = 4u;  // weight rows whose chunks are in flight together
 
 void main() {
     uint token = gl_WorkGroupID.x, head = gl_WorkGroupID.y;
     uint source = token * qPitch + head * (nopeWidth + ropeWidth);
-    uint destination = token * queryPitch + head * (latentWidth + ropeWidth);
+    uint destination = token * queryPitch + head * width;
     uint firstRow = head * (nopeWidth + valueWidth);
     for (uint base = 0; base < latentWidth; base += 64 * CHUNK) {
         uint column = base + gl_LocalInvocationIndex * CHUNK;
+        // Beyond the last chunk: the last again, computed and not written.
+        uint at = min(column, latentWidth - 1) / CHUNK, block = min(column, latentWidth - 1) / 128;
         vec4 sums[QUADS];
         [[unroll]] for (uint quad = 0; quad < QUADS; quad++) sums[quad] = vec4(0);
-        for (uint start = 0; start < nopeWidth; start += 256) {
-            uint count = min(nopeWidth - start, 256);
-            barrier();  // all have read the factors before
-            for (uint d = gl_LocalInvocationIndex; d < count; d += 64) factors[d] = q[source + start + d];
-            barrier();  // the factors are there
-            if (column < latentWidth)
-                for (uint d = 0; d < count; d++) {
-                    uint row = firstRow + start + d;
-                    uvec4 chunk = weights[row * chunkPitch + column / CHUNK];
-                    float factor = factors[d];
-                    if (FORMAT == 3u) factor *= scales[row / 128 * scalePitch + column / 128] * SCALE_GAIN;
-                    [[unroll]] for (uint quad = 0; quad < QUADS; quad++)
-                        sums[quad] = fma(decodeQuad(chunk, quad), vec4(factor), sums[quad]);
-                }
+        for (uint start = 0; start < nopeWidth; start += LOADS) {
+            uvec4 chunks[LOADS];
+            float factors[LOADS];
+            [[unroll]] for (uint n = 0; n < LOADS; n++) {
+                uint d = min(start + n, nopeWidth - 1), row = firstRow + d;
+                chunks[n] = weights[row * chunkPitch + at];
+                factors[n] = start + n < nopeWidth ? q[source + d] : 0.0;
+                if (FORMAT == 3u) factors[n] *= scales[row / 128 * scalePitch + block] * SCALE_GAIN;
+            }
+            [[unroll]] for (uint n = 0; n < LOADS; n++)
+                [[unroll]] for (uint quad = 0; quad < QUADS; quad++)
+                    sums[quad] = fma(decodeQuad(chunks[n], quad), vec4(factors[n]), sums[quad]);
         }
         [[unroll]] for (uint quad = 0; quad < QUADS; quad++)
             [[unroll]] for (uint i = 0; i < 4; i++)
@@ -58,4 +59,6 @@ void main() {
         query[destination + latentWidth + 2 * i] = a * c - b * s;
         query[destination + latentWidth + 2 * i + 1] = a * s + b * c;
     }
+    uint rest = latentWidth + ropeWidth + gl_LocalInvocationIndex;
+    if (rest < width) query[destination + rest] = 0;
 }

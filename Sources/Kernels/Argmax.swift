@@ -12,7 +12,8 @@ public struct Argmax: Kernel {
     let result: Tensor
 
     public init(logits: Tensor, result: Tensor) {
-        precondition(result.shape == [2, logits.rows], "argmax: \(result.shape) for \(logits.shape)")
+        precondition(
+            result.shape == [2, logits.rows] && logits.pitch % 4 == 0, "argmax: \(result.shape) for \(logits.shape)")
         self.logits = logits
         self.result = result
     }

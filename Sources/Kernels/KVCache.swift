@@ -4,7 +4,7 @@ import Shaders
 
 /// One layer's paged latent cache and how tokens find their entries in it.
 ///
-/// `entries: [pages · 64, kvLoraRank + qkRopeHeadDim]`, F32 or BF16; `pageTable: [sequences, maxPages], U32`;
+/// `entries: [pages · 64, kvLoraRank + qkRopeHeadDim and zeros up to a multiple of 8]`, F32 or BF16; `pageTable: [sequences, maxPages], U32`;
 /// `positions, sequences: [T], U32`.
 public struct CacheView: Sendable {
     public static let pageTokenCount = 64
@@ -39,9 +39,10 @@ public struct CacheView: Sendable {
         var pages = (0..<2 * maxPages).map { UInt32($0) }
         pages.shuffle(using: &bench.random)
         let rows = 2 * maxPages * pageTokenCount
+        let entries = try bench.tensor(
+            "cache", type, [rows, shape.paddedEntryWidth], filled ? .normal(1) : .poison, pitch: shape.paddedEntryWidth)
         return CacheView(
-            entries: try bench.tensor(
-                "cache", type, [rows, shape.entryWidth], filled ? .normal(1) : .poison, pitch: shape.entryWidth),
+            entries: filled ? bench.padded(entries, shape) : entries,
             pageTable: try bench.tensor("pageTable", .u32, [2, maxPages], .words(pages)),
             positions: try bench.tensor("positions", .u32, [positions.count], .words(positions.map { UInt32($0) })),
             sequences: try bench.tensor(
@@ -74,7 +75,8 @@ public struct KVCacheAppend: Kernel {
         ropeFactor: Float
     ) {
         precondition(
-            kv.columns == shape.entryWidth && cache.entries.columns == shape.entryWidth, "kv_cache_append: \(kv.shape)")
+            kv.columns == shape.entryWidth && cache.entries.columns == shape.paddedEntryWidth,
+            "kv_cache_append: \(kv.shape)")
         self.shape = shape
         self.kv = kv
         self.weight = weight
@@ -95,7 +97,7 @@ public struct KVCacheAppend: Kernel {
             constants: .init(cacheBf16: cache.isBF16),
             params: .init(
                 latentWidth: UInt32(shape.kvLoraRank), ropeWidth: UInt32(shape.qkRopeHeadDim),
-                kvPitch: UInt32(kv.pitch),
+                width: UInt32(shape.paddedEntryWidth), kvPitch: UInt32(kv.pitch),
                 maxPages: UInt32(cache.maxPages), epsilon: epsilon, ropeFactor: ropeFactor),
             bindings: .init(
                 kv: kv.view, weight: weight.view, frequencies: frequencies.view, positions: positions.view,
@@ -115,6 +117,7 @@ public struct KVCacheAppend: Kernel {
                 Array(row[shape.kvLoraRank...]), position: position, frequencies: frequencies.floats, factor: ropeFactor
             )
             for i in key.indices { entries.store(key[i], row: entry, column: shape.kvLoraRank + i) }
+            for i in shape.entryWidth..<shape.paddedEntryWidth { entries.store(0, row: entry, column: i) }
         }
     }
 
@@ -152,6 +155,22 @@ extension Workbench {
     public mutating func frequencies(_ ropeWidth: Int) throws(GPUError) -> Tensor {
         let values = (0..<ropeWidth / 2).map { exponential(-Float(2 * $0) / Float(ropeWidth) * 9.210_340_4) }
         return try tensor("frequencies", [1, ropeWidth / 2], .floats(values))
+    }
+
+    /// An absorbed query, as `MLAQuery` leaves it.
+    public mutating func absorbedQuery(_ shape: MLAShape, tokens: Int) throws(GPUError) -> Tensor {
+        padded(try tensor("query", .f32, [tokens, shape.heads * shape.paddedEntryWidth]), shape)
+    }
+
+    /// The tensor, with zeros in what its entries or queries are padded with.
+    fileprivate func padded(_ tensor: Tensor, _ shape: MLAShape) -> Tensor {
+        guard !isAgain, shape.entryWidth < shape.paddedEntryWidth else { return tensor }
+        for row in 0..<tensor.rows {
+            for column in 0..<tensor.columns where column % shape.paddedEntryWidth >= shape.entryWidth {
+                tensor.store(0, row: row, column: column)
+            }
+        }
+        return tensor
     }
 
     mutating func tensor(_ label: String, _ shape: [Int], _ fill: Fill = .normal(1)) throws(GPUError) -> Tensor {

@@ -7,7 +7,7 @@ import Shaders
 ///
 /// Whole, it gives `latent: [T, heads · C]`. In splits, which run side by side where a step has few tokens, it gives
 /// `[T, heads · splits · (C + 2)]`: Σ exp(s_j − m) · cache[j, :C], then m = max s_j and Σ exp(s_j − m), for `MLAValue`.
-/// `query: [T, heads · (C + R)]`; all F32. A split's bounds and the order of the sums depend on the position alone, so a
+/// `query: [T, heads · padded (C + R)]`; all F32. A split's bounds and the order of the sums depend on the position alone, so a
 /// token's result is the same in every batch. On matrix units the cache's values go in as FP16: one beyond 65504 becomes
 /// infinite, and the step says in which layer; `--variant mla_absorbed=tiles` computes it.
 /// Source: DeepSeek-V2 report, section 2.1.2; `MLA.forward` ("absorb") in inference/model.py; Milakov and Gimelshein 2018.
@@ -29,7 +29,7 @@ public struct MLAAbsorbed: VariedKernel {
     public init(shape: MLAShape, query: Tensor, cache: CacheView, splits: AttentionSplits?, y: Tensor, scale: Float) {
         let width = splits.map { $0.count * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
         precondition(
-            query.columns == shape.heads * shape.entryWidth && y.columns == shape.heads * width,
+            query.columns == shape.heads * shape.paddedEntryWidth && y.columns == shape.heads * width,
             "mla_absorbed: \(y.shape) from \(query.shape)")
         self.shape = shape
         self.query = query
@@ -68,11 +68,12 @@ public struct MLAAbsorbed: VariedKernel {
         let heads = queriesPerWorkgroup(of: shape.heads)
         let shader = MlaAbsorbedShader(
             constants: .init(
-                cacheBf16: cache.isBF16, queries: UInt32(heads), pairs: attentionPairs(shape.kvLoraRank),
+                cacheBf16: cache.isBF16, queries: UInt32(heads),
+                pairs: UInt32(4 * ceilDivide(shape.kvLoraRank, 8 * 64)),
                 subgroup: attentionSubgroup(variant, commands.device.profile)),
             params: .init(
-                headCount: UInt32(shape.heads), latentWidth: UInt32(shape.kvLoraRank),
-                ropeWidth: UInt32(shape.qkRopeHeadDim), queryPitch: UInt32(query.pitch),
+                headCount: UInt32(shape.heads), width: UInt32(shape.paddedEntryWidth),
+                latentWidth: UInt32(shape.kvLoraRank), queryPitch: UInt32(query.pitch),
                 maxPages: UInt32(cache.maxPages), mostSplits: UInt32(splits?.most ?? 0),
                 splitCount: UInt32(splits?.count ?? 1), yPitch: UInt32(y.pitch), scale: scale),
             bindings: .init(
@@ -106,9 +107,11 @@ public struct MLAAbsorbed: VariedKernel {
         for token in 0..<query.rows {
             let keyCount = Int(positions.words[token]) + 1
             for (split, keys) in (splits?.ranges(of: keyCount) ?? [0..<keyCount]).enumerated() {
-                let rows = keys.map { entries.decodedRow(cache.entry(token: token, position: $0)) }
+                let rows = keys.map {
+                    Array(entries.decodedRow(cache.entry(token: token, position: $0))[..<shape.entryWidth])
+                }
                 for head in 0..<shape.heads {
-                    let q = query.floats + token * query.pitch + head * shape.entryWidth
+                    let q = query.floats + token * query.pitch + head * shape.paddedEntryWidth
                     let scores = rows.map { dotProduct($0, q) * scale }
                     let largest = scores.max()!
                     let weights = scores.map { exponential($0 - largest) }
@@ -166,7 +169,7 @@ public struct MLAAbsorbed: VariedKernel {
                         let width = splits.map { $0.count * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
                         return MLAAbsorbed(
                             shape: shape,
-                            query: try bench.tensor("query", [positions.count, shape.heads * shape.entryWidth]),
+                            query: try bench.absorbedQuery(shape, tokens: positions.count),
                             cache: try .sample(&bench, shape, positions: positions, type: type, filled: true),
                             splits: splits, y: try bench.output("y", [positions.count, shape.heads * width]),
                             scale: 1 / Float(shape.entryWidth).squareRoot())
@@ -200,9 +203,6 @@ extension DeviceProfile {
 func attentionSubgroup(_ variant: Variant, _ profile: DeviceProfile) -> UInt32 {
     variant.form == .lanes ? UInt32(profile.subgroupSize) : 0
 }
-
-/// The shaders' PAIRS: pairs of value columns that each of 64 threads takes.
-func attentionPairs(_ valueWidth: Int) -> UInt32 { UInt32(ceilDivide(valueWidth, 128)) }
 
 /// The shaders' QUERIES: the power of two, at most 8, that so many rows fill best.
 func queriesPerWorkgroup(of rows: Int) -> Int { rows > 4 ? 8 : rows > 2 ? 4 : rows }

@@ -77,7 +77,8 @@ public struct MLAExpanded: VariedKernel {
                 && entries.columns == shape.entryWidth && tiles.columns == 4,
             "mla_expanded: \(y.shape) from \(q.shape), \(kv.shape), \(entries.shape)")
         precondition(
-            shape.qkNopeHeadDim % 2 == 0 && shape.vHeadDim % 2 == 0 && entries.type == .f32, "mla_expanded: \(shape)")
+            Self.takes(shape) && kv.pitch % 4 == 0 && entries.pitch % 4 == 0 && entries.type == .f32,
+            "mla_expanded: \(shape)")
         self.shape = shape
         self.heads = heads
         self.q = q
@@ -89,8 +90,11 @@ public struct MLAExpanded: VariedKernel {
         self.scoreCount = scoreCount
     }
 
-    /// Whether the shape has the even widths that the kernel reads pairs of.
-    public static func takes(_ shape: MLAShape) -> Bool { shape.qkNopeHeadDim % 2 == 0 && shape.vHeadDim % 2 == 0 }
+    /// Whether the shape's widths are what the kernel reads at a time: two times four values of a key, two of a value.
+    public static func takes(_ shape: MLAShape) -> Bool {
+        shape.qkNopeHeadDim % 8 == 0 && shape.qkRopeHeadDim % 8 == 0 && shape.kvLoraRank % 4 == 0
+            && shape.vHeadDim % 4 == 0
+    }
 
     public var outputs: [Tensor] { [y] }
 
@@ -103,8 +107,7 @@ public struct MLAExpanded: VariedKernel {
 
     /// Whether matrix units can take the shape.
     private static func fitsMatrix(_ shape: MLAShape, _ profile: DeviceProfile) -> Bool {
-        let widths = [shape.qkNopeHeadDim, shape.qkRopeHeadDim, shape.vHeadDim, shape.kvLoraRank]
-        guard let tiles = profile.attentionTiles, widths.allSatisfy({ $0 % 4 == 0 }) else { return false }
+        guard let tiles = profile.attentionTiles, takes(shape) else { return false }
         let pitches = [shape.qkNopeHeadDim + shape.qkRopeHeadDim, shape.vHeadDim].map { ceilDivide($0, 16) * 16 + 8 }
         let byteCount =
             32 * (pitches[0] + pitches[1]) + 8 * tiles.shape.m * (80 + 48 + 4 * tiles.shape.n + 4) + 32 * tiles.subgroup
@@ -116,14 +119,15 @@ public struct MLAExpanded: VariedKernel {
         if variant == .matrix { return try encodeMatrix(into: &commands) }
         let shader = MlaExpandedShader(
             constants: .init(
-                queries: UInt32(Self.usualTileTokenCount), pairs: attentionPairs(shape.vHeadDim),
+                queries: UInt32(Self.usualTileTokenCount), pairs: UInt32(ceilDivide(shape.vHeadDim, 2 * 64)),
                 subgroup: attentionSubgroup(variant, commands.device.profile)),
             params: .init(
                 firstHead: UInt32(heads.lowerBound), nopeWidth: UInt32(shape.qkNopeHeadDim),
                 ropeWidth: UInt32(shape.qkRopeHeadDim), valueWidth: UInt32(shape.vHeadDim),
                 latentWidth: UInt32(shape.kvLoraRank), qPitch: UInt32(q.pitch), kvPitch: UInt32(kv.pitch),
                 entryPitch: UInt32(entries.pitch), yPitch: UInt32(y.pitch), scale: scale),
-            bindings: .init(q: q.view, kv: kv.view, entries: entries.view, tiles: tiles.view, y: y.view))
+            bindings: .init(
+                q: q.view, keys: kv.view, values: kv.view, entries: entries.view, tiles: tiles.view, y: y.view))
         try commands.dispatch(shader, groups: (tiles.rows, heads.count, 1))
     }
 
@@ -195,7 +199,7 @@ public struct MLAExpanded: VariedKernel {
     }
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
-        let ragged = MLAShape(heads: 3, qkNopeHeadDim: 24, qkRopeHeadDim: 10, vHeadDim: 38, kvLoraRank: 82)
+        let ragged = MLAShape(heads: 3, qkNopeHeadDim: 24, qkRopeHeadDim: 8, vHeadDim: 36, kvLoraRank: 84)
         // A sequence from its start, the next tokens of a longer one, one token alone.
         let runs = [
             Run(firstToken: 0, tokenCount: 21, position: 0, firstKey: 0),

@@ -4,7 +4,7 @@ import Shaders
 
 /// The absorbed query: query[t, h] = (q_nope[t, h] · W_h[:nope], rope(q_pe[t, h], position)).
 ///
-/// `q: [T, heads · (nope + R)], F32`; `kvB` = kv_b_proj `[heads · (nope + v), C]`; `query: [T, heads · (C + R)], F32`.
+/// `q: [T, heads · (nope + R)], F32`; `kvB` = kv_b_proj `[heads · (nope + v), C]`; `query: [T, heads · padded (C + R)], F32`, zeros in what is padded.
 /// Source: DeepSeek-V2 report, section 2.1.2 (absorption); `MLA.forward` in inference/model.py.
 public struct MLAQuery: Kernel {
     public static let name = "mla_query"
@@ -21,7 +21,8 @@ public struct MLAQuery: Kernel {
         ropeFactor: Float
     ) {
         precondition(
-            q.columns == shape.queryWidth && query.columns == shape.heads * shape.entryWidth, "mla_query: \(q.shape)")
+            q.columns == shape.queryWidth && query.columns == shape.heads * shape.paddedEntryWidth,
+            "mla_query: \(q.shape)")
         precondition(
             kvB.rows == shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim) && kvB.columns == shape.kvLoraRank,
             "mla_query: \(kvB.codes.shape)")
@@ -42,7 +43,8 @@ public struct MLAQuery: Kernel {
             params: .init(
                 nopeWidth: UInt32(shape.qkNopeHeadDim), ropeWidth: UInt32(shape.qkRopeHeadDim),
                 valueWidth: UInt32(shape.vHeadDim),
-                latentWidth: UInt32(shape.kvLoraRank), qPitch: UInt32(q.pitch), queryPitch: UInt32(query.pitch),
+                latentWidth: UInt32(shape.kvLoraRank), width: UInt32(shape.paddedEntryWidth), qPitch: UInt32(q.pitch),
+                queryPitch: UInt32(query.pitch),
                 chunkPitch: UInt32(kvB.chunkPitch), scalePitch: UInt32(kvB.scalePitch), ropeFactor: ropeFactor),
             bindings: .init(
                 q: q.view, weights: kvB.codes.view, scales: kvB.scalesView, frequencies: frequencies.view,
@@ -59,7 +61,7 @@ public struct MLAQuery: Kernel {
             }
             for token in 0..<q.rows {
                 let source = q.floats + token * q.pitch + head * qHead
-                let target = query.floats + token * query.pitch + head * shape.entryWidth
+                let target = query.floats + token * query.pitch + head * shape.paddedEntryWidth
                 for c in 0..<shape.kvLoraRank {
                     var sum: Float = 0
                     for d in rows.indices { sum += source[d] * rows[d][c] }
@@ -69,6 +71,7 @@ public struct MLAQuery: Kernel {
                 let turned = rotate(
                     pe, position: Int(positions.words[token]), frequencies: frequencies.floats, factor: ropeFactor)
                 for i in turned.indices { target[shape.kvLoraRank + i] = turned[i] }
+                for i in shape.entryWidth..<shape.paddedEntryWidth { target[i] = 0 }
             }
         }
     }
@@ -94,7 +97,7 @@ public struct MLAQuery: Kernel {
                             columns: shape.kvLoraRank, type),
                         frequencies: try bench.frequencies(shape.qkRopeHeadDim),
                         positions: try bench.tensor("positions", .u32, [3], .words(positions)),
-                        query: try bench.output("query", [3, shape.heads * shape.entryWidth]), ropeFactor: 1)
+                        query: try bench.output("query", [3, shape.heads * shape.paddedEntryWidth]), ropeFactor: 1)
                 }
             }
         }

@@ -13,6 +13,9 @@ public struct MLAShape: Sendable {
 
     /// Values of a cache entry: RMS(c) and rope(k_pe).
     public var entryWidth: Int { kvLoraRank + qkRopeHeadDim }
+    /// Columns of a cache entry and of an absorbed query: its values, and zeros up to a multiple of 8, so that both are read
+    /// by 16 bytes.
+    public var paddedEntryWidth: Int { ceilDivide(entryWidth, 8) * 8 }
     public var queryWidth: Int { heads * (qkNopeHeadDim + qkRopeHeadDim) }
 
     /// V3's shape with fewer heads, V2-Lite's, and one where nothing is a multiple of 16.

@@ -41,7 +41,7 @@ extension Transformer {
     private func attendAbsorbed(
         _ q: Tensor, _ cache: CacheView, _ kvB: Weight, _ batch: Batch
     ) throws(ModelError) -> Tensor {
-        let query = try tensor("query", [q.rows, shape.heads * shape.entryWidth])
+        let query = try tensor("query", [q.rows, shape.heads * shape.paddedEntryWidth])
         try executor.run(
             MLAQuery(
                 shape: shape, q: q, kvB: kvB, frequencies: weights.frequencies, positions: batch.positions,

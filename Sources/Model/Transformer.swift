@@ -72,8 +72,8 @@ public final class Transformer {
         for layer in 0..<config.numHiddenLayers + (weights.prediction == nil ? 0 : 1) {
             let rows = pages * PagedCache.pageTokenCount
             let storage = try executor.makeStorage(
-                "cache of layer \(layer)", byteCount: rows * shape.entryWidth * type.byteCount)
-            entries.append(Tensor(storage, type, [rows, shape.entryWidth]))
+                "cache of layer \(layer)", byteCount: rows * shape.paddedEntryWidth * type.byteCount)
+            entries.append(Tensor(storage, type, [rows, shape.paddedEntryWidth]))
         }
         cacheEntries = entries
     }

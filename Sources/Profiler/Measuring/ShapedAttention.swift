@@ -23,7 +23,7 @@ extension ModelShapes {
                 type)
         }
         @Sendable func query(_ bench: inout Workbench, _ tokens: Int) throws(GPUError) -> Tensor {
-            try bench.tensor("query", .f32, [tokens, shape.heads * shape.entryWidth])
+            try bench.absorbedQuery(shape, tokens: tokens)
         }
         let append: Case = (
             KVCacheAppend.name, "kv_cache_append",
@@ -41,7 +41,8 @@ extension ModelShapes {
                 MLAQuery(
                     shape: shape, q: try bench.tensor("q", .f32, [tokens, shape.queryWidth]), kvB: try kvB(&bench),
                     frequencies: try bench.frequencies(shape.qkRopeHeadDim), positions: try ids(&bench, tokens),
-                    query: try bench.output("query", .f32, [tokens, shape.heads * shape.entryWidth]), ropeFactor: 1)
+                    query: try bench.output("query", .f32, [tokens, shape.heads * shape.paddedEntryWidth]),
+                    ropeFactor: 1)
             }
         )
         @Sendable func splits(_ bench: Workbench, _ tokens: Int) -> AttentionSplits {
