@@ -2,7 +2,7 @@
 // softmax, in FP32): s[q, j] = scale * query[q] . key[j]; p = exp(s - max s); value[q] = sum of p * value[j].
 //
 // Needs, before it: QUERIES, PAIRS and the functions
-//   vec4 queryQuad(uint q, uint i)          elements 4i ... 4i + 3 of query row q
+//   vec2 queryPair(uint q, uint i)          elements 2i, 2i + 1 of query row q
 //   uvec2 keyBase(uint j)                   where key j is
 //   mat2x4 keyEight(uvec2 base, uint i)     its elements 8i ... 8i + 7
 //   void ownValues(uvec2 base, out vec2 value[PAIRS])    the columns of its value that are this thread's
@@ -12,9 +12,9 @@
 // (0) slices of queries and keys are staged in shared memory.
 
 layout(constant_id = 4) const uint SUBGROUP = 0u;
-const uint KEYS = 2u, BLOCK = KEYS * WORKGROUP, HELPERS = WORKGROUP / QUERIES, STEP = 32u;
+const uint KEYS = 2u, BLOCK = KEYS * WORKGROUP, HELPERS = WORKGROUP / QUERIES, STEP = 16u;
 const uint SLICE = SUBGROUP == 0u ? 32u : 1u;
-const uint LENDERS = SUBGROUP == 0u ? 1u : SUBGROUP < STEP / 4u ? SUBGROUP : STEP / 4u;  // lanes that query elements are broadcast from
+const uint LENDERS = SUBGROUP == 0u ? 1u : SUBGROUP < STEP / 2u ? SUBGROUP : STEP / 2u;  // lanes that query elements are broadcast from
 const float OUT = -3.4e38;
 
 shared uint limits[QUERIES];  // the keys that a row sees are those below
@@ -46,15 +46,15 @@ void scoresThroughSubgroup(uint start, uint count, uint width, float scale) {
             [[unroll]] for (uint i = 0; i < STEP / 8; i++)
                 keys[r][i] = keyEight(bases[r], min(k / 8 + i, width / 8 - 1));
         [[unroll]] for (uint q = 0; q < QUERIES; q++)
-            [[unroll]] for (uint part = 0; part < STEP / 4; part += LENDERS) {
-                uint quad = k / 4 + part + gl_SubgroupInvocationID % LENDERS;
-                vec4 own = mix(vec4(0), queryQuad(q, min(quad, width / 4 - 1)), bvec4(quad < width / 4));
+            [[unroll]] for (uint part = 0; part < STEP / 2; part += LENDERS) {
+                uint pair = k / 2 + part + gl_SubgroupInvocationID % LENDERS;
+                vec2 own = mix(vec2(0), queryPair(q, min(pair, width / 2 - 1)), bvec2(pair < width / 2));
                 [[unroll]] for (uint lane = 0; lane < LENDERS; lane++) {
-                    vec4 value = subgroupBroadcast(own, lane);
+                    vec2 value = subgroupBroadcast(own, lane);
                     uint i = part + lane;
-                    [[unroll]] for (uint n = 0; n < 4; n++)
+                    [[unroll]] for (uint n = 0; n < 2; n++)
                         [[unroll]] for (uint r = 0; r < KEYS; r++)
-                            dots[r][q] = fma(keys[r][i / 2][i % 2][n], value[n], dots[r][q]);
+                            dots[r][q] = fma(keys[r][i / 4][i / 2 % 2][i % 2 * 2 + n], value[n], dots[r][q]);
                 }
             }
     }
@@ -69,10 +69,11 @@ void scoresThroughTiles(uint start, uint count, uint width, float scale) {
     [[unroll]] for (uint r = 0; r < KEYS; r++)
         [[unroll]] for (uint q = 0; q < QUERIES; q++) dots[r][q] = 0;
     for (uint k = 0; k < width; k += SLICE) {
-        for (uint e = i; e < QUERIES * SLICE / 4; e += WORKGROUP) {
-            uint q = e / (SLICE / 4), at = e % (SLICE / 4) * 4;
-            vec4 quad = k + at < width ? queryQuad(q, (k + at) / 4) : vec4(0);
-            [[unroll]] for (uint n = 0; n < 4; n++) queryTile[q][at + n] = quad[n];
+        for (uint e = i; e < QUERIES * SLICE / 2; e += WORKGROUP) {
+            uint q = e / (SLICE / 2), at = e % (SLICE / 2) * 2;
+            vec2 pair = k + at < width ? queryPair(q, (k + at) / 2) : vec2(0);
+            queryTile[q][at] = pair.x;
+            queryTile[q][at + 1] = pair.y;
         }
         for (uint e = i; e < BLOCK * SLICE / 8; e += WORKGROUP) {
             uint j = e / (SLICE / 8), at = e % (SLICE / 8) * 8;
@@ -129,18 +130,18 @@ void attend(uint first, uint end, uint width, float scale, out vec2 values[QUERI
     [[unroll]] for (uint q = 0; q < QUERIES; q++)
         [[unroll]] for (uint c = 0; c < PAIRS; c++) values[q][c] = vec2(0);
     for (uint start = first; start < end; start += BLOCK) {
-        uint count = min(end - start, BLOCK);
+        uint count = min(end - start, BLOCK), used = (count + 15) / 16 * 16;  // what addValues reads of the scores
         if (SUBGROUP == 0u) scoresThroughTiles(start, count, width, scale);
         else scoresThroughSubgroup(start, count, width, scale);
         barrier();  // every score of the block is there
 
         float m = largest;
-        for (uint j = helper; j < BLOCK; j += HELPERS) m = max(m, scores[row][j]);
+        for (uint j = helper; j < used; j += HELPERS) m = max(m, scores[row][j]);
         partial[row][helper] = m;
         barrier();  // the helpers' maxima are there
         for (uint n = 0; n < HELPERS; n++) m = max(m, partial[row][n]);
         float sum = 0;
-        for (uint j = helper; j < BLOCK; j += HELPERS) {
+        for (uint j = helper; j < used; j += HELPERS) {
             float p = scores[row][j] > OUT ? exp(scores[row][j] - m) : 0.0;
             scores[row][j] = p;
             sum += p;

@@ -20,7 +20,7 @@ layout(constant_id = 3) const uint PAIRS = 4u;    // of columns a thread: all th
 #define WORKGROUP 64
 
 layout(local_size_x = WORKGROUP) in;
-layout(set = 0, binding = 0, std430) readonly buffer QueryBuffer { vec4 query[]; };
+layout(set = 0, binding = 0, std430) readonly buffer QueryBuffer { vec2 query[]; };
 layout(set = 0, binding = 1, std430) readonly buffer CacheBuffer { uvec4 cache[]; };
 layout(set = 0, binding = 2, std430) readonly buffer PositionsBuffer { uint positions[]; };
 layout(set = 0, binding = 3, std430) readonly buffer SequencesBuffer { uint sequences[]; };
@@ -37,7 +37,7 @@ uint token = gl_WorkGroupID.x, firstHead = gl_WorkGroupID.y * QUERIES;
 uint pages = sequences[token] * maxPages;
 
 // Beyond the last head: the last again, computed and not written.
-vec4 queryQuad(uint q, uint i) { return query[(token * queryPitch + min(firstHead + q, headCount - 1) * width) / 4 + i]; }
+vec2 queryPair(uint q, uint i) { return query[(token * queryPitch + min(firstHead + q, headCount - 1) * width) / 2 + i]; }
 uvec2 keyBase(uint j) { return uvec2(entryOffset(pageTable[pages + j / PAGE], j, width), 0); }
 mat2x4 keyEight(uvec2 base, uint i) { return cacheEight(base.x, i); }
 // Pair c: the columns from here on. Beyond the last eight: the last again, computed and not written.

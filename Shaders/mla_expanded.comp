@@ -15,7 +15,7 @@ layout(constant_id = 3) const uint PAIRS = 1u;    // of columns a thread: all th
 
 #define WORKGROUP 64
 layout(local_size_x = WORKGROUP) in;
-layout(set = 0, binding = 0, std430) readonly buffer QBuffer { vec4 q[]; };
+layout(set = 0, binding = 0, std430) readonly buffer QBuffer { vec2 q[]; };
 layout(set = 0, binding = 1, std430) readonly buffer KeysBuffer { vec4 keys[]; };      // kv, and
 layout(set = 0, binding = 2, std430) readonly buffer ValuesBuffer { vec2 values[]; };  // kv again
 layout(set = 0, binding = 3, std430) readonly buffer EntriesBuffer { vec4 entries[]; };
@@ -30,8 +30,8 @@ uvec4 tile = tiles[gl_WorkGroupID.x];
 uint head = gl_WorkGroupID.y, kvWidth = nopeWidth + valueWidth, qWidth = nopeWidth + ropeWidth;
 
 // Beyond the last token: the last again, computed and not written.
-vec4 queryQuad(uint row, uint i) {
-    return q[((tile.x + min(row, tile.y - 1)) * qPitch + (firstHead + head) * qWidth) / 4 + i];
+vec2 queryPair(uint row, uint i) {
+    return q[((tile.x + min(row, tile.y - 1)) * qPitch + (firstHead + head) * qWidth) / 2 + i];
 }
 // Where the key's own part is, and its rope part.
 uvec2 keyBase(uint j) {
