@@ -1,0 +1,73 @@
+/// Symmetric integer weights with an FP16 scale for each group along the input: w[i, j] = code[i, j] · scale[i, ⌊j / groupSize⌋],
+/// codes of 4 or 8 bits in two's complement.
+///
+/// In files as compressed-tensors publishes them ("pack-quantized"): `weight_packed: [rows, ⌈columns · bits / 32⌉], I32`, each
+/// code plus 2^(bits − 1) in its place from the lowest bits up; `weight_scale: [rows, ⌈columns / groupSize⌉]`;
+/// `weight_shape: [2]`, the rows and columns.
+/// Source: `pack_to_int32` and `calculate_qparams` of compressed-tensors; Kimi-K2-Thinking's experts (4 bits, groups of 32).
+public struct GroupScaling: Hashable, Sendable {
+    public let bits: Int
+    public let groupSize: Int
+
+    public init(bits: Int, groupSize: Int) {
+        precondition(
+            (bits == 4 || bits == 8) && [32, 64, 128].contains(groupSize), "\(bits) bits, groups of \(groupSize)")
+        self.bits = bits
+        self.groupSize = groupSize
+    }
+
+    public var codesPerWord: Int { 32 / bits }
+    public var codes: ClosedRange<Int> { -(1 << (bits - 1))...(1 << (bits - 1)) - 1 }
+    public func groupCount(_ columns: Int) -> Int { (columns + groupSize - 1) / groupSize }
+    public func wordCount(_ columns: Int) -> Int { (columns + codesPerWord - 1) / codesPerWord }
+
+    /// One row's codes and FP16 scales: scale = max|w| / (2^bits − 1) · 2 over its group, code = w / scale to the nearest,
+    /// ties to even, within `codes`. A group of zeros has the scale 1.
+    ///
+    /// - Returns: nil if a value is not finite, or a scale is beyond FP16's largest.
+    public func quantized(_ row: [Float]) -> (codes: [Int8], scales: [UInt16])? {
+        var codes: [Int8] = []
+        var scales: [UInt16] = []
+        codes.reserveCapacity(row.count)
+        for start in stride(from: 0, to: row.count, by: groupSize) {
+            let group = row[start..<min(start + groupSize, row.count)]
+            guard group.allSatisfy(\.isFinite) else { return nil }
+            let largest = group.reduce(0) { max($0, abs($1)) }
+            // A scale that would vanish: the smallest.
+            let code = largest == 0 ? FP16.encode(1) : max(FP16.encode(largest / (Float(1 << bits - 1) / 2)), 1)
+            let scale = FP16.decode(code)
+            guard scale.isFinite else { return nil }
+            scales.append(code)
+            for value in group {
+                let nearest = (value / scale).rounded(.toNearestOrEven)
+                codes.append(Int8(min(max(nearest, Float(self.codes.lowerBound)), Float(self.codes.upperBound))))
+            }
+        }
+        return (codes, scales)
+    }
+
+    /// One row's words; codes beyond the last are zeros in them.
+    public func packed(_ codes: [Int8]) -> [UInt32] {
+        var words = [UInt32](repeating: 0, count: wordCount(codes.count))
+        for (index, code) in codes.enumerated() {
+            let stored = UInt32(Int(code) - self.codes.lowerBound)
+            words[index / codesPerWord] |= stored << UInt32(index % codesPerWord * bits)
+        }
+        return words
+    }
+
+    /// What `packed` made the words of.
+    public func unpacked(_ words: [UInt32], count: Int) -> [Int8] {
+        precondition(words.count == wordCount(count), "\(words.count) words for \(count) codes")
+        let mask = UInt32(1 << bits - 1)
+        return (0..<count).map { index in
+            let stored = words[index / codesPerWord] >> UInt32(index % codesPerWord * bits) & mask
+            return Int8(Int(stored) + codes.lowerBound)
+        }
+    }
+
+    /// One row's weights.
+    public func dequantized(_ codes: [Int8], scales: [UInt16]) -> [Float] {
+        codes.indices.map { Float(codes[$0]) * FP16.decode(scales[$0 / groupSize]) }
+    }
+}
