@@ -13,7 +13,7 @@ import Testing
     }
 
     /// A device of `kind`, and a profile with two products at 1 ms for 100 MB and 0.02 ms for 10 MB.
-    private func writeParts(kind: String) throws {
+    private func writeParts(kind: String, squareRows: Int? = nil) throws {
         let row = { (shape: String, bytes: Int, nanoseconds: Int) in
             """
             {"kernel": "linear", "variant": "gemv 3", "shape": "\(shape)", "dispatches": 1, "bytes": \(bytes), "flops": 8,
@@ -30,13 +30,18 @@ import Testing
              "rows": [\(row("decode gate_proj 1 × 2 to 3, F8_E4M3", 100_000_000, 1_000_000)),
               \(row("decode q_a_proj 1 × 2 to 3, F8_E4M3", 10_000_000, 20_000))], "notes": []}
             """
+        let square =
+            squareRows.map {
+                profile.replacingOccurrences(
+                    of: "decode gate_proj 1 × 2 to 3", with: "prefill gate_proj \($0) × 4096 to 4096")
+            } ?? "{\"format\""
         for (name, text) in [
             "device": "1\n",
             "devices.out": """
             [{"name": "Other", "kind": "software", "driver": "x", "driver_info": ""},
              {"name": "Card 9000 (X)", "kind": "\(kind)", "driver": "drv", "driver_info": "1.2"}]
             """,
-            "kernels-v3-linear.json": profile, "kernels-square.json": "{\"format\"",
+            "kernels-v3-linear.json": profile, "kernels-square.json": square,
             "selftest.out": """
             {"kernel": "a", "case": "one", "error_over_tolerance": 0.5, "failure": null}
             {"kernel": "b", "case": "two", "error_over_tolerance": 9, "failure": "too | far"}
@@ -94,6 +99,10 @@ import Testing
         let (page, document) = try report()
         #expect(page.contains("**No GPU was at hand: no figure here comes from one.**"))
         #expect(try !document["gpu"].bool())
+        try writeParts(kind: "software", squareRows: 128)
+        #expect(try report().page.contains("| FP8 product, 4096³ | 8.00 kFLOP/s, 128 rows |"))
+        try writeParts(kind: "discrete", squareRows: 4096)
+        #expect(try report().page.contains("| FP8 product, 4096³ | 8.00 kFLOP/s |"))
         // No device at all.
         _ = try folder.write("devices.out", "[]")
         #expect(try report().page.contains("nor any other Vulkan device"))

@@ -16,7 +16,7 @@ extension Report {
     /// The rows of the table, whose targets are shares of the limits measured beside them.
     func targets() throws -> [Target] {
         let square = profile("square").flatMap { profile in
-            rows(profile, "prefill", ["linear"]).first { $0.shape.contains("4096 × 4096 to 4096") }.map {
+            rows(profile, "prefill", ["linear"]).first { $0.shape.contains(" × 4096 to 4096") }.map {
                 (profile, $0)
             }
         }
@@ -38,14 +38,14 @@ extension Report {
             })
         add(
             "FP8 product, 4096³", ("450 TFLOP/s", "60% of matrix rate", "25 GFLOP/s"),
-            square.map { arithmetic([$0.1], $0.0) })
+            square.map { arithmetic([$0.1], $0.0, at: tokens($0.1)) })
         add(
             "grouped product, 128 rows an expert (the slower of V3's)",
             ("85% of dense", "85% of dense", "85% of dense"),
             profile("v3-experts").flatMap { profile in
                 rows(profile, "prefill", ["grouped_gemm"]).min { $0.flopsPerSecond < $1.flopsPerSecond }.map { row in
                     let dense = square.map {
-                        percent(row.flopsPerSecond / $0.1.flopsPerSecond) + " of the 4096³ product"
+                        percent(row.flopsPerSecond / $0.1.flopsPerSecond) + " of the 4096 × 4096 product"
                     }
                     return (amount(row.flopsPerSecond, "FLOP/s"), dense ?? "no dense product was measured")
                 }
@@ -93,6 +93,13 @@ extension Report {
 
     private func rows(_ profile: Profile, _ phase: String, _ kernels: [String]) -> [Profile.Row] {
         profile.rows.filter { kernels.contains($0.kernel) && $0.shape.hasPrefix(phase) }
+    }
+
+    /// ", 128 rows", where a square product has fewer than 4096.
+    private func tokens(_ row: Profile.Row) -> String {
+        let words = row.shape.split(separator: " ")
+        guard let sign = words.firstIndex(of: "×"), sign > 0, words[sign - 1] != "4096" else { return "" }
+        return ", \(words[sign - 1]) rows"
     }
 
     /// ", 8192 keys", where the rows' names say so.
