@@ -22,9 +22,12 @@ struct ModelText {
     }
 
     /// Text as the model continues it: after the begin token, if the model's texts have one.
-    func encode(raw text: String) throws -> [Int32] {
+    func encode(raw text: String) throws -> [Int32] { try encode(raw: Array(text.utf8)) }
+
+    /// The same of a text's bytes, which must be UTF-8.
+    func encode(raw bytes: [UInt8]) throws -> [Int32] {
         let begin = config.addsBOS ? try config.bosID(in: tokenizer) : nil
-        return (begin.map { [$0] } ?? []) + (try tokenizer.encode(text, specials: .asText))
+        return (begin.map { [$0] } ?? []) + (try tokenizer.encode(bytes: bytes, specials: .asText))
     }
 
     /// Tokens that end an answer: the tokenizer's end token and those of `generation_config.json` and `config.json`.

@@ -2,29 +2,29 @@ import Foundation
 import JSON
 
 /// Reads what the program wrote, without the program's own code for it.
-struct SafetensorsReader {
+public struct SafetensorsReader {
     private let data: Data
     private let header: JSONField
     private let start: Int
 
-    init(path: String) throws {
+    public init(path: String) throws {
         data = try Data(contentsOf: URL(fileURLWithPath: path))
         let length = data.prefix(8).enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
         header = try JSONField(parsing: [UInt8](data[8..<8 + length]), name: path)
         start = 8 + length
     }
 
-    func shape(_ name: String) throws -> [Int] { try header[name]["shape"].array().map { try $0.int() } }
+    public func shape(_ name: String) throws -> [Int] { try header[name]["shape"].array().map { try $0.int() } }
 
-    var names: Set<String> { get throws { Set(try header.object().map(\.key)).subtracting(["__metadata__"]) } }
+    public var names: Set<String> { get throws { Set(try header.object().map(\.key)).subtracting(["__metadata__"]) } }
 
-    func floats(_ name: String) throws -> [Float] {
+    public func floats(_ name: String) throws -> [Float] {
         try bytes(name, "F32").withUnsafeBytes { raw in
             (0..<raw.count / 4).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
         }
     }
 
-    func integers(_ name: String) throws -> [Int64] {
+    public func integers(_ name: String) throws -> [Int64] {
         try bytes(name, "I64").withUnsafeBytes { raw in
             (0..<raw.count / 8).map { raw.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self) }
         }

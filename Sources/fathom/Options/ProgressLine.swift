@@ -1,6 +1,3 @@
-import ArgumentParser
-import GPU
-import Profiler
 import Terminal
 
 /// A line on stderr that says how far something is, where that is a terminal.
@@ -24,23 +21,8 @@ final class ProgressLine {
         do throws(TerminalError) { try line?.show(text) } catch { line = nil }
     }
 
-    /// Runs a profiler and takes the line away.
-    func profile(on device: Device, _ run: () throws(ProfilerError) -> Profile) throws -> Profile {
-        var profile = try measure(run)
-        profile.noteShaders(of: device)
-        return profile
-    }
-
-    /// Runs what measures, and takes the line away.
-    func measure<R>(_ run: () throws(ProfilerError) -> R) throws -> R {
-        defer { clear() }
-        do throws(ProfilerError) { return try run() } catch {
-            if case .interrupted = error { throw ExitCode.interrupted }
-            throw error
-        }
-    }
-
-    private func clear() {
+    /// Takes the line away.
+    func clear() {
         do throws(TerminalError) { try line?.hide() } catch { line = nil }
     }
 }
