@@ -1,14 +1,18 @@
 import Text
 
-/// A conversation of any text. The input's first byte chooses a template and its options; messages follow, each after a
-/// byte 0x1E and one of the letters s, u, a and t for its role. No text becomes a control token, and none is lost.
+/// A conversation of any text. The input's first byte chooses a template and its options; then, each after a byte 0x1E,
+/// follow a tokenizer_config.json if that byte has its bit 6 set, and messages, which start with one of the letters
+/// s, u, a and t for their roles. No text becomes a control token, and none is lost.
 func fuzz(_ input: UnsafeRawBufferPointer) {
     guard let options = input.first else { return }
-    let template = ChatTemplate(ChatTemplate.Style.allCases[Int(options & 3)])
-    let messages = input.dropFirst().split(separator: 0x1E).map { part in
+    let style = ChatTemplate.Style.allCases[Int(options & 3)]
+    var parts = input.dropFirst().split(separator: 0x1E)[...]
+    let config = options & 64 != 0 ? parts.popFirst() : nil
+    let messages = parts.map { part in
         Message(role: role(part.first), content: String(decoding: part.dropFirst(), as: UTF8.self))
     }
     do throws(TextError) {
+        let template = ChatTemplate(style, config: try config.map(read) ?? nil)
         func encode(_ messages: [Message]) throws(TextError) -> [Int32] {
             try template.encode(
                 messages: messages, addGenerationPrompt: options & 4 != 0, thinking: options & 8 != 0,
@@ -21,12 +25,24 @@ func fuzz(_ input: UnsafeRawBufferPointer) {
         // The layout's tokens depend on the roles alone.
         let silent = try encode(messages.map { Message(role: $0.role, content: "") })
         check(ids.filter(tokenizer.isAdded) == silent.filter(tokenizer.isAdded), "text became a control token")
-
         let parsed = try tokenizer.encode(text, specials: .parse)
         check(bytes(try tokenizer.decode(parsed, skipSpecials: false)) == bytes(text), "not the same again: \(text)")
     } catch {
-        check(template.style == .v2 && messages.contains { $0.role == .tool }, error.description)
+        switch error {
+        case .unsupportedRole: check(style == .v2 && messages.contains { $0.role == .tool }, error.description)
+        case .file, .missingToken: check(config != nil, error.description)
+        default: fatalError(error.description)
+        }
     }
+}
+
+private func read(_ json: Slice<UnsafeRawBufferPointer>) throws(TextError) -> TokenizerConfig {
+    let config = try TokenizerConfig(json: Array(json), name: "tokenizer_config.json")
+    // None has a published template's source.
+    check((try? ChatTemplate.detect(tokenizerConfig: config, tokenizer: tokenizer)) == nil, "a template that is known")
+    _ = try config.bosID(in: tokenizer)
+    _ = try config.stopIDs(in: tokenizer)
+    return config
 }
 
 private func role(_ letter: UInt8?) -> Message.Role {
