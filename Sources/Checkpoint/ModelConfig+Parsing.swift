@@ -8,6 +8,9 @@ extension ModelConfig {
     /// What the gate's kernel takes; the largest published model has 384.
     private static let maximumExperts = 512
 
+    /// Experts of all layers: the largest published model has 23,424. Lists of tensors, three for each, stay short.
+    private static let maximumLayerExperts = 1 << 16
+
     /// Reads a config.json; `name` stands in errors.
     public init(json: [UInt8], name: String) throws(CheckpointError) {
         let root = try readingJSON { () throws(JSONError) in try JSONField(parsing: json, name: name) }
@@ -37,8 +40,12 @@ extension ModelConfig {
         qkRopeHeadDim = try fields.evenInt("qk_rope_head_dim", in: 2...65536)
         vHeadDim = try fields.int("v_head_dim", in: 1...65536)
         nRoutedExperts = try fields.int("n_routed_experts", in: 0...Self.maximumExperts, default: 0)
+        guard numHiddenLayers * nRoutedExperts <= Self.maximumLayerExperts else {
+            let most = Self.maximumLayerExperts / numHiddenLayers
+            throw try fields.error("n_routed_experts", expected: "at most \(most) in each of \(numHiddenLayers) layers")
+        }
         let hasExperts = nRoutedExperts > 0
-        nSharedExperts = hasExperts ? try fields.int("n_shared_experts", in: 0...1024, default: 0) : 0
+        nSharedExperts = hasExperts ? try fields.int("n_shared_experts", in: 0...64, default: 0) : 0
         moeIntermediateSize = hasExperts ? try fields.int("moe_intermediate_size", in: size) : 0
         numExpertsPerTok = hasExperts ? try fields.int("num_experts_per_tok", in: 1...min(nRoutedExperts, 64)) : 0
         firstKDenseReplace =

@@ -10,17 +10,20 @@ enum PatternDialect {
         if pattern == "\\s+$" { return "(?<!\\p{White_Space})\\p{White_Space}+$" }
 
         var output = ""
-        var rest = Substring(pattern)
+        // By scalars: a combining mark after a bracket does not hide it.
+        var rest = pattern.unicodeScalars[...]
         var isInClass = false
-        while let character = rest.popFirst() {
-            switch character {
+        while let scalar = rest.popFirst() {
+            switch scalar {
             case "\\": output += try escape(&rest, of: pattern)
             case "[" where isInClass: throw .pattern(pattern, reason: "a class within a class is not supported")
             case "[":
                 isInClass = true
                 output += "["
                 // A bracket that comes first is a member of the class.
-                for member in ["^", "]"] where rest.first == Character(member) { output.append(rest.removeFirst()) }
+                for member in "^]".unicodeScalars where rest.first == member {
+                    output.unicodeScalars.append(rest.removeFirst())
+                }
             case "]":
                 isInClass = false
                 output += "]"
@@ -28,8 +31,8 @@ enum PatternDialect {
                 throw .pattern(pattern, reason: "the intersection of classes is not supported")
             case "(" where !isInClass && rest.first == "?":
                 let known = ["?:", "?=", "?!", "?<=", "?<!", "?>", "?i:", "?i)"]
-                guard known.contains(where: { rest.hasPrefix($0) }) else {
-                    throw .pattern(pattern, reason: "the group (\(rest.prefix(3)) is not supported")
+                guard known.contains(where: { rest.starts(with: $0.unicodeScalars) }) else {
+                    throw .pattern(pattern, reason: "the group (\(Substring(rest.prefix(3))) is not supported")
                 }
                 output += "("
             case "(" where !isInClass && rest.first == "*":
@@ -38,13 +41,15 @@ enum PatternDialect {
                 throw .pattern(pattern, reason: "a repetition without a minimum is not supported")
             case "}" where !isInClass && rest.first == "+":
                 throw .pattern(pattern, reason: "a possessive repetition is not supported")
-            default: output.append(character)
+            default: output.unicodeScalars.append(scalar)
             }
         }
         return output
     }
 
-    private static func escape(_ rest: inout Substring, of pattern: String) throws(TextError) -> String {
+    private static func escape(
+        _ rest: inout Substring.UnicodeScalarView, of pattern: String
+    ) throws(TextError) -> String {
         guard let letter = rest.popFirst() else { throw .pattern(pattern, reason: "a backslash ends it") }
         switch letter {
         case "s": return "\\p{White_Space}"
@@ -52,14 +57,15 @@ enum PatternDialect {
         case "d", "D", "r", "n", "t", "f": return "\\\(letter)"
         case "p", "P":
             guard rest.first == "{", let end = rest.firstIndex(of: "}") else { break }
-            let name = rest[rest.index(after: rest.startIndex)..<end]
+            let name = Substring(rest[rest.index(after: rest.startIndex)..<end])
             guard categories.contains(name.drop { $0 == "^" }) else {
                 throw .pattern(
                     pattern, reason: "the property \\\(letter){\(name)} is not supported: not a general category")
             }
             rest = rest[rest.index(after: end)...]
             return "\\\(letter){\(name)}"
-        case _ where letter.isASCII && !letter.isLetter && !letter.isNumber: return "\\\(letter)"
+        case _ where letter.isASCII && !letter.properties.isAlphabetic && !("0"..."9").contains(letter):
+            return "\\\(letter)"
         default: break
         }
         throw .pattern(pattern, reason: "the escape \\\(letter) is not supported")

@@ -105,6 +105,7 @@ import Testing
         ("num_experts_per_tok", #"9"#, "from 1 to 8"),
         ("scoring_func", #""softmax""#, "sigmoid with noaux_tc"),
         ("scoring_func", #""tanh""#, "one of sigmoid, softmax"),
+        ("n_shared_experts", #"65"#, "from 0 to 64"),
         ("eos_token_id", #"100"#, "below 100"),
         ("rms_norm_eps", #"0"#, "a number from"),
     ]
@@ -115,6 +116,15 @@ import Testing
         let complaint = try #require(try complaint([key: value]))
         #expect(complaint.contains("config.json"))
         #expect(complaint.contains(expected), "\(complaint)")
+    }
+
+    /// A file of a few hundred bytes must not call for lists of millions of tensors.
+    @Test func expertsOfAllLayersAreLimited() throws {
+        let layers: [String: JSONValue] = ["num_hidden_layers": 1024, "n_group": 1, "topk_group": 1]
+        let complaint = try #require(try complaint(layers.merging(["n_routed_experts": 65]) { $1 }))
+        #expect(complaint.contains("n_routed_experts: expected at most 64 in each of 1024 layers, found number 65"))
+        let most = try config(layers.merging(["n_routed_experts": 64]) { $1 })
+        #expect(WeightMap.expected(most, hasMTP: false).count > 3 * 64 * 1023)
     }
 
     @Test func badTexts() {

@@ -20,7 +20,7 @@ import Testing
     @Test(arguments: [
         #"\w+"#, #"\bx"#, #"[a[b]]"#, #"[a&&b]"#, #"(?m:x)"#, #"(?<name>x)"#, #"x{,3}"#, #"x{1,2}+"#, #"\p{Han}"#,
         #"\pL"#, #"(*UCP)x"#,
-        #"\X"#, #"\K"#, #"\1"#, #"[[:alpha:]]"#, #"x\"#,
+        #"\X"#, #"\K"#, #"\1"#, #"[[:alpha:]]"#, #"x\"#, "[\u{301}[b]]", "[\u{301}&&b]",
     ]) func refusesWhatWouldMeanSomethingElse(pattern: String) {
         #expect(throws: TextError.self) { try CompiledPattern(expression: pattern) }
     }

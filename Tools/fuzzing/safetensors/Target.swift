@@ -1,0 +1,44 @@
+import Checkpoint
+
+/// A safetensors file. The input's first two bytes are the number of zeros to put as data after the header that is the
+/// rest; with both 255 the rest is a whole file, its length included.
+func fuzz(_ input: UnsafeRawBufferPointer) {
+    guard input.count >= 2 else { return }
+    let rest = UnsafeRawBufferPointer(rebasing: input[2...])
+    let dataCount = Int(input[0]) << 8 | Int(input[1])
+    guard dataCount < 0xFFFF else { return open(rest) }
+    safetensors(header: Array(rest), dataCount: dataCount).withUnsafeBytes { open($0) }
+}
+
+/// What opens holds what its header says, all within the file and nothing between.
+private func open(_ bytes: UnsafeRawBufferPointer) {
+    do throws(CheckpointError) {
+        let file = try SafetensorsFile(.memory(name: "input", ["file": bytes]), "file")
+        var covered = 0
+        for tensor in file.tensors.values {
+            let size = tensor.shape.reduce(tensor.type.byteCount, *)
+            check(size == tensor.byteCount, "\(tensor.name) has \(tensor.byteCount) bytes instead of \(size)")
+            check(tensor.offset >= 8 && size <= bytes.count - tensor.offset, "\(tensor.name) is not in the file")
+            let stored = try file.bytes(tensor)
+            check(stored.elementsEqual(bytes[tensor.offset..<tensor.offset + size]), "\(tensor.name) is read elsewhere")
+            var half = [UInt8](repeating: 1, count: size - size / 2)
+            try read(file, tensor, from: size / 2, &half)
+            check(half.elementsEqual(stored[(size / 2)...]), "\(tensor.name)'s second half is read elsewhere")
+            var tooMuch = [UInt8](repeating: 1, count: size + 1)
+            check((try? read(file, tensor, from: 0, &tooMuch)) == nil, "\(tensor.name) is read beyond its end")
+            covered += size
+        }
+        let header = bytes.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+        check(8 + header + covered == bytes.count, "\(covered) bytes of tensors in \(bytes.count)")
+    } catch {
+        check(!error.description.isEmpty, "an empty description")
+    }
+}
+
+private func read(
+    _ file: SafetensorsFile, _ tensor: TensorInfo, from offset: Int, _ destination: inout [UInt8]
+) throws(CheckpointError) {
+    try destination.withUnsafeMutableBufferPointer { (buffer) throws(CheckpointError) in
+        try file.read(tensor, offset: offset, into: UnsafeMutableRawBufferPointer(buffer))
+    }
+}

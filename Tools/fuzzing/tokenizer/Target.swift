@@ -1,0 +1,53 @@
+@testable import Text
+
+/// A tokenizer.json in which `"@bytes":0` stands for a vocabulary's 256 single bytes: whatever is accepted encodes every
+/// text without losing anything, and never to an added token unless asked to.
+func fuzz(_ input: UnsafeRawBufferPointer) {
+    do throws(TextError) {
+        let tokenizer = try Tokenizer(json: withByteTokens(input), name: "tokenizer.json")
+        try encode(bytes(sentence), tokenizer)
+        // The file's own text has its tokens' contents.
+        try encode(Array(input.prefix(256)), tokenizer)
+    } catch {
+        check(!error.description.isEmpty, "an empty description")
+    }
+}
+
+private let sentence = "<think>It's 1234 é日本\u{E9} e\u{301} 😀</think> \r\n\t\u{A0}<s>x  "
+
+private let mark = bytes("\"@bytes\":0")
+
+private func withByteTokens(_ input: UnsafeRawBufferPointer) -> [UInt8] {
+    var place = 0
+    while place + mark.count <= input.count {
+        if input[place] == mark[0], input[place..<place + mark.count].elementsEqual(mark) {
+            return input[..<place] + bytes(SmallTokenizer.byteTokens) + input[(place + mark.count)...]
+        }
+        place += 1
+    }
+    return Array(input)
+}
+
+private func encode(_ raw: [UInt8], _ tokenizer: Tokenizer) throws(TextError) {
+    // Only these drop what they match.
+    let isWhole = !tokenizer.preTokenizer.splits.contains { $0.behavior == .removed }
+    let repaired = UTF8Repair.repaired(raw)
+    let text = String(decoding: repaired, as: UTF8.self)
+    check(bytes(text) == repaired, "\(text) is not UTF-8")
+    let ids = try tokenizer.encode(text, specials: .asText)
+    check(!ids.contains { tokenizer.isAdded($0) }, "text became an added token")
+    let decoded = try tokenizer.decode(ids, skipSpecials: false)
+    check(!isWhole || bytes(decoded) == bytes(text), "\(text) became \(decoded)")
+
+    let parsed = try tokenizer.encode(bytes: raw, specials: .parse)
+    let parsedText = try tokenizer.decode(parsed, skipSpecials: false)
+    // Added tokens may take white space along.
+    check(!isWhole || inked(parsedText) == inked(text), "\(text) became \(parsedText)")
+    var stream = StreamDecoder(tokenizer, skipSpecials: false)
+    var streamed = ""
+    for id in parsed { streamed += try stream.feed(id) }
+    streamed += stream.flush()
+    check(bytes(streamed) == bytes(parsedText), "\(parsedText) came as \(streamed)")
+}
+
+private func inked(_ text: String) -> [Unicode.Scalar] { text.unicodeScalars.filter { !$0.properties.isWhitespace } }
