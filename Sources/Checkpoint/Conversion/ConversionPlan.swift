@@ -61,12 +61,12 @@ public struct ConversionPlan: Sendable {
             return
         }
         let split = try RankSplit(source.config, count: options.rankCount)
+        var steps = [[ConversionStep]](repeating: [], count: options.rankCount)
+        for step in whole.flatMap(\.steps) {
+            for share in try step.shares(split) { steps[share.rank].append(share.step) }
+        }
         var ranks: [File] = []
-        for index in 0..<options.rankCount {
-            var steps: [ConversionStep] = []
-            for step in whole.flatMap(\.steps) {
-                if let share = try step.share(split, of: index) { steps.append(share) }
-            }
+        for (index, steps) in steps.enumerated() {
             let rank = Rank(index, of: options.rankCount)
             ranks.append(try File(rank.fileName, steps, rank: rank))
         }

@@ -60,28 +60,33 @@ struct ConversionStep: Sendable {
         }
     }
 
-    /// One rank's part of the step; nil where it has none.
-    func share(_ split: RankSplit, of rank: Int) throws(CheckpointError) -> ConversionStep? {
+    /// The step's parts by rank.
+    func shares(_ split: RankSplit) throws(CheckpointError) -> [(rank: Int, step: ConversionStep)] {
+        var shares: [(rank: Int, step: ConversionStep)] = []
         switch split.share(source.name) {
-        case .whole: return self
-        case .owned(let owner): return owner == rank ? self : nil
+        case .whole: return (0..<split.count).map { ($0, self) }
+        case .owned(let owner): return [(owner, self)]
         case .dimension(let dimension):
             if RankSplit.isShape(source.name) {
                 var shape = split.weightShape(source.name)
                 shape[dimension] /= split.count
-                return ConversionStep(
-                    .constant(Self.bytes(shape, as: source.type)), of: source, rows: rows, columns: columns)
+                let bytes = Self.bytes(shape, as: source.type)
+                let step = ConversionStep(.constant(bytes), of: source, rows: rows, columns: columns)
+                return (0..<split.count).map { ($0, step) }
             }
             if dimension == 1 { try checkGroups(split) }
-            let (unit, isRows) = (try unit(dimension), dimension == 0)
-            return ConversionStep(
-                recipe, of: source, rows: isRows ? try split.part(rows, of: source, unit: unit, on: rank) : rows,
-                columns: isRows ? columns : try split.part(columns, of: source, unit: unit, on: rank))
+            let unit = unit(dimension)
+            for rank in 0..<split.count {
+                let rows = try dimension == 0 ? split.part(rows, of: source, unit: unit, on: rank) : rows
+                let columns = try dimension == 1 ? split.part(columns, of: source, unit: unit, on: rank) : columns
+                shares.append((rank, ConversionStep(recipe, of: source, rows: rows, columns: columns)))
+            }
         }
+        return shares
     }
 
     /// Rows or columns that ranks must not part.
-    private func unit(_ dimension: Int) throws(CheckpointError) -> Int {
+    private func unit(_ dimension: Int) -> Int {
         switch recipe {
         case .fp8: BlockScaling.blockSize
         case .copy where source.type == .fp8E4M3: BlockScaling.blockSize
