@@ -34,12 +34,28 @@ public final class Checkpoint: Sendable {
         } else if source.exists(Self.indexFile) {
             (shards, tensors) = try Self.openShards(source)
         } else {
+            let isSplit = source.exists(SourceLayout.fileName)
             throw CheckpointError(
-                source.name, expected: "\(Self.singleFile) or \(Self.indexFile)", found: "neither",
-                advice: "download the model's .safetensors files")
+                source.name, expected: "\(Self.singleFile) or \(Self.indexFile)",
+                found: isSplit ? "a checkpoint split for ranks" : "neither",
+                advice: isSplit ? "put it together: fathom convert --merge" : "download the model's .safetensors files")
         }
         hasMTP = try WeightMap.validate(tensors, for: config, source: source.name, notes: &notes)
         self.tensors = tensors
+        self.notes = notes
+    }
+
+    /// Opens one rank's part of a checkpoint that was split, and checks that it is all that the rank needs. Names are the
+    /// whole model's; shapes are the part's.
+    public init(_ source: CheckpointSource, rank: Rank) throws(CheckpointError) {
+        config = try ModelConfig(json: source.read("config.json"), name: source.path(of: "config.json"))
+        let file = try SafetensorsFile(source, rank.fileName)
+        var notes: [String] = []
+        let whole = try RankSplit(config, count: rank.count).whole(file.tensors, of: rank)
+        hasMTP = try WeightMap.validate(
+            whole, for: config, source: source.path(of: rank.fileName), notes: &notes)
+        shards = [rank.fileName: file]
+        tensors = file.tensors
         self.notes = notes
     }
 

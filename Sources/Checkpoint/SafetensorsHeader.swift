@@ -36,10 +36,26 @@ struct SafetensorsHeader {
             throw damaged("a header within the file's \(file.byteCount) bytes", "a length of \(stored)")
         }
         let json = try file.bytes(at: 8, count: length)
-        guard json.first == UInt8(ascii: "{") else { throw damaged("a header that starts with {", "byte \(json[0])") }
+        entries = try Self.entries(json: json, name: file.name)
+        let end = entries.last?.range.upperBound ?? 0
+        // The end is at most Int.max; the rest of the sum is small only after this comparison.
+        guard end == file.byteCount - 8 - length else {
+            throw damaged("\(end) bytes of data after the header", "\(file.byteCount - 8 - length)")
+        }
+        dataOffset = 8 + length
+    }
+
+    /// The tensors that a header's JSON lists, sorted by offset, their data without gaps from 0 on.
+    static func entries(json: [UInt8], name: String) throws(CheckpointError) -> [SafetensorsEntry] {
+        func damaged(_ expected: String, _ found: String) -> CheckpointError {
+            CheckpointError(name, expected: expected, found: found, advice: Self.advice)
+        }
+        guard json.first == UInt8(ascii: "{") else {
+            throw damaged("a header that starts with {", json.first.map { "byte \($0)" } ?? "nothing")
+        }
 
         var entries = try readingJSON(advice: Self.advice) { () throws(JSONError) in
-            try JSONReader.read(json, name: file.name) { (reader) throws(JSONError) in try Self.parse(&reader) }
+            try JSONReader.read(json, name: name) { (reader) throws(JSONError) in try Self.parse(&reader) }
         }
         entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
         var names = Set<String>(minimumCapacity: entries.count)
@@ -50,23 +66,23 @@ struct SafetensorsHeader {
             }
             guard entry.range.lowerBound == end else {
                 throw CheckpointError(
-                    "\(file.name): \(entry.name)", expected: "data at offset \(end), where the tensor before it ends",
+                    "\(name): \(entry.name)", expected: "data at offset \(end), where the tensor before it ends",
                     found: "\(entry.range.lowerBound)", advice: Self.advice)
             }
             guard let size = Self.byteCount(entry.shape, entry.type), size == entry.range.count else {
                 throw CheckpointError(
-                    "\(file.name): \(entry.name)",
+                    "\(name): \(entry.name)",
                     expected: "\(entry.type) \(entry.shape) to take as many bytes as its offsets span",
                     found: "\(entry.range.count) bytes", advice: Self.advice)
             }
             end = entry.range.upperBound
         }
-        // The end is at most Int.max; the rest of the sum is small only after this comparison.
-        guard end == file.byteCount - 8 - length else {
-            throw damaged("\(end) bytes of data after the header", "\(file.byteCount - 8 - length)")
-        }
-        self.entries = entries
-        dataOffset = 8 + length
+        return entries
+    }
+
+    /// What a file begins with: its header's length.
+    static func length(_ byteCount: Int) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: UInt64(byteCount) >> (8 * $0)) }
     }
 
     /// The bytes a tensor takes; nil beyond 64 bits.

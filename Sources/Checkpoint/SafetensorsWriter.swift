@@ -65,27 +65,37 @@ public enum SafetensorsWriter {
         return String(cString: real)
     }
 
-    /// The length and the JSON, padded so that the data is aligned to 8 bytes.
     private static func header(_ tensors: [Tensor], path: String) throws(CheckpointError) -> [UInt8] {
-        var members: [JSONMember] = []
-        var names: Set<String> = ["__metadata__"]
+        var entries: [SafetensorsEntry] = []
         var offset = 0
         for tensor in tensors {
-            guard names.insert(tensor.name).inserted else {
-                throw CheckpointError("\(path): \(tensor.name)", expected: "each tensor once", found: "the name again")
-            }
             guard SafetensorsHeader.byteCount(tensor.shape, tensor.type) == tensor.bytes.count else {
                 throw CheckpointError(
                     "\(path): \(tensor.name)", expected: "the bytes of \(tensor.type) \(tensor.shape)",
                     found: "\(tensor.bytes.count) bytes")
             }
-            let end = offset + tensor.bytes.count
+            let range = offset..<offset + tensor.bytes.count
+            entries.append(SafetensorsEntry(name: tensor.name, type: tensor.type, shape: tensor.shape, range: range))
+            offset = range.upperBound
+        }
+        return try header(entries, path: path)
+    }
+
+    /// The length and the JSON, padded so that the data is aligned to 8 bytes.
+    static func header(
+        _ entries: [SafetensorsEntry], metadata: JSONValue? = nil, path: String
+    ) throws(CheckpointError) -> [UInt8] {
+        var members = metadata.map { [JSONMember("__metadata__", $0)] } ?? []
+        var names: Set<String> = ["__metadata__"]
+        for entry in entries {
+            guard names.insert(entry.name).inserted else {
+                throw CheckpointError("\(path): \(entry.name)", expected: "each tensor once", found: "the name again")
+            }
             let fields: JSONValue = [
-                "dtype": .init(tensor.type.safetensorsName), "shape": .array(tensor.shape.map { .init($0) }),
-                "data_offsets": [.init(offset), .init(end)],
+                "dtype": .init(entry.type.safetensorsName), "shape": .array(entry.shape.map { .init($0) }),
+                "data_offsets": [.init(entry.range.lowerBound), .init(entry.range.upperBound)],
             ]
-            members.append(JSONMember(tensor.name, fields))
-            offset = end
+            members.append(JSONMember(entry.name, fields))
         }
         var json = Array(JSONValue.object(members).serialized().utf8)
         while !json.count.isMultiple(of: 8) { json.append(UInt8(ascii: " ")) }
@@ -94,8 +104,7 @@ public enum SafetensorsWriter {
                 path, expected: "a header of at most \(SafetensorsHeader.maximumLength) bytes",
                 found: "\(json.count)", advice: "write fewer tensors to one file")
         }
-        let length = UInt64(json.count)
-        return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + json
+        return SafetensorsHeader.length(json.count) + json
     }
 
     private static func write(

@@ -4,7 +4,7 @@ public struct ExpectedTensor: Sendable, Equatable {
     public enum Split: Sendable {
         /// Each has all of it.
         case whole
-        /// Each has some of its rows, and computes those outputs.
+        /// Each has some of its rows, and computes those outputs; of an embedding, knows those tokens.
         case rows
         /// Each has some of its columns, and the outputs are summed.
         case columns
@@ -28,7 +28,7 @@ public enum WeightMap {
     /// Every tensor but the block scales; with `hasMTP`, those of the multi-token prediction layers too.
     public static func expected(_ config: ModelConfig, hasMTP: Bool) -> [ExpectedTensor] {
         var list = List(config: config)
-        list.matrix("model.embed_tokens", config.vocabSize, config.hiddenSize, .whole, canBeFP8: false)
+        list.matrix("model.embed_tokens", config.vocabSize, config.hiddenSize, .rows, canBeFP8: false)
         list.vector("model.norm", config.hiddenSize)
         list.matrix("lm_head", config.vocabSize, config.hiddenSize, .rows, canBeFP8: false)
         list.markOptional(if: config.tieWordEmbeddings)
@@ -41,7 +41,7 @@ public enum WeightMap {
             list.matrix(prefix + "eh_proj", config.hiddenSize, 2 * config.hiddenSize, .whole, canBeFP8: false)
             list.block(layer)
             list.vector(prefix + "shared_head.norm", config.hiddenSize)
-            list.matrix(prefix + "embed_tokens", config.vocabSize, config.hiddenSize, .whole, canBeFP8: false)
+            list.matrix(prefix + "embed_tokens", config.vocabSize, config.hiddenSize, .rows, canBeFP8: false)
             list.markOptional()
             list.matrix(prefix + "shared_head.head", config.vocabSize, config.hiddenSize, .rows, canBeFP8: false)
             list.markOptional()

@@ -50,6 +50,11 @@ public struct LoadOptions: Sendable {
 
 public struct LoadProgress: Sendable {
     public var loadedByteCount, totalByteCount: Int
+
+    public init(loadedByteCount: Int, totalByteCount: Int) {
+        self.loadedByteCount = loadedByteCount
+        self.totalByteCount = totalByteCount
+    }
 }
 
 /// Everything that a step computed on the way, for comparison with another implementation.

@@ -31,12 +31,11 @@ public struct GroupScaling: Hashable, Sendable {
         codes.reserveCapacity(row.count)
         for start in stride(from: 0, to: row.count, by: groupSize) {
             let group = row[start..<min(start + groupSize, row.count)]
-            guard group.allSatisfy(\.isFinite) else { return nil }
-            let largest = group.reduce(0) { max($0, abs($1)) }
-            // A scale that would vanish: the smallest.
-            let code = largest == 0 ? FP16.encode(1) : max(FP16.encode(largest / (Float(1 << bits - 1) / 2)), 1)
+            guard group.allSatisfy(\.isFinite), let code = scaleCode(largest: group.reduce(0) { max($0, abs($1)) })
+            else {
+                return nil
+            }
             let scale = FP16.decode(code)
-            guard scale.isFinite else { return nil }
             scales.append(code)
             for value in group {
                 let nearest = (value / scale).rounded(.toNearestOrEven)
@@ -44,6 +43,14 @@ public struct GroupScaling: Hashable, Sendable {
             }
         }
         return (codes, scales)
+    }
+
+    /// The FP16 scale of a group whose largest magnitude is `largest`; nil if that is not finite, or the scale beyond FP16.
+    public func scaleCode(largest: Float) -> UInt16? {
+        if largest == 0 { return FP16.encode(1) }
+        // A scale that would vanish: the smallest.
+        let code = max(FP16.encode(largest / (Float(1 << bits - 1) / 2)), 1)
+        return FP16.decode(code).isFinite ? code : nil
     }
 
     /// One row's words; codes beyond the last are zeros in them.

@@ -10,7 +10,7 @@ import Testing
     @Test func theLoadingBarFitsTheTerminal() {
         let half = LoadProgress(loadedByteCount: 5 << 20, totalByteCount: 10 << 20)
         func line(_ columns: Int) -> String { LoadingBar.line("Minnow", half, seconds: 0.5, columns: columns) }
-        #expect(line(100) == "Minnow  [##########··········]  50%  5 MiB of 10 MiB  10 MiB/s")
+        #expect(line(100) == "Minnow  [##########··········]  50%  5 MiB of 10 MiB  10 MiB/s  1 s left")
         for columns in 5...100 { #expect(CellWidth.of(line(columns)) < columns) }
         let empty = LoadProgress(loadedByteCount: 0, totalByteCount: 0)
         #expect(LoadingBar.line("x", empty, seconds: 1, columns: 80).contains("100%"))

@@ -4,7 +4,7 @@ import Terminal
 
 /// Shows on stderr how much of a model is loaded, where that is a terminal and it takes long enough to wonder.
 ///
-///     Minnow  [#########···········]  45%  4.2 of 9.4 MiB  310.0 MiB/s
+///     Minnow  [#########···········]  45%  4.2 MiB of 9.4 MiB  310.0 MiB/s  3 s left
 final class LoadingBar {
     private let name: String
     private let output: Output
@@ -48,9 +48,20 @@ final class LoadingBar {
         let bar = String(repeating: "#", count: filled) + String(repeating: "·", count: 20 - filled)
         let percent = "\(Int(share * 100))%"
         let bytes = "\(byteText(progress.loadedByteCount)) of \(byteText(progress.totalByteCount))  \(rate)/s"
+        let left = share > 0 ? "  \(timeText(seconds / share - seconds)) left" : ""
         let lines = [
+            "\(name)  [\(bar)]  \(percent)  \(bytes)\(left)", "[\(bar)]  \(percent)  \(bytes)\(left)",
             "\(name)  [\(bar)]  \(percent)  \(bytes)", "[\(bar)]  \(percent)  \(bytes)", "\(percent)  \(bytes)",
         ]
         return lines.first { CellWidth.of($0) < columns } ?? percent
+    }
+
+    /// Whole seconds, minutes or hours: "5 s", "3:20 min", "2:05 h".
+    private static func timeText(_ seconds: Double) -> String {
+        let seconds = Int(min(max(seconds, 0), 3.6e6).rounded())
+        func pair(_ high: Int, _ low: Int) -> String { "\(high):\(low < 10 ? "0" : "")\(low)" }
+        if seconds < 60 { return "\(seconds) s" }
+        return seconds < 3600
+            ? pair(seconds / 60, seconds % 60) + " min" : pair(seconds / 3600, seconds / 60 % 60) + " h"
     }
 }

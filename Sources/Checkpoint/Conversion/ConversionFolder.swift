@@ -1,0 +1,171 @@
+import Glibc
+import JSON
+
+/// The folder a conversion writes to: empty, or left by the same conversion when it was stopped.
+///
+/// Until the conversion is done a journal lies there, and config.json, without which no checkpoint opens, does not. A
+/// file has its name only once its content is on the disk.
+final class ConversionFolder {
+    static let journal = ".fathom-convert.json"
+
+    let path: String
+    private let files: ConversionFiles
+    /// Held while this process writes there.
+    private let lock: CInt
+
+    /// Makes the folder ready.
+    ///
+    /// - Parameter force: clears away a checkpoint, or an unfinished conversion, that is there.
+    init(
+        _ path: String, for plan: ConversionPlan, force: Bool, files: ConversionFiles
+    ) throws(CheckpointError) {
+        self.files = files
+        self.path = try Self.resolved(path)
+        try Self.checkApart(self.path, plan.source.folder)
+        try files.makeFolder(self.path)
+        lock = open(self.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard lock >= 0 else {
+            throw CheckpointError(self.path, expected: "a folder that can be read", found: systemMessage())
+        }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            close(lock)
+            throw CheckpointError(
+                self.path, expected: "a folder that nothing else writes to", found: "another conversion at work there")
+        }
+        try prepare(plan, force)
+    }
+
+    deinit { close(lock) }
+
+    func name(_ file: String) -> String { "\(path)/\(file)" }
+
+    private func prepare(_ plan: ConversionPlan, _ force: Bool) throws(CheckpointError) {
+        let wanted = try Self.fingerprint(plan)
+        let journal = name(Self.journal)
+        let found = try files.names(in: path)
+        if found.contains(Self.journal) {
+            if try CheckpointSource.folder(path).read(Self.journal) == wanted {
+                // It may lack files again that were there when it was written.
+                try files.remove(name("config.json"))
+                return try files.storeFolder(path)
+            }
+            guard force else {
+                throw CheckpointError(
+                    path, expected: "an empty folder, or this conversion unfinished",
+                    found: "another conversion unfinished, or this one of a source that has changed since",
+                    advice: "name another folder, or --force to begin anew")
+            }
+        } else if let other = found.first(where: { $0 != Self.journal + ConversionFiles.temporarySuffix }) {
+            guard force else {
+                throw CheckpointError(
+                    path, expected: "an empty folder", found: "\(other) in it",
+                    advice: "name another folder, or --force to replace the checkpoint there")
+            }
+        }
+        // First what makes a checkpoint of the rest.
+        try files.remove(name("config.json"))
+        try files.storeFolder(path)
+        for file in found where Self.isCheckpoints(file) { try files.remove(name(file)) }
+        try files.storeFolder(path)
+        try files.write(wanted, to: journal)
+        try files.storeFolder(path)
+    }
+
+    private static func isCheckpoints(_ file: String) -> Bool {
+        file.hasSuffix(".safetensors") || file.hasSuffix(ConversionFiles.temporarySuffix)
+            || [journal, Checkpoint.indexFile, SourceLayout.fileName].contains(file)
+    }
+
+    /// Gives the finished checkpoint its config, and takes the journal away.
+    func finish(_ plan: ConversionPlan) throws(CheckpointError) {
+        for (file, bytes) in plan.texts { try files.write(bytes, to: name(file)) }
+        try files.storeFolder(path)
+        try files.write(plan.configJSON, to: name("config.json"))
+        try files.storeFolder(path)
+        try files.remove(name(Self.journal))
+        try files.storeFolder(path)
+    }
+
+    /// Whether a file is there, whole, from an earlier run.
+    func has(_ file: ConversionPlan.File) throws(CheckpointError) -> Bool {
+        guard files.exists(name(file.name)) else { return false }
+        let found = try RandomAccessFile(path: name(file.name))
+        guard found.byteCount == file.byteCount else { return false }
+        return try found.bytes(at: 0, count: file.header.count) == file.header
+    }
+
+    // MARK: Checks
+
+    /// The source's files by name, size and time of change, and what is made of them.
+    private static func fingerprint(_ plan: ConversionPlan) throws(CheckpointError) -> [UInt8] {
+        let source = plan.source
+        let names =
+            source.layout.map { layout in (0..<layout.rankCount).map { Rank($0, of: layout.rankCount).fileName } }
+            ?? source.files.map(\.name)
+        var sources: [JSONValue] = []
+        for file in names + ["config.json"] {
+            var status = stat()
+            let path = "\(source.folder)/\(file)"
+            guard stat(path, &status) == 0 else {
+                throw CheckpointError(path, expected: "a readable file", found: systemMessage())
+            }
+            sources.append([
+                .string(file), .init(Int(status.st_size)), .init(Int(status.st_mtim.tv_sec)),
+                .init(Int(status.st_mtim.tv_nsec)),
+            ])
+        }
+        let options = plan.options
+        let root: JSONValue = [
+            "version": 1, "source": .array(sources), "merge": .bool(source.layout != nil),
+            "format": options.format.map { .string($0.rawValue) } ?? .null, "group": .init(options.groupSize),
+            "powers_of_two": .bool(options.powersOfTwo), "experts_only": .bool(options.expertsOnly),
+            "ranks": .init(options.rankCount),
+        ]
+        return Array(root.serialized().utf8)
+    }
+
+    /// A path without links and dots; its folder must be there.
+    private static func resolved(_ path: String) throws(CheckpointError) -> String {
+        if let real = realpath(path, nil) {
+            defer { free(real) }
+            return String(cString: real)
+        }
+        var parts = path.split(separator: "/", omittingEmptySubsequences: true)
+        guard errno == ENOENT, let last = parts.popLast(), last != "..", last != "." else {
+            throw CheckpointError(path, expected: "a folder to write to", found: systemMessage())
+        }
+        let parent = (path.hasPrefix("/") ? "/" : "./") + parts.joined(separator: "/")
+        guard let real = realpath(parent, nil) else {
+            throw CheckpointError(parent, expected: "a folder to make \(last) in", found: systemMessage())
+        }
+        defer { free(real) }
+        let folder = String(cString: real)
+        return (folder == "/" ? "" : folder) + "/" + last
+    }
+
+    /// That neither folder is the other or in it.
+    private static func checkApart(_ target: String, _ source: String) throws(CheckpointError) {
+        guard let real = realpath(source, nil) else {
+            throw CheckpointError(source, expected: "a model's folder", found: systemMessage())
+        }
+        defer { free(real) }
+        let source = String(cString: real)
+        guard !(target + "/").hasPrefix(source + "/"), !(source + "/").hasPrefix(target + "/") else {
+            throw CheckpointError(
+                target, expected: "a folder apart from the source's", found: source,
+                advice: "name another folder: the source is never written to")
+        }
+    }
+
+    /// That what is missing has room.
+    func checkRoom(_ byteCount: Int) throws(CheckpointError) {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return }
+        let room = UInt64(status.f_bavail) &* UInt64(status.f_frsize)
+        guard UInt64(byteCount) <= room else {
+            throw CheckpointError(
+                path, expected: "\(byteCount) bytes free for what is to be written", found: "\(room)",
+                advice: "make room, or name a folder on another disk")
+        }
+    }
+}

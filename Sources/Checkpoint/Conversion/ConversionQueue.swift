@@ -1,0 +1,218 @@
+import Glibc
+import Numerics
+import Synchronization
+
+/// Deals a conversion's work out to threads, piece by piece, and finishes files as their last pieces are done.
+final class ConversionQueue: Sendable {
+    /// Some rows of a step; nil for the file's header.
+    private struct Piece: Sendable {
+        var file: Int
+        var step: Int?
+        var rows: Range<Int>
+        var output: OutputFile
+    }
+
+    private struct State {
+        /// The next piece: a place in `fileIndices`, the step there and its first row; step −1 for the header.
+        var place = 0
+        var step = -1
+        var row = 0
+        /// Files that are open, by place, and their pieces under way.
+        var outputs: [Int: OutputFile] = [:]
+        var pieceCounts: [Int: Int] = [:]
+        var doneByteCount = 0
+        var errors: [Int: [Int: RelativeError]] = [:]
+        var failure: CheckpointError?
+
+        mutating func advance(to step: Int, of steps: [ConversionStep]) {
+            self.step = step
+            row = step < steps.count ? steps[step].rows.lowerBound : 0
+        }
+
+        /// Counts one less under way for a file, and takes it if that was the last.
+        mutating func takeIfDone(_ place: Int) -> OutputFile? {
+            pieceCounts[place, default: 0] -= 1
+            return pieceCounts[place] == 0 ? outputs.removeValue(forKey: place) : nil
+        }
+    }
+
+    private enum Dealt: Sendable {
+        case piece(Piece)
+        /// A file with nothing left to do but to be given its name.
+        case finished(OutputFile, Int)
+        case end
+    }
+
+    /// Elements of a piece, of which all that a thread holds at once are a few.
+    private static let pieceElementCount = 1 << 21
+
+    private let plan: ConversionPlan
+    private let fileIndices: [Int]
+    private let folder: String
+    private let files: ConversionFiles
+    private let totalByteCount: Int
+    private let state = Mutex(State())
+
+    init(plan: ConversionPlan, fileIndices: [Int], folder: String, files: ConversionFiles) {
+        self.plan = plan
+        self.fileIndices = fileIndices
+        self.folder = folder
+        self.files = files
+        totalByteCount = fileIndices.reduce(0) { $0 + plan.files[$1].byteCount }
+    }
+
+    /// Does all the work. This thread is one of them.
+    func run(threadCount: Int, progress: (ConversionProgress) -> Void) throws(CheckpointError) {
+        let threads = (1..<max(threadCount, 1)).compactMap { _ in startThread { self.work { _ in } } }
+        work(progress)
+        for thread in threads { pthread_join(thread, nil) }
+        if let failure = state.withLock({ $0.failure }) {
+            // What is not finished is of no use; it goes as far as it can.
+            for place in fileIndices.indices {
+                let path = temporaryPath(place)
+                do throws(CheckpointError) { try files.remove(path) } catch { continue }
+            }
+            throw failure
+        }
+    }
+
+    var quantized: [ConversionResult.Quantized] {
+        state.withLock { state in
+            fileIndices.indices.flatMap { place in
+                (state.errors[place] ?? [:]).sorted { $0.key < $1.key }.map { step, error in
+                    .init(name: plan.files[fileIndices[place]].steps[step].source.name, error: error)
+                }
+            }
+        }
+    }
+
+    private func file(_ place: Int) -> ConversionPlan.File { plan.files[fileIndices[place]] }
+
+    private func temporaryPath(_ place: Int) -> String {
+        "\(folder)/\(file(place).name)\(ConversionFiles.temporarySuffix)"
+    }
+
+    private func work(_ progress: (ConversionProgress) -> Void) {
+        let worker = ConversionWorker(plan.source)
+        do throws(CheckpointError) {
+            while let piece = try next() {
+                var error = RelativeError()
+                var byteCount = 0
+                if let step = piece.step {
+                    let step = file(piece.file).steps[step]
+                    (error, byteCount) = try worker.convert(step, piece.rows, into: piece.output)
+                } else {
+                    let header = file(piece.file).header
+                    byteCount = header.count
+                    try write(header, to: piece.output)
+                }
+                let now = try finish(piece, error, byteCount)
+                progress(ConversionProgress(doneByteCount: now, totalByteCount: totalByteCount))
+            }
+        } catch {
+            state.withLock { if $0.failure == nil { $0.failure = error } }
+        }
+    }
+
+    private func write(_ bytes: [UInt8], to output: OutputFile) throws(CheckpointError) {
+        var failure: CheckpointError?
+        bytes.withUnsafeBytes { raw in
+            do throws(CheckpointError) { try output.write(raw, at: 0) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
+    /// The next piece; nil where none is left, or something failed.
+    private func next() throws(CheckpointError) -> Piece? {
+        while true {
+            let dealt = try state.withLock { (state) throws(CheckpointError) -> Dealt in try deal(&state) }
+            switch dealt {
+            case .piece(let piece): return piece
+            case .end: return nil
+            // All its pieces were done before the file's end was seen.
+            case .finished(let output, let place): try close(output, place)
+            }
+        }
+    }
+
+    private func deal(_ state: inout State) throws(CheckpointError) -> Dealt {
+        guard state.failure == nil else { return .end }
+        while state.place < fileIndices.count {
+            let place = state.place
+            let steps = file(place).steps
+            if state.step < 0 {
+                let output = try files.create(temporaryPath(place))
+                state.outputs[place] = output
+                // One more until the file's last piece is dealt out.
+                state.pieceCounts[place] = 2
+                state.advance(to: 0, of: steps)
+                return .piece(Piece(file: place, step: nil, rows: 0..<0, output: output))
+            }
+            if state.step < steps.count, let output = state.outputs[place] {
+                let (index, step, first) = (state.step, steps[state.step], state.row)
+                let end = min(step.rows.upperBound, first + Self.rowCount(step))
+                if end < step.rows.upperBound { state.row = end } else { state.advance(to: index + 1, of: steps) }
+                if first == end { continue }
+                state.pieceCounts[place, default: 0] += 1
+                return .piece(Piece(file: place, step: index, rows: first..<end, output: output))
+            }
+            state.place += 1
+            state.step = -1
+            if let output = state.takeIfDone(place) { return .finished(output, place) }
+        }
+        return .end
+    }
+
+    /// Counts a piece as done, and finishes its file if it was the last.
+    private func finish(_ piece: Piece, _ error: RelativeError, _ byteCount: Int) throws(CheckpointError) -> Int {
+        let (done, last) = state.withLock { state -> (Int, OutputFile?) in
+            state.doneByteCount += byteCount
+            if let step = piece.step, Self.isQuantized(file(piece.file).steps[step].recipe) {
+                state.errors[piece.file, default: [:]][step, default: RelativeError()] += error
+            }
+            return (state.doneByteCount, state.takeIfDone(piece.file))
+        }
+        if let last { try close(last, piece.file) }
+        return done
+    }
+
+    private func close(_ output: OutputFile, _ place: Int) throws(CheckpointError) {
+        try output.finish(as: "\(folder)/\(file(place).name)")
+        try files.storeFolder(folder)
+    }
+
+    private static func isQuantized(_ recipe: ConversionStep.Recipe) -> Bool {
+        switch recipe {
+        case .copy, .constant, .bf16: false
+        case .fp8, .integers: true
+        }
+    }
+
+    /// Rows of a piece: whole blocks where there are blocks.
+    private static func rowCount(_ step: ConversionStep) -> Int {
+        let rows = max(1, pieceElementCount / max(1, step.columns.count))
+        let size = BlockScaling.blockSize
+        return max(size, rows / size * size)
+    }
+}
+
+/// Runs `body` on a thread of its own, to be joined; nil where the system has none to spare.
+private func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
+    final class Box {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    let box = Unmanaged.passRetained(Box(body))
+    var thread = pthread_t()
+    let code = pthread_create(
+        &thread, nil,
+        { argument in
+            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
+            return nil
+        }, box.toOpaque())
+    guard code == 0 else {
+        box.release()
+        return nil
+    }
+    return thread
+}

@@ -1,0 +1,213 @@
+import JSON
+import Numerics
+
+/// What is converted: a checkpoint's tensors in the order of its files, or those of a split one, put together again.
+public final class ConversionSource: Sendable {
+    /// The folder that it was read from.
+    public let folder: String
+    let config: ModelConfig
+    let configJSON: [UInt8]
+    let tensors: [String: TensorInfo]
+    /// The files a conversion keeps: names, and what is in them in order.
+    let files: [(name: String, tensors: [TensorInfo])]
+    /// Of a split checkpoint, what its files were before.
+    let layout: SourceLayout?
+    private let parts: Parts
+
+    private enum Parts: Sendable {
+        case whole(Checkpoint)
+        case ranks([SafetensorsFile], RankSplit)
+    }
+
+    /// A checkpoint as published.
+    public init(folder: String) throws(CheckpointError) {
+        let source = CheckpointSource.folder(folder)
+        guard !source.exists(SourceLayout.fileName) else {
+            throw CheckpointError(
+                folder, expected: "a checkpoint that is not split", found: SourceLayout.fileName,
+                advice: "put it together first: fathom convert --merge")
+        }
+        configJSON = try source.read("config.json")
+        let checkpoint = try Checkpoint(source)
+        self.folder = folder
+        config = checkpoint.config
+        tensors = checkpoint.tensors
+        layout = nil
+        parts = .whole(checkpoint)
+        files = Dictionary(grouping: checkpoint.tensors.values, by: \.shard).sorted { $0.key < $1.key }.map {
+            ($0.key, $0.value.sorted { ($0.offset, $0.byteCount) < ($1.offset, $1.byteCount) })
+        }
+    }
+
+    /// A checkpoint that was split for ranks.
+    public init(merging folder: String) throws(CheckpointError) {
+        let source = CheckpointSource.folder(folder)
+        let layout = try SourceLayout(
+            json: source.read(SourceLayout.fileName), name: source.path(of: SourceLayout.fileName))
+        configJSON = try source.read("config.json")
+        let config = try Self.plainConfig(configJSON, name: source.path(of: "config.json"))
+        let split = try RankSplit(config, count: layout.rankCount)
+        var ranks: [SafetensorsFile] = []
+        for index in 0..<layout.rankCount {
+            ranks.append(try SafetensorsFile(source, Rank(index, of: layout.rankCount).fileName))
+        }
+        var tensors: [String: TensorInfo] = [:]
+        for tensor in layout.files.flatMap(\.tensors) {
+            try Self.check(tensor, split, ranks, folder)
+            tensors[tensor.name] = tensor
+        }
+        self.folder = folder
+        self.config = config
+        self.tensors = tensors
+        self.layout = layout
+        files = layout.files.map { ($0.name, $0.tensors) }
+        parts = .ranks(ranks, split)
+    }
+
+    /// The config but for what it says of the weights' format, which merging has no need to know.
+    private static func plainConfig(_ json: [UInt8], name: String) throws(CheckpointError) -> ModelConfig {
+        var root = try readingJSON { () throws(JSONError) in try JSONValue(parsing: json, name: name) }
+        if case .object(let members) = root {
+            root = .object(members.filter { $0.key != "quantization_config" })
+        }
+        return try ModelConfig(json: Array(root.serialized().utf8), name: name)
+    }
+
+    /// The layout of the checkpoint's own files.
+    func ownLayout(rankCount: Int) throws(CheckpointError) -> SourceLayout {
+        let source = CheckpointSource.folder(folder)
+        var layouts: [SourceLayout.File] = []
+        for (name, tensors) in files {
+            let file = try source.open(name)
+            let end = tensors.map(\.offset).min() ?? 0
+            layouts.append(SourceLayout.File(name: name, header: try file.bytes(at: 0, count: end), tensors: []))
+        }
+        let isOneFile = files.count == 1 && files[0].name == Checkpoint.singleFile
+        let index = try isOneFile ? nil : source.read(Checkpoint.indexFile)
+        return SourceLayout(
+            rankCount: rankCount, files: layouts, index: index.map { String(decoding: $0, as: UTF8.self) })
+    }
+
+    /// That the ranks' files hold a tensor's parts.
+    private static func check(
+        _ tensor: TensorInfo, _ split: RankSplit, _ ranks: [SafetensorsFile], _ folder: String
+    ) throws(CheckpointError) {
+        let share = split.share(tensor.name)
+        for (index, file) in ranks.enumerated() {
+            var shape = tensor.shape
+            switch share {
+            case .whole: break
+            case .owned(let owner): if owner != index { continue }
+            case .dimension(let dimension):
+                if !RankSplit.isShape(tensor.name) {
+                    let whole = dimension < shape.count ? 0..<shape[dimension] : 0..<1
+                    shape[min(dimension, shape.count - 1)] = try split.part(whole, of: tensor, unit: 1, on: index).count
+                }
+            }
+            let found = file[tensor.name]
+            guard let found, found.type == tensor.type, found.shape == shape else {
+                throw CheckpointError(
+                    "\(folder)/\(Rank(index, of: ranks.count).fileName): \(tensor.name)",
+                    expected: "\(tensor.type) \(shape)",
+                    found: found.map { "\($0.type) \($0.shape)" } ?? "no such tensor",
+                    advice: "the files are of different conversions: split the checkpoint again")
+            }
+        }
+    }
+
+    /// Reads some rows and columns of a tensor (see `TensorInfo.matrix`), row by row.
+    func read(
+        _ tensor: TensorInfo, rows: Range<Int>, columns: Range<Int>, into target: UnsafeMutableRawBufferPointer
+    ) throws(CheckpointError) {
+        switch parts {
+        case .whole(let checkpoint):
+            try Self.read(tensor, rows, columns, into: target) { (offset, bytes) throws(CheckpointError) in
+                try checkpoint.read(tensor, offset: offset, into: bytes)
+            }
+        case .ranks(let ranks, let split):
+            try read(tensor, rows, columns, of: ranks, split, into: target)
+        }
+    }
+
+    private func read(
+        _ tensor: TensorInfo, _ rows: Range<Int>, _ columns: Range<Int>, of ranks: [SafetensorsFile],
+        _ split: RankSplit, into target: UnsafeMutableRawBufferPointer
+    ) throws(CheckpointError) {
+        func read(
+            _ rank: Int, _ rows: Range<Int>, _ columns: Range<Int>, _ target: UnsafeMutableRawBufferPointer
+        ) throws(CheckpointError) {
+            guard let part = ranks[rank][tensor.name] else { preconditionFailure("no \(tensor.name) in rank \(rank)") }
+            try Self.read(part, rows, columns, into: target) { (offset, bytes) throws(CheckpointError) in
+                try ranks[rank].read(part, offset: offset, into: bytes)
+            }
+        }
+        switch split.share(tensor.name) {
+        case .whole: try read(0, rows, columns, target)
+        case .owned(let owner): try read(owner, rows, columns, target)
+        case .dimension(0):
+            let own = tensor.matrix.rows / ranks.count
+            let rowByteCount = columns.count * tensor.type.byteCount
+            var row = rows.lowerBound
+            while row < rows.upperBound {
+                let end = min(rows.upperBound, (row / own + 1) * own)
+                let offset = (row - rows.lowerBound) * rowByteCount
+                let part = UnsafeMutableRawBufferPointer(
+                    rebasing: target[offset..<offset + (end - row) * rowByteCount])
+                try read(row / own, row % own..<row % own + end - row, columns, part)
+                row = end
+            }
+        case .dimension:
+            let own = tensor.matrix.columns / ranks.count
+            let (size, ownByteCount) = (tensor.type.byteCount, own * tensor.type.byteCount)
+            precondition(columns == 0..<tensor.matrix.columns, "whole rows are merged")
+            let part = UnsafeMutableRawBufferPointer.allocate(byteCount: rows.count * ownByteCount, alignment: 16)
+            defer { part.deallocate() }
+            for rank in ranks.indices {
+                try read(rank, rows, 0..<own, part)
+                for row in 0..<rows.count {
+                    (target.baseAddress! + row * columns.count * size + rank * ownByteCount).copyMemory(
+                        from: part.baseAddress! + row * ownByteCount, byteCount: ownByteCount)
+                }
+            }
+        }
+    }
+
+    /// Whole rows in one read, parts of rows one by one.
+    private static func read(
+        _ tensor: TensorInfo, _ rows: Range<Int>, _ columns: Range<Int>, into target: UnsafeMutableRawBufferPointer,
+        _ read: (_ offset: Int, UnsafeMutableRawBufferPointer) throws(CheckpointError) -> Void
+    ) throws(CheckpointError) {
+        let (size, width) = (tensor.type.byteCount, tensor.matrix.columns)
+        if columns == 0..<width { return try read(rows.lowerBound * width * size, target) }
+        let byteCount = columns.count * size
+        for (index, row) in rows.enumerated() {
+            try read(
+                (row * width + columns.lowerBound) * size,
+                UnsafeMutableRawBufferPointer(rebasing: target[index * byteCount..<(index + 1) * byteCount]))
+        }
+    }
+
+    /// A weight's block scales.
+    func scales(of weight: TensorInfo) throws(CheckpointError) -> [Float] {
+        guard weight.type == .fp8E4M3, let info = tensors[WeightMap.scaleName(weight.name)] else { return [] }
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: info.byteCount, alignment: 16)
+        defer { bytes.deallocate() }
+        let (rows, columns) = info.matrix
+        try read(info, rows: 0..<rows, columns: 0..<columns, into: bytes)
+        return (0..<info.elementCount).map { index in
+            switch info.type {
+            case .bf16: BF16.decode(bytes.load(fromByteOffset: 2 * index, as: UInt16.self))
+            case .e8m0: E8M0.decode(bytes[index])
+            default: bytes.load(fromByteOffset: 4 * index, as: Float.self)
+            }
+        }
+    }
+}
+
+extension TensorInfo {
+    /// The tensor as rows and columns: its first dimension, and all others.
+    var matrix: (rows: Int, columns: Int) {
+        guard let rows = shape.first else { return (1, 1) }
+        return (rows, shape.dropFirst().reduce(1, *))
+    }
+}

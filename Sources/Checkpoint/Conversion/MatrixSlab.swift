@@ -1,0 +1,115 @@
+import Numerics
+
+/// Some rows and columns of a stored matrix, read into memory.
+struct MatrixSlab {
+    /// Row by row, the slab's columns of each.
+    let bytes: UnsafeRawBufferPointer
+    let type: ElementType
+    /// Where the slab lies in its matrix.
+    let rows: Range<Int>
+    let columns: Range<Int>
+    /// Of FP8 codes, the whole matrix's block scales; empty for other types.
+    var scales: [Float] = []
+    var scaleColumns = 0
+
+    /// The columns, cut where blocks of scales begin.
+    var columnBlocks: [Range<Int>] { Self.blocks(columns) }
+    var rowBlocks: [Range<Int>] { Self.blocks(rows) }
+
+    private static func blocks(_ range: Range<Int>) -> [Range<Int>] {
+        let size = BlockScaling.blockSize
+        var blocks: [Range<Int>] = []
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let end = min(range.upperBound, (start / size + 1) * size)
+            blocks.append(start..<end)
+            start = end
+        }
+        return blocks
+    }
+
+    func scale(row: Int, column: Int) -> Float {
+        scales[row / BlockScaling.blockSize * scaleColumns + column / BlockScaling.blockSize]
+    }
+
+    /// The index of an element's first byte.
+    func offset(row: Int, column: Int) -> Int {
+        ((row - rows.lowerBound) * columns.count + column - columns.lowerBound) * type.byteCount
+    }
+
+    /// The values of part of a row that lies within one block of scales.
+    func decode(row: Int, columns: Range<Int>, values: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>) {
+        let start = bytes.baseAddress! + offset(row: row, column: columns.lowerBound)
+        switch type {
+        case .fp8E4M3:
+            let scale = scale(row: row, column: columns.lowerBound)
+            let codes = start.assumingMemoryBound(to: UInt8.self)
+            for index in 0..<columns.count { target[index] = values[Int(codes[index])] * scale }
+        case .bf16:
+            for index in 0..<columns.count {
+                target[index] = BF16.decode(start.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
+            }
+        case .f16:
+            for index in 0..<columns.count {
+                target[index] = FP16.decode(start.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
+            }
+        default:
+            precondition(type == .f32, "a matrix of \(type)")
+            for index in 0..<columns.count {
+                target[index] = start.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
+            }
+        }
+    }
+}
+
+/// How far converted weights lie from the given ones: ‖w − ŵ‖ / ‖w‖.
+public struct RelativeError: Sendable, Equatable {
+    var differences = 0.0
+    var squares = 0.0
+
+    public init() {}
+
+    public var value: Double { squares == 0 ? 0 : (differences / squares).squareRoot() }
+
+    /// The error of both parts together.
+    public static func += (sum: inout RelativeError, part: RelativeError) {
+        sum.differences += part.differences
+        sum.squares += part.squares
+    }
+}
+
+/// A weight that no code stands for.
+struct UnscalableWeight: Error {
+    var row: Int
+    var column: Int
+    var value: Float
+}
+
+/// Σx², eight at a time: a loop over floats alone would have to keep their order.
+func sumOfSquares(_ values: UnsafePointer<Float>, count: Int) -> Double {
+    var sums = SIMD8<Float>()
+    var index = 0
+    while index + 8 <= count {
+        let some = UnsafeRawPointer(values + index).loadUnaligned(as: SIMD8<Float>.self)
+        sums += some * some
+        index += 8
+    }
+    var sum = 0.0
+    for lane in 0..<8 { sum += Double(sums[lane]) }
+    while index < count {
+        sum += Double(values[index] * values[index])
+        index += 1
+    }
+    // Beyond FP32's range: one at a time.
+    return sum.isFinite ? sum : (0..<count).reduce(0) { $0 + Double(values[$1]) * Double(values[$1]) }
+}
+
+/// The largest magnitude's bits: above those of infinity where a value is NaN.
+func largestMagnitude(_ values: UnsafePointer<Float>, count: Int) -> UInt32 {
+    var largest: Int32 = 0
+    for index in 0..<count {
+        let bits = Int32(bitPattern: values[index].bitPattern & 0x7FFF_FFFF)
+        largest = bits > largest ? bits : largest
+    }
+    return UInt32(bitPattern: largest)
+}

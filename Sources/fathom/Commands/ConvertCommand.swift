@@ -1,0 +1,121 @@
+import ArgumentParser
+import Checkpoint
+import Glibc
+import Model
+import Terminal
+
+/// Writes a checkpoint in another format, split for several devices, or put together again.
+struct ConvertCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "convert",
+        abstract: "Writes a checkpoint in another format, split for several devices, or put together again.",
+        discussion: """
+            --to bf16 dequantises FP8 weights as DeepSeek's fp8_cast_bf16.py does; fp8 makes blocks of 128 by 128; int8 and int4 give \
+            each group of a row's weights a scale, in the layout of compressed-tensors (kv_b_proj, and what no group divides, \
+            stay in BF16). Embedding, head, norms and router are copied, and so is what lies beside the weights.
+
+            --ranks N writes model0-mpN.safetensors and so on, one whole file a rank: experts by rank, rows and columns as \
+            DeepSeek's convert.py has them, with the published names; --merge makes the same files of them again.
+
+            What is interrupted goes on where it was when the same command runs again; until the end DST has no config.json, \
+            without which no program takes it for a model. SRC is never written to.
+
+              fathom convert DeepSeek-V3 DeepSeek-V3-int4 --to int4 --group 128 --experts-only
+              fathom convert DeepSeek-V3 DeepSeek-V3-mp16 --ranks 16
+            """)
+
+    @Argument(help: ArgumentHelp("Folder of a checkpoint as published.", valueName: "src"))
+    var source: String
+
+    @Argument(help: ArgumentHelp("Folder to write to: new, empty, or left by the same command.", valueName: "dst"))
+    var target: String
+
+    @Option(help: ArgumentHelp("The weights' format. Without it they stay as they are.", valueName: "format"))
+    var to: ConversionOptions.Format?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Weights that share a scale in int8 and int4: 32, 64 or 128 (default 32).", valueName: "n"))
+    var group: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Scales of fp8: f32, or ue8m0, rounded up to powers of two (default f32).", valueName: "format"))
+    var scales: ScaleFormat?
+
+    @Flag(help: "Convert the routed experts' matrices alone.")
+    var expertsOnly = false
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Split for so many ranks.", valueName: "n"))
+    var ranks: Int?
+
+    @Flag(help: "Put together what --ranks split.")
+    var merge = false
+
+    @Flag(help: "Replace a checkpoint, or another unfinished conversion, in DST.")
+    var force = false
+
+    @Flag(help: "Say what would be written, and write nothing.")
+    var dryRun = false
+
+    @Flag(help: "Print a JSON object, with every quantised tensor's relative error.")
+    var json = false
+
+    enum ScaleFormat: String, ExpressibleByArgument, CaseIterable { case f32, ue8m0 }
+
+    mutating func validate() throws {
+        for (name, path) in [("SRC", source), ("DST", target)] where path.isEmpty {
+            throw ValidationError("\(name): expected a folder, found an empty text")
+        }
+        if let group, ![32, 64, 128].contains(group) {
+            throw ValidationError("--group: expected 32, 64 or 128, found \(group)")
+        }
+        if let ranks, !(2...4096).contains(ranks) {
+            throw ValidationError("--ranks: expected 2 to 4096, found \(ranks)")
+        }
+        if group != nil, to != .int8, to != .int4 {
+            throw ValidationError("--group: expected --to int8 or int4 with it")
+        }
+        if scales != nil, to != .fp8 { throw ValidationError("--scales: expected --to fp8 with it") }
+        if expertsOnly, to == nil { throw ValidationError("--experts-only: expected --to with it") }
+        if merge, to != nil || ranks != nil {
+            throw ValidationError("--merge: expected neither --to nor --ranks with it")
+        }
+        if !merge, to == nil, ranks == nil { throw ValidationError("expected --to, --ranks or --merge, found none") }
+    }
+
+    func run() throws {
+        let plan: ConversionPlan
+        if merge {
+            plan = try ConversionPlan(merging: ConversionSource(merging: source))
+        } else {
+            let options = ConversionOptions(
+                format: to, groupSize: group ?? 32, powersOfTwo: scales == .ue8m0, expertsOnly: expertsOnly,
+                rankCount: ranks ?? 1)
+            plan = try ConversionPlan(ConversionSource(folder: source), options)
+        }
+        for text in plan.notes { try note("\(source): \(text)") }
+        if dryRun { return try Output.standard.write(ConvertReport(plan, nil).text(json: json)) }
+        // A file over the shell's limit is to be an error that says so.
+        signal(SIGXFSZ, SIG_IGN)
+        let bar = LoadingBar(name: target)
+        let result: ConversionResult
+        do throws(CheckpointError) {
+            result = try plan.run(into: target, force: force) { progress in
+                bar.show(
+                    LoadProgress(
+                        loadedByteCount: progress.doneByteCount, totalByteCount: progress.totalByteCount))
+            }
+        } catch {
+            bar.clear()
+            throw error
+        }
+        bar.clear()
+        if !result.keptFiles.isEmpty {
+            try note("\(target): \(result.keptFiles.count) files were there from an earlier run, whole")
+        }
+        try Output.standard.write(ConvertReport(plan, result).text(json: json))
+    }
+}
+
+extension ConversionOptions.Format: ExpressibleByArgument {}
