@@ -20,7 +20,8 @@ struct Fathom: ParsableCommand {
         version: "fathom, " + (BuildInfo.commit.map { "commit \($0)" } ?? "built outside a checkout"),
         subcommands: [
             ChatCommand.self, GenerateCommand.self, TokenizeCommand.self, LogitsCommand.self, DevicesCommand.self,
-            SelfTestCommand.self, BenchCommand.self, TuneCommand.self, ProfileCommand.self, ReportCommand.self,
+            InspectCommand.self, VerifyCommand.self, SelfTestCommand.self, BenchCommand.self, TuneCommand.self,
+            ProfileCommand.self, ReportCommand.self,
         ])
 
     static func main() {
