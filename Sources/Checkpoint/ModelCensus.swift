@@ -61,27 +61,28 @@ public struct ModelCensus: Sendable, Equatable {
 }
 
 extension ModelCensus.Part {
+    /// Within a layer, by how the rest of the name begins: the first that does counts.
+    private static let layerParts: [(prefix: String, part: Self)] = [
+        ("mlp.experts.", .routedExperts), ("mlp.shared_experts.", .sharedExperts), ("mlp.gate.", .router),
+        ("mlp.", .denseFeedForward), ("self_attn.q_a_layernorm.", .norms), ("self_attn.kv_a_layernorm.", .norms),
+        ("self_attn.", .attention), ("", .norms),
+    ]
+
     /// The part that a tensor belongs to, be it a weight or what comes with one.
+    ///
+    /// By bytes: among 91,000 names a search by characters takes longer than reading the headers.
     init(_ name: String, _ config: ModelConfig) {
-        let words = name.split(separator: ".")
-        if words.count > 4, words[0] == "model", words[1] == "layers" {
-            if let layer = Int(words[2]), layer >= config.numHiddenLayers {
-                self = .prediction
-            } else if name.contains("norm.") {
-                self = .norms
-            } else if words[3] == "self_attn" {
-                self = .attention
-            } else {
-                self =
-                    switch words[4] {
-                    case "experts": .routedExperts
-                    case "shared_experts": .sharedExperts
-                    case "gate": .router
-                    default: .denseFeedForward
-                    }
-            }
-        } else {
-            self = words[0] == "lm_head" ? .head : name.contains("norm") ? .norms : .embedding
+        let layers = "model.layers."
+        guard name.hasPrefix(layers) else {
+            self = name.hasPrefix("lm_head.") ? .head : name.hasPrefix("model.norm.") ? .norms : .embedding
+            return
         }
+        let rest = name.utf8.dropFirst(layers.utf8.count)
+        let number = rest.prefix { $0 != UInt8(ascii: ".") }
+        let layer = Int(Substring(number)) ?? 0
+        let place = rest.dropFirst(number.count + 1)
+        self =
+            layer >= config.numHiddenLayers
+            ? .prediction : Self.layerParts.first { place.starts(with: $0.prefix.utf8) }?.part ?? .norms
     }
 }

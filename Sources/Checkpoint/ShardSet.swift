@@ -63,6 +63,7 @@ struct ShardSet: Sendable {
         for (tensor, info) in found {
             if map[tensor] == shard { tensors[tensor] = info } else { misplaced.append(tensor) }
         }
+        excused.formUnion(misplaced)
         for tensor in misplaced.sorted() {
             let error = CheckpointError(
                 "\(source.path(of: shard)): \(tensor)",
@@ -76,7 +77,7 @@ struct ShardSet: Sendable {
     private mutating func findMissing(_ map: [String: String]) {
         guard tensors.count < map.count else { return }
         for (tensor, shard) in map.filter({ tensors[$0.key] == nil }).sorted(by: { $0.key < $1.key }) {
-            excused.insert(tensor)
+            guard excused.insert(tensor).inserted else { continue }
             // Of a header with faults, what is not there may just be what could not be read.
             guard let file = files[shard], file.faults.isEmpty else { continue }
             let error = CheckpointError(

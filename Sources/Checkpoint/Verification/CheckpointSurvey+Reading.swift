@@ -1,21 +1,22 @@
 import Synchronization
 
 extension CheckpointSurvey {
-    /// Reading by stretches of this size keeps all processors busy to the end.
-    private static let stretchByteCount = 64 << 20
-
     /// Reads every weight, and every file that `checksums` names, once, on all processors. Reports elements that are NaN or
     /// infinite, codes that stand for nothing, scales that are not positive, digests that differ and what cannot be read.
     ///
     /// Weights in files whose headers are wrong are not looked at: it is not known where they are.
     ///
-    /// - Parameter progress: told how many of how many bytes are read, by one thread at a time; false stops the reading.
+    /// - Parameters:
+    ///   - checksums: files that they name are read by one processor each.
+    ///   - stretchByteCount: what a processor reads of another file before it looks for more to do.
+    ///   - progress: told how many of how many bytes are read, by one thread at a time; false stops the reading.
     /// - Returns: nil if it was stopped.
     public func read(
-        _ checksums: ChecksumList?, progress: (_ byteCount: Int, _ total: Int) -> Bool
+        _ checksums: ChecksumList?, stretchByteCount: Int = 64 << 20,
+        progress: (_ byteCount: Int, _ total: Int) -> Bool
     ) -> [CheckpointProblem]? {
         var problems: [CheckpointProblem] = []
-        let stretches = stretches(checksums, &problems)
+        let stretches = stretches(checksums, stretchByteCount, &problems)
         let total = stretches.reduce(0) { $0 + $1.range.count }
         let state = Mutex((byteCount: 0, isStopped: false))
         func advance(_ byteCount: Int) -> Bool {
@@ -38,9 +39,10 @@ extension CheckpointSurvey {
             switch scan {
             case .success(let scan)?:
                 for (tensor, finding) in scan.findings {
-                    let before = findings[tensor]
+                    let before = findings[tensor] ?? FileScan.Finding(first: finding.first, count: 0)
+                    // Stretches come in any order.
                     findings[tensor] = FileScan.Finding(
-                        first: before?.first ?? finding.first, count: (before?.count ?? 0) + finding.count)
+                        first: min(before.first, finding.first), count: before.count + finding.count)
                 }
                 if let expected = stretch.digest, let found = scan.digest, found != expected {
                     let error = CheckpointError(
@@ -59,7 +61,9 @@ extension CheckpointSurvey {
     }
 
     /// What is to be read; with a digest a file is one stretch, the longest first.
-    private func stretches(_ checksums: ChecksumList?, _ problems: inout [CheckpointProblem]) -> [FileScan.Stretch] {
+    private func stretches(
+        _ checksums: ChecksumList?, _ stretchByteCount: Int, _ problems: inout [CheckpointProblem]
+    ) -> [FileScan.Stretch] {
         var stretches: [FileScan.Stretch] = []
         for (name, file) in shards.files.sorted(by: { $0.key < $1.key }) {
             let tensors =
@@ -70,8 +74,7 @@ extension CheckpointSurvey {
                     FileScan.Stretch(
                         name: name, file: file.file, tensors: tensors, range: 0..<file.file.byteCount, digest: digest))
             } else {
-                stretches += FileScan.stretches(
-                    of: file.file, named: name, tensors, byteCount: Self.stretchByteCount)
+                stretches += FileScan.stretches(of: file.file, named: name, tensors, byteCount: stretchByteCount)
             }
         }
         guard let checksums else { return stretches }

@@ -51,11 +51,11 @@ struct InspectReport {
         var parts = ["\(config.numHiddenLayers)"]
         if dense > 0 { parts.append("\(dense) dense") }
         if dense < config.numHiddenLayers {
-            let groups = config.nGroup > 1 ? ", of \(config.topkGroup) of \(config.nGroup) groups" : ""
-            let shared = config.nSharedExperts > 0 ? " and \(config.nSharedExperts) shared" : ""
+            let groups = config.nGroup > 1 ? " from \(config.topkGroup) of \(config.nGroup) groups" : ""
+            let shared = config.nSharedExperts > 0 ? ", \(config.nSharedExperts) shared" : ""
             parts.append(
-                "\(config.numHiddenLayers - dense) with \(config.nRoutedExperts) experts, "
-                    + "\(config.numExpertsPerTok) a token\(groups)\(shared)")
+                "\(config.numHiddenLayers - dense) with \(config.nRoutedExperts) experts "
+                    + "(\(config.numExpertsPerTok) a token\(groups)\(shared))")
         }
         return parts[0] + ": " + parts.dropFirst().joined(separator: ", ")
     }
@@ -142,7 +142,7 @@ struct InspectReport {
                 .array(
                     ModelCensus.Part.allCases.map {
                         .object([
-                            JSONMember("part", .string($0.rawValue)),
+                            JSONMember("part", .string($0.rawValue.replacing(" ", with: "_"))),
                             JSONMember("parameters", .init(census.shares[$0]!.parameterCount)),
                             JSONMember("bytes", .init(census.shares[$0]!.byteCount)),
                         ])

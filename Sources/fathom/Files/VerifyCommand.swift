@@ -92,7 +92,8 @@ struct VerifyCommand: ParsableCommand {
             ])
         }
         return JSONValue.object([
-            JSONMember("ok", .init(problems.isEmpty)), JSONMember("files", .init(survey.shardCount)),
+            JSONMember("ok", .init(problems.isEmpty)), JSONMember("weights_read", .init(!structure)),
+            JSONMember("files", .init(survey.shardCount)),
             JSONMember("tensors", .init(survey.tensorCount)), JSONMember("bytes", .init(survey.byteCount)),
             JSONMember("notes", .array(survey.notes.map { .string($0) })), JSONMember("problems", .array(list)),
         ]).serialized(pretty: true) + "\n"
