@@ -2,7 +2,7 @@ import Synchronization
 
 extension CheckpointSurvey {
     /// Reads every weight, and every file that `checksums` names, once, on all processors. Reports elements that are NaN or
-    /// infinite, codes that stand for nothing, scales that are not positive, digests that differ and what cannot be read.
+    /// infinite, unused codes, scales that are not positive, digests that differ and what cannot be read.
     ///
     /// Weights in files whose headers are wrong are not looked at: it is not known where they are.
     ///

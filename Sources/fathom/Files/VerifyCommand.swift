@@ -11,9 +11,9 @@ struct VerifyCommand: ParsableCommand {
         commandName: "verify",
         abstract: "Checks a checkpoint's files: nothing missing, nothing extra, nothing damaged.",
         discussion: """
-            Every file's header, every tensor's place, shape and type against config.json, and every element: no weight is NaN or \
-            infinite, no code stands for nothing, no scale is zero or negative. All that is wrong is listed, a line each: the kind \
-            (missing, extra, different, damaged), the file or tensor, what was expected and what was found.
+            Looks at every file's header, every tensor's place, shape and type against config.json, and every element: NaN, \
+            infinity, unused FP8 codes, scales that are zero or negative. All that is wrong is listed, a line each: missing, extra, \
+            different (from config.json or the index) or damaged; the file or tensor; what was expected and what was found.
 
             Exit codes: 0 all is right; 1 something is wrong, or nothing could be checked.
             """)
