@@ -6,9 +6,12 @@ extension ModelConfig {
 
     /// A model's published dimensions by name, or those of a small one for quick looks ("small"); nil for another name.
     public static func known(_ name: String) throws(CheckpointError) -> ModelConfig? {
-        guard let text = published[name] else { return nil }
-        return try ModelConfig(json: Array(text.utf8), name: "config of \(name)")
+        guard let json = knownJSON(name) else { return nil }
+        return try ModelConfig(json: json, name: "config of \(name)")
     }
+
+    /// The same as a config.json.
+    public static func knownJSON(_ name: String) -> [UInt8]? { published[name].map { Array($0.utf8) } }
 
     /// The same model with other numbers of layers and experts and another format, every shape but the router's as it was.
     ///

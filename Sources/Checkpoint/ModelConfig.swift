@@ -70,6 +70,11 @@ public struct ModelConfig: Sendable, Equatable {
     /// Query and key values a head, rotated and not.
     public var qkHeadDim: Int { qkNopeHeadDim + qkRopeHeadDim }
 
+    /// Bytes that the latent cache of all layers takes for a token, the multi-token prediction's apart.
+    public func cacheByteCount(elementByteCount: Int) -> Int {
+        numHiddenLayers * (kvLoraRank + qkRopeHeadDim) * elementByteCount
+    }
+
     /// Whether a layer's feed-forward part is a mixture of experts; layers from `numHiddenLayers` on are the
     /// multi-token prediction's.
     public func isMoE(layer: Int) -> Bool {

@@ -25,17 +25,27 @@ extension TensorInfo {
 /// One safetensors file, its header read and checked, open for reading from any number of threads.
 public final class SafetensorsFile: Sendable {
     public let tensors: [String: TensorInfo]
-    private let file: RandomAccessFile
+    /// What is wrong with the header, in the tensors' order.
+    let faults: [CheckpointError]
+    let file: RandomAccessFile
 
-    /// Opens the file called `name`.
-    public init(_ source: CheckpointSource, _ name: String) throws(CheckpointError) {
+    /// Opens the file called `name`; all of its header must be right.
+    public convenience init(_ source: CheckpointSource, _ name: String) throws(CheckpointError) {
+        try self.init(reading: source, name)
+        if let first = faults.first { throw first }
+    }
+
+    /// Opens the file called `name`, which may have `faults`. Throws where its header cannot be read at all.
+    init(reading source: CheckpointSource, _ name: String) throws(CheckpointError) {
         file = try source.open(name)
         let header = try SafetensorsHeader(file)
+        faults = header.faults
         var tensors = [String: TensorInfo](minimumCapacity: header.entries.count)
         for entry in header.entries {
             tensors[entry.name] = TensorInfo(
                 name: entry.name, type: entry.type, shape: entry.shape, byteCount: entry.range.count, shard: name,
-                offset: header.dataOffset + entry.range.lowerBound)
+                // Of a faulty file any number: nothing is read there.
+                offset: header.dataOffset &+ entry.range.lowerBound)
         }
         self.tensors = tensors
     }

@@ -12,72 +12,87 @@ struct SafetensorsEntry {
 
 /// The header of a safetensors file: eight bytes of length, a JSON object of tensors, then their data.
 ///
-/// Everything the file claims is checked here once, so that nothing that reads tensors later has to.
+/// Everything the file claims is checked here once.
 struct SafetensorsHeader {
     static let maximumLength = 100_000_000
     static let advice = "the file is damaged or incomplete: download it again"
 
     /// Sorted by offset.
     let entries: [SafetensorsEntry]
+    /// What is wrong with the entries; without any, no reader of tensors has to look again.
+    private(set) var faults: [CheckpointError]
     /// Where the data starts in the file.
     let dataOffset: Int
 
+    /// Throws where there are no entries to be read.
     init(_ file: RandomAccessFile) throws(CheckpointError) {
         func damaged(_ expected: String, _ found: String) -> CheckpointError {
             CheckpointError(file.name, expected: expected, found: found, advice: Self.advice)
         }
         guard file.byteCount >= 8 else { throw damaged("a safetensors header", "\(file.byteCount) bytes") }
-        let stored = try file.bytes(at: 0, count: 8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        guard stored <= UInt64(Self.maximumLength) else {
-            throw damaged("a header of at most \(Self.maximumLength) bytes", "a length of \(stored)")
+        let written = try file.bytes(at: 0, count: 8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        guard written <= UInt64(Self.maximumLength) else {
+            throw damaged("a header of at most \(Self.maximumLength) bytes", "a length of \(written)")
         }
-        let length = Int(stored)
+        let length = Int(written)
         guard length >= 2, length <= file.byteCount - 8 else {
-            throw damaged("a header within the file's \(file.byteCount) bytes", "a length of \(stored)")
+            throw damaged("a header within the file's \(file.byteCount) bytes", "a length of \(written)")
         }
-        let json = try file.bytes(at: 8, count: length)
-        entries = try Self.entries(json: json, name: file.name)
-        let end = entries.last?.range.upperBound ?? 0
-        // The end is at most Int.max; the rest of the sum is small only after this comparison.
-        guard end == file.byteCount - 8 - length else {
-            throw damaged("\(end) bytes of data after the header", "\(file.byteCount - 8 - length)")
-        }
+        let isWhole: Bool
+        (entries, faults, isWhole) = try Self.contents(json: file.bytes(at: 8, count: length), name: file.name)
         dataOffset = 8 + length
+        let end = entries.map(\.range.upperBound).max() ?? 0
+        let stored = file.byteCount - 8 - length
+        if end > stored || end < stored && isWhole {
+            let cut = entries.filter { $0.range.upperBound > stored }
+            let place = cut.first.map { ", within or before \($0.name)" } ?? ""
+            let more = cut.count > 1 ? " and \(cut.count - 1) more tensors" : ""
+            faults.append(damaged("\(end) bytes of data after the header", "\(stored)" + place + more))
+        }
     }
 
     /// The tensors that a header's JSON lists, sorted by offset, their data without gaps from 0 on.
     static func entries(json: [UInt8], name: String) throws(CheckpointError) -> [SafetensorsEntry] {
-        func damaged(_ expected: String, _ found: String) -> CheckpointError {
-            CheckpointError(name, expected: expected, found: found, advice: Self.advice)
-        }
-        guard json.first == UInt8(ascii: "{") else {
-            throw damaged("a header that starts with {", json.first.map { "byte \($0)" } ?? "nothing")
-        }
+        let (entries, faults, _) = try contents(json: json, name: name)
+        if let first = faults.first { throw first }
+        return entries
+    }
 
-        var entries = try readingJSON(advice: Self.advice) { () throws(JSONError) in
-            try JSONReader.read(json, name: name) { (reader) throws(JSONError) in try Self.parse(&reader) }
+    /// The same with all that is wrong with them, and whether each could be read at all.
+    private static func contents(
+        json: [UInt8], name: String
+    ) throws(CheckpointError) -> (entries: [SafetensorsEntry], faults: [CheckpointError], isWhole: Bool) {
+        guard json.first == UInt8(ascii: "{") else {
+            throw CheckpointError(
+                name, expected: "a header that starts with {", found: json.first.map { "byte \($0)" } ?? "nothing",
+                advice: advice)
+        }
+        var (entries, unreadable) = try readingJSON(advice: advice) { () throws(JSONError) in
+            try JSONReader.read(json, name: name) { (reader) throws(JSONError) in try parse(&reader) }
         }
         entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
+        var faults = unreadable.map { CheckpointError($0, advice: advice) }
         var names = Set<String>(minimumCapacity: entries.count)
         var end = 0
         for entry in entries {
-            guard names.insert(entry.name).inserted else {
-                throw damaged("each tensor once", "\(entry.name) twice")
+            func damaged(_ expected: String, _ found: String) -> CheckpointError {
+                CheckpointError("\(name): \(entry.name)", expected: expected, found: found, advice: advice)
             }
-            guard entry.range.lowerBound == end else {
-                throw CheckpointError(
-                    "\(name): \(entry.name)", expected: "data at offset \(end), where the tensor before it ends",
-                    found: "\(entry.range.lowerBound)", advice: Self.advice)
+            if !names.insert(entry.name).inserted { faults.append(damaged("each tensor once", "\(entry.name) twice")) }
+            // An entry that could not be read leaves a hole.
+            if entry.range.lowerBound < end || entry.range.lowerBound > end && unreadable.isEmpty {
+                faults.append(
+                    damaged("data at offset \(end), where the tensor before it ends", "\(entry.range.lowerBound)"))
             }
-            guard let size = Self.byteCount(entry.shape, entry.type), size == entry.range.count else {
-                throw CheckpointError(
-                    "\(name): \(entry.name)",
-                    expected: "\(entry.type) \(entry.shape) to take as many bytes as its offsets span",
-                    found: "\(entry.range.count) bytes", advice: Self.advice)
+            if byteCount(entry.shape, entry.type) != entry.range.count {
+                faults.append(
+                    damaged(
+                        "\(entry.type) \(entry.shape) to take as many bytes as its offsets span",
+                        "\(entry.range.count) bytes"))
             }
-            end = entry.range.upperBound
+            end = max(end, entry.range.upperBound)
         }
-        return entries
+        return (entries, faults, unreadable.isEmpty)
     }
 
     /// What a file begins with: its header's length.
@@ -96,21 +111,25 @@ struct SafetensorsHeader {
         return size
     }
 
-    private static func parse(_ reader: inout JSONReader) throws(JSONError) -> [SafetensorsEntry] {
+    /// The entries, and what is wrong with those that are none.
+    private static func parse(
+        _ reader: inout JSONReader
+    ) throws(JSONError) -> (entries: [SafetensorsEntry], unreadable: [JSONError]) {
         var entries: [SafetensorsEntry] = []
+        var unreadable: [JSONError] = []
         var hasMetadata = false
         try reader.beginObject()
         while let name = try reader.nextKey() {
             let value = JSONField(try reader.readValue(), name: "\(reader.name): \(name)")
             guard name == "__metadata__" else {
-                entries.append(try entry(name, value))
+                do throws(JSONError) { entries.append(try entry(name, value)) } catch { unreadable.append(error) }
                 continue
             }
             guard !hasMetadata else { throw value.error(expected: "metadata once", found: "the key twice") }
             hasMetadata = true
             for member in try value.object() { _ = try member.field.string() }
         }
-        return entries
+        return (entries, unreadable)
     }
 
     private static func entry(_ name: String, _ value: JSONField) throws(JSONError) -> SafetensorsEntry {

@@ -9,6 +9,24 @@ extension WeightMap {
     static func validate(
         _ tensors: [String: TensorInfo], for config: ModelConfig, source: String, notes: inout [String]
     ) throws(CheckpointError) -> Bool {
+        let (problems, hasMTP) = problems(tensors, for: config, notes: &notes)
+        guard problems.isEmpty else {
+            let more = problems.count > 10 ? "; and \(problems.count - 10) more" : ""
+            throw CheckpointError(
+                source, expected: "the tensors that config.json calls for",
+                found: problems.prefix(10).map(brief).joined(separator: "; ") + more,
+                advice: "config.json and the .safetensors files must be of the same model")
+        }
+        return hasMTP
+    }
+
+    /// All that is missing, unexpected or of another shape or type than the config calls for, and whether the multi-token
+    /// prediction layers are there.
+    ///
+    /// - Parameter excused: whose absence is no news.
+    static func problems(
+        _ tensors: [String: TensorInfo], for config: ModelConfig, excused: Set<String> = [], notes: inout [String]
+    ) -> ([CheckpointProblem], hasMTP: Bool) {
         let hasMTP = config.mtpLayers.contains { layer in
             let prefix = "model.layers.\(layer)."
             return tensors.keys.contains { $0.hasPrefix(prefix) }
@@ -18,58 +36,76 @@ extension WeightMap {
                 "config.json names \(config.mtpLayers.count) multi-token prediction layer(s) that the files do not hold"
             )
         }
-        var problems: [String] = []
+        var problems: [CheckpointProblem] = []
+        func report(_ kind: CheckpointProblem.Kind, _ name: String, expected: String, found: String) {
+            problems.append(
+                CheckpointProblem(
+                    kind, file: tensors[name]?.shard, tensor: name,
+                    CheckpointError(name, expected: expected, found: found)))
+        }
         var known = Set<String>(minimumCapacity: tensors.count)
         // The kernels read a layer's experts as one bank.
         var bankTypes: [Int: ElementType] = [:]
         for expected in expected(config, hasMTP: hasMTP) {
             guard let tensor = tensors[expected.name] else {
-                if !expected.isOptional { problems.append("\(expected.name) is missing") }
+                if !expected.isOptional, !excused.contains(expected.name) {
+                    report(.missing, expected.name, expected: "a tensor \(expected.shape)", found: "none")
+                }
+                if excused.contains(expected.name) { known.insert(scaleName(expected.name)) }
                 continue
             }
             known.insert(expected.name)
             if tensor.shape != expected.shape {
-                problems.append("\(expected.name) is \(tensor.shape) instead of \(expected.shape)")
+                report(.different, expected.name, expected: "\(expected.shape)", found: "\(tensor.shape)")
             }
             if expected.split == .experts, let layer = expected.layer {
                 let type = bankTypes[layer, default: tensor.type]
                 bankTypes[layer] = type
                 if tensor.type != type {
-                    problems.append("\(expected.name) is \(tensor.type) instead of \(type) as the layer's first expert")
+                    report(
+                        .different, expected.name, expected: "\(type) as the layer's first expert",
+                        found: "\(tensor.type)")
                 }
             }
             guard tensor.type == .fp8E4M3, expected.canBeFP8, config.isFP8 else {
                 if !plainTypes.contains(tensor.type) {
-                    problems.append("\(expected.name) is \(tensor.type) instead of \(types(expected, config))")
+                    report(.different, expected.name, expected: types(expected, config), found: "\(tensor.type)")
                 }
                 continue
             }
-            let scale = scaleName(expected.name)
-            known.insert(scale)
-            if let problem = scaleProblem(scale, tensors[scale], expected.shape) { problems.append(problem) }
+            let name = scaleName(expected.name)
+            known.insert(name)
+            let shape = expected.shape.map(BlockScaling.blockCount)
+            guard let scale = tensors[name] else {
+                if !excused.contains(name) {
+                    report(.missing, name, expected: "the weight's scales \(shape)", found: "none")
+                }
+                continue
+            }
+            if scale.shape != shape {
+                report(.different, name, expected: "\(shape)", found: "\(scale.shape)")
+            } else if !scaleTypes.contains(scale.type) {
+                report(.different, name, expected: "F32, BF16 or F8_E8M0", found: "\(scale.type)")
+            }
         }
-        for name in tensors.keys.sorted() where !known.contains(name) && !name.hasSuffix("rotary_emb.inv_freq") {
-            problems.append("\(name) is unexpected")
+        let extra = tensors.values.filter { !known.contains($0.name) && !$0.name.hasSuffix("rotary_emb.inv_freq") }
+        for tensor in extra.sorted(by: { $0.name < $1.name }) {
+            report(.extra, tensor.name, expected: "no such tensor", found: "\(tensor.type) \(tensor.shape)")
         }
-        guard problems.isEmpty else {
-            let more = problems.count > 10 ? "; and \(problems.count - 10) more" : ""
-            throw CheckpointError(
-                source, expected: "the tensors that config.json calls for",
-                found: problems.prefix(10).joined(separator: "; ") + more,
-                advice: "config.json and the .safetensors files must be of the same model")
+        return (problems, hasMTP)
+    }
+
+    /// A few words, for a list of them.
+    private static func brief(_ problem: CheckpointProblem) -> String {
+        let error = problem.error
+        return switch problem.kind {
+        case .missing: "\(error.subject) is missing"
+        case .extra: "\(error.subject) is unexpected"
+        case .different, .damaged: "\(error.subject) is \(error.found) instead of \(error.expected)"
         }
-        return hasMTP
     }
 
     private static func types(_ expected: ExpectedTensor, _ config: ModelConfig) -> String {
         expected.canBeFP8 && config.isFP8 ? "F8_E4M3, BF16, F16 or F32" : "BF16, F16 or F32"
-    }
-
-    private static func scaleProblem(_ name: String, _ scale: TensorInfo?, _ weight: [Int]) -> String? {
-        guard let scale else { return "\(name) is missing, though its weight is F8_E4M3" }
-        let shape = weight.map(BlockScaling.blockCount)
-        if scale.shape != shape { return "\(name) is \(scale.shape) instead of \(shape)" }
-        if !scaleTypes.contains(scale.type) { return "\(name) is \(scale.type) instead of F32, BF16 or F8_E8M0" }
-        return nil
     }
 }

@@ -52,6 +52,9 @@ public enum WeightMap {
     /// The name of the block scales of an FP8 weight.
     public static func scaleName(_ weight: String) -> String { weight + "_scale_inv" }
 
+    /// Whether a tensor of this name holds what weights are multiplied with, block by block or group by group.
+    static func isScale(_ name: String) -> Bool { name.hasSuffix("_scale_inv") || name.hasSuffix(".weight_scale") }
+
     private struct List {
         let config: ModelConfig
         var tensors: [ExpectedTensor] = []

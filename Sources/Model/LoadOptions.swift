@@ -22,7 +22,10 @@ public struct LoadOptions: Sendable {
     /// (W_kvb is no such product where it is absorbed, and is none where it is not: tokens do not depend on the form.)
     public enum ActivationFormat: String, Sendable { case f32, fp8 }
 
-    /// Tokens of prompt and answer together; nil for 4096 or the model's most, if less.
+    /// Where nothing is said and the model takes as many.
+    public static let defaultContextTokens = 4096
+
+    /// Tokens of prompt and answer together; nil for the default or the model's most, if less.
     public var contextTokens: Int?
     public var kvFormat: CacheFormat
     public var activations: ActivationFormat

@@ -47,11 +47,11 @@ struct MemoryPlan: Equatable {
 /// Makes plans by the model's own wiring over an executor that only counts, so that plan and model cannot disagree.
 struct MemoryPlanner {
     let config: ModelConfig
-    let kvFormat: LoadOptions.CacheFormat
+    var kvFormat: LoadOptions.CacheFormat
     let activations: LoadOptions.ActivationFormat
     private let executor: Executor
     private let weights: ModelWeights
-    private let weightByteCount: Int
+    let weightByteCount: Int
     /// What loading reads of the source.
     let readByteCount: Int
 
@@ -80,6 +80,12 @@ struct MemoryPlanner {
         return MemoryPlan(
             weights: weightByteCount, cache: cache, scratch: executor.byteCount - start - cache,
             contextLength: contextLength)
+    }
+
+    /// The longest context that fits in `budget` bytes: `limit`, or less in whole pages; 0 if none does.
+    func largestContext(within budget: Int, upTo limit: Int) throws(ModelError) -> Int {
+        if weightByteCount > budget { return 0 }
+        return try plan(contextLength: limit).total <= budget ? limit : largestContext(within: budget, below: limit)
     }
 
     /// The longest context, in whole pages and below `limit`, that fits in `budget` bytes; 0 if none does.

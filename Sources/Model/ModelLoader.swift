@@ -29,7 +29,7 @@ public enum ModelLoader {
         progress: @escaping (LoadProgress) -> Bool
     ) throws(ModelError) -> Transformer {
         let config = source.config
-        let context = options.contextTokens ?? min(config.maxPositionEmbeddings, 4096)
+        let context = options.contextTokens ?? min(config.maxPositionEmbeddings, LoadOptions.defaultContextTokens)
         guard context <= config.maxPositionEmbeddings else {
             throw .failed(
                 "--context \(context): expected at most \(config.maxPositionEmbeddings), the model's max_position_embeddings"
@@ -67,12 +67,20 @@ public enum ModelLoader {
             kvFormat: options.kvFormat, activations: options.activations)
     }
 
-    /// A layer's cache is one binding.
+    /// The longest context that the model and the device (nil: the CPU) allow: a layer's cache is one binding.
+    static func largestContext(
+        _ config: ModelConfig, _ format: LoadOptions.CacheFormat, _ profile: DeviceProfile?
+    ) -> Int {
+        guard let profile else { return config.maxPositionEmbeddings }
+        let entry = (config.kvLoraRank + config.qkRopeHeadDim) * format.elementType.byteCount
+        let most = profile.maxStorageBufferRange / (entry * PagedCache.pageTokenCount) * PagedCache.pageTokenCount
+        return min(most, config.maxPositionEmbeddings)
+    }
+
     private static func checkCache(
         _ config: ModelConfig, _ context: Int, _ format: LoadOptions.CacheFormat, _ profile: DeviceProfile
     ) throws(ModelError) {
-        let entry = (config.kvLoraRank + config.qkRopeHeadDim) * format.elementType.byteCount
-        let most = profile.maxStorageBufferRange / (entry * PagedCache.pageTokenCount) * PagedCache.pageTokenCount
+        let most = largestContext(config, format, profile)
         guard context > most else { return }
         throw .failed(
             "--context \(context): expected at most \(most) with --kv-cache \(format.rawValue), what "
@@ -87,7 +95,7 @@ public enum ModelLoader {
         let planner = try MemoryPlanner(
             source, kvFormat: options.kvFormat, activations: options.activations, predicts: source.hasMTP, on: device)
         let plan = try planner.plan(contextLength: context)
-        let host = MemoryPlan.Place(choice: "cpu", name: "the host's memory", budget: HostMemory.available())
+        let host = MemoryPlan.Place.host
         let place = device.map { MemoryPlan.Place($0.profile) } ?? host
         guard plan.total > place.budget else { return (source.hasMTP, planner.readByteCount) }
         if source.hasMTP {
@@ -114,6 +122,10 @@ public enum ModelLoader {
 }
 
 extension MemoryPlan.Place {
+    static var host: MemoryPlan.Place {
+        MemoryPlan.Place(choice: "cpu", name: "the host's memory", budget: HostMemory.available())
+    }
+
     /// A device's own memory: the largest such heap's budget.
     init(_ profile: DeviceProfile) {
         self.init(

@@ -24,6 +24,20 @@ public enum FiniteScan {
         }
     }
 
+    /// How many elements are infinite or NaN. Slower: for what is known to hold some.
+    public static func nonFiniteCount(_ type: ElementType, in bytes: UnsafeRawBufferPointer) -> Int {
+        var count = 0
+        var start = 0
+        // Short pieces: behind a bad element the search begins again in the next one.
+        while start < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
+            guard let index = firstNonFinite(type, in: rest) else { break }
+            count += 1
+            start += (index + 1) * type.byteCount
+        }
+        return count
+    }
+
     /// Whether no value is infinite or NaN.
     public static func areFinite(_ values: [Float]) -> Bool {
         values.withUnsafeBytes { firstNonFinite(.f32, in: $0) } == nil

@@ -4,11 +4,15 @@ import Testing
 
 /// What `fathom --help` says of exit codes holds for every command.
 @Suite(.serialized) struct ExitCodeTests {
+    /// The built-in model's own files.
+    private static let minnow = Program.fixtures.appendingPathComponent("../../Sources/Minnow/checkpoint").path
+
     @Test(arguments: [
         ["chat", "--device", "cpu"], ["generate", "--device", "cpu", "--max-new-tokens", "1", "Hello"],
         ["tokenize", "Hello"], ["logits", "--device", "cpu", "--tokens", "1,2", "--out", "/dev/null"], ["devices"],
         ["selftest", "argmax"],
         ["bench", "--device", "cpu", "--prompt", "2", "--generate", "1", "--repeats", "1"],
+        ["inspect", minnow], ["verify", minnow],
     ])
     func zeroWhenDone(arguments: [String]) throws {
         let result = try Program.run(arguments)
@@ -26,6 +30,8 @@ import Testing
         ["selftest", "no_such_kernel"], ["selftest", "--seed", "-1"],
         ["selftest", "--isa"], ["selftest", "--compile-only", "--isa", "--json"], ["selftest", "--device", "cpu"],
         ["bench", "--repeats", "-1"], ["bench", "--prompt", "0"], ["bench", "--context", "0"], ["no-such-command"],
+        ["inspect"], ["inspect", ""], ["verify"], ["verify", ""], ["verify", "a", "b"],
+        ["verify", ".", "--structure", "--checksums", "sums"],
     ])
     func sixtyFourForWrongUsage(arguments: [String]) throws {
         let result = try Program.run(arguments)
@@ -39,6 +45,7 @@ import Testing
         ["logits", "--device", "cpu", "--tokens", "-1", "--out", "/dev/null"],
         ["logits", "--device", "cpu", "--tokens", "1", "--out", "/nowhere/x"],
         ["bench", "--device", "cpu", "--context", "2"],
+        ["inspect", "/nowhere"], ["verify", "/nowhere"], ["verify", minnow, "--checksums", "/nowhere"],
     ])
     func oneForAFailure(arguments: [String]) throws {
         let result = try Program.run(arguments)

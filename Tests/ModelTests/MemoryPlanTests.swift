@@ -1,5 +1,6 @@
 import Checkpoint
 import FixtureSupport
+import GPU
 import Testing
 
 @testable import Model
@@ -84,5 +85,45 @@ struct MemoryPlanTests {
             "\($0)".hasPrefix("the model does not fit on the host's memory: expected at most")
                 && "\($0)".contains("; --context ")
         }
+    }
+
+    // MARK: What inspect says
+
+    /// The longest context that is said to fit does; without the module that predicts where only that fits.
+    @Test(arguments: [LoadOptions.CacheFormat.f32, .bf16])
+    func aDevicesPlanSaysWhatFits(_ format: LoadOptions.CacheFormat) throws {
+        let checkpoint = try Checkpoint(.folder(try Oracle.v3FP8.folder()))
+        let most = checkpoint.config.maxPositionEmbeddings
+        func option(_ budget: Int) throws -> DevicePlan.Option {
+            let place = MemoryPlan.Place(choice: "0", name: "Card", budget: budget)
+            let plan = try DevicePlan(checkpoint, at: place)
+            #expect(plan.choice == "0" && plan.name == "Card" && plan.budget == budget && plan.options.count == 2)
+            return try #require(plan.options.first { $0.kvFormat == format })
+        }
+        func total(_ context: Int, _ predicts: Bool) throws -> Int {
+            try MemoryPlanner(checkpoint, kvFormat: format, predicts: predicts).plan(contextLength: context).total
+        }
+        let (whole, smallest) = (try total(most, true), try total(64, false))
+        let all = try option(whole)
+        #expect(all.largestContext == most && all.predicts && all.total == whole)
+        let some = try option(whole - 1)
+        #expect(some.predicts && some.largestContext < most && some.largestContext % 64 == 0)
+        #expect(try total(some.largestContext, true) < whole)
+        #expect(try total(min(some.largestContext + 64, most), true) >= whole)
+        let least = try option(smallest)
+        #expect(!least.predicts && least.largestContext == 64)
+        let none = try option(smallest - 1)
+        #expect(none.largestContext == 0 && none.contextLength == min(most, 4096) && none.total > smallest)
+    }
+
+    /// What a device binds at once bounds the context.
+    @Test func aLayersCacheIsOneBinding() throws {
+        let folder = try TemporaryCheckpoint(.v3FP8) { $0["max_position_embeddings"] = 1 << 30 }
+        let config = try Checkpoint(.folder(folder.path)).config
+        let profile = try #require(try Device.available().first)
+        let most = ModelLoader.largestContext(config, .bf16, profile)
+        let entry = 2 * (config.kvLoraRank + config.qkRopeHeadDim)
+        #expect(most * entry <= profile.maxStorageBufferRange && (most + 64) * entry > profile.maxStorageBufferRange)
+        #expect(ModelLoader.largestContext(config, .bf16, nil) == 1 << 30)
     }
 }

@@ -170,12 +170,15 @@ import Testing
         let count = 151
         let clean = [UInt8](repeating: 0, count: width) + (1..<count).flatMap { _ in good }
         #expect(clean.withUnsafeBytes { FiniteScan.firstNonFinite(type, in: $0) } == nil)
+        #expect(clean.withUnsafeBytes { FiniteScan.nonFiniteCount(type, in: $0) } == 0)
         for index in 0..<count {
             for pattern in bad {
                 var bytes = clean
                 bytes.replaceSubrange(index * width..<(index + 1) * width, with: pattern)
                 bytes.replaceSubrange((count - 1) * width..<count * width, with: pattern)
                 #expect(bytes.withUnsafeBytes { FiniteScan.firstNonFinite(type, in: $0) } == index)
+                let badCount = index == count - 1 ? 1 : 2
+                #expect(bytes.withUnsafeBytes { FiniteScan.nonFiniteCount(type, in: $0) } == badCount)
                 let shifted = [0xFF] + bytes
                 let found = shifted.withUnsafeBytes {
                     FiniteScan.firstNonFinite(type, in: UnsafeRawBufferPointer(rebasing: $0[1...]))

@@ -56,7 +56,7 @@ extension ConversionPlan {
 extension ConversionSource {
     /// Copies what lies beside the weights: tokenizer, generation_config.json, licence.
     fileprivate func copyOthers(to target: String, _ files: ConversionFiles) throws(CheckpointError) {
-        let own: Set = ["config.json", Checkpoint.indexFile, SourceLayout.fileName]
+        let own: Set = ["config.json", ShardSet.indexFile, SourceLayout.fileName]
         let weights = [".safetensors", ".bin", ".pt", ".pth", ".gguf"]
         for name in try files.names(in: folder) where !own.contains(name) && !name.hasPrefix(".") {
             var status = stat()

@@ -73,7 +73,7 @@ final class ConversionFolder {
 
     private static func isCheckpoints(_ file: String) -> Bool {
         file.hasSuffix(".safetensors") || file.hasSuffix(ConversionFiles.temporarySuffix)
-            || [journal, Checkpoint.indexFile, SourceLayout.fileName].contains(file)
+            || [journal, ShardSet.indexFile, SourceLayout.fileName].contains(file)
     }
 
     /// Gives the finished checkpoint its config, and takes the journal away.

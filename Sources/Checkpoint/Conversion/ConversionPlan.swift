@@ -54,10 +54,10 @@ public struct ConversionPlan: Sendable {
             )
         }
         configJSON = try rules.config(uneven: stay)
-        let index = whole.count == 1 && whole[0].name == Checkpoint.singleFile ? nil : Self.index(whole)
+        let index = whole.count == 1 && whole[0].name == ShardSet.singleFile ? nil : Self.index(whole)
         guard options.rankCount > 1 else {
             files = whole
-            texts = index.map { [(Checkpoint.indexFile, Array($0.utf8))] } ?? []
+            texts = index.map { [(ShardSet.indexFile, Array($0.utf8))] } ?? []
             return
         }
         let split = try RankSplit(source.config, count: options.rankCount)
@@ -87,7 +87,7 @@ public struct ConversionPlan: Sendable {
         self.source = source
         options = ConversionOptions()
         configJSON = source.configJSON
-        texts = layout.index.map { [(Checkpoint.indexFile, Array($0.utf8))] } ?? []
+        texts = layout.index.map { [(ShardSet.indexFile, Array($0.utf8))] } ?? []
         let split = try RankSplit(source.config, count: layout.rankCount)
         files = layout.files.map { file in
             let steps = file.tensors.map { tensor in

@@ -82,8 +82,8 @@ public final class ConversionSource: Sendable {
             let end = tensors.map(\.offset).min() ?? 0
             layouts.append(SourceLayout.File(name: name, header: try file.bytes(at: 0, count: end), tensors: []))
         }
-        let isOneFile = files.count == 1 && files[0].name == Checkpoint.singleFile
-        let index = try isOneFile ? nil : source.read(Checkpoint.indexFile)
+        let isOneFile = files.count == 1 && files[0].name == ShardSet.singleFile
+        let index = try isOneFile ? nil : source.read(ShardSet.indexFile)
         return SourceLayout(
             rankCount: rankCount, files: layouts, index: index.map { String(decoding: $0, as: UTF8.self) })
     }

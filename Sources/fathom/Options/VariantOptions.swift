@@ -29,9 +29,14 @@ struct VariantOptions: ParsableArguments {
         return (parts[0], parts[1])
     }
 
+    /// Has the device run what fathom tune found.
+    static func applyMeasured(to device: Device) {
+        device.chosenVariants.setMeasured(TuningFile(for: device.profile)?.read() ?? [:])
+    }
+
     /// Has the device run what was asked for or measured.
     func apply(to device: Device) {
-        device.chosenVariants.setMeasured(TuningFile(for: device.profile)?.read() ?? [:])
+        Self.applyMeasured(to: device)
         for case let (kernel, name)? in variant.map({ try? Self.parsed($0) }) {
             device.chosenVariants.force(name, for: kernel)
         }

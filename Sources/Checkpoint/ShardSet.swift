@@ -1,0 +1,115 @@
+import JSON
+
+/// A checkpoint's .safetensors files as they are: what can be read of them, and all that is wrong with them together.
+struct ShardSet: Sendable {
+    static let singleFile = "model.safetensors"
+    static let indexFile = "model.safetensors.index.json"
+
+    /// Of all files that there should be, sorted.
+    private(set) var names: [String] = []
+    private(set) var files: [String: SafetensorsFile] = [:]
+    private(set) var tensors: [String: TensorInfo] = [:]
+    /// Tensors that are not there for a reason that is among the problems.
+    private(set) var excused: Set<String> = []
+    /// In the files' order.
+    private(set) var problems: [CheckpointProblem] = []
+    private(set) var notes: [String] = []
+    private let source: CheckpointSource
+
+    /// Opens every file, on all processors.
+    ///
+    /// - Throws: where there is nothing to open: no file, or an index that cannot be read.
+    init(_ source: CheckpointSource) throws(CheckpointError) {
+        self.source = source
+        if source.exists(Self.singleFile) {
+            if source.exists(Self.indexFile) {
+                notes.append("\(Self.indexFile) is not used: \(Self.singleFile) is there")
+            }
+            names = [Self.singleFile]
+            open(map: nil)
+        } else if source.exists(Self.indexFile) {
+            let map = try Self.readIndex(source.read(Self.indexFile), name: source.path(of: Self.indexFile))
+            tensors.reserveCapacity(map.count)
+            names = Set(map.values).sorted()
+            open(map: map)
+            findMissing(map)
+        } else {
+            let isSplit = source.exists(SourceLayout.fileName)
+            throw CheckpointError(
+                source.name, expected: "\(Self.singleFile) or \(Self.indexFile)",
+                found: isSplit ? "a checkpoint split for ranks" : "neither",
+                advice: isSplit ? "put it together: fathom convert --merge" : "download the model's .safetensors files")
+        }
+    }
+
+    private mutating func open(map: [String: String]?) {
+        let opened = concurrentMap(names) { [source] name -> Result<SafetensorsFile, CheckpointError> in
+            do throws(CheckpointError) { return .success(try SafetensorsFile(reading: source, name)) } catch {
+                return .failure(error)
+            }
+        }
+        for (name, result) in zip(names, opened) {
+            switch result {
+            case .success(let file):
+                files[name] = file
+                problems += file.faults.map { CheckpointProblem(.damaged, file: name, $0) }
+                if let map { place(file.tensors, of: name, by: map) } else { tensors = file.tensors }
+            case .failure(let error):
+                problems.append(CheckpointProblem(source.exists(name) ? .damaged : .missing, file: name, error))
+            }
+        }
+    }
+
+    private mutating func place(_ found: [String: TensorInfo], of shard: String, by map: [String: String]) {
+        var misplaced: [String] = []
+        for (tensor, info) in found {
+            if map[tensor] == shard { tensors[tensor] = info } else { misplaced.append(tensor) }
+        }
+        excused.formUnion(misplaced)
+        for tensor in misplaced.sorted() {
+            let error = CheckpointError(
+                "\(source.path(of: shard)): \(tensor)",
+                expected: "a tensor that \(Self.indexFile) places in this file",
+                found: map[tensor].map { "\($0) named instead" } ?? "no such entry",
+                advice: "the files are from different versions: download them again")
+            problems.append(CheckpointProblem(.different, file: shard, tensor: tensor, error))
+        }
+    }
+
+    private mutating func findMissing(_ map: [String: String]) {
+        guard tensors.count < map.count else { return }
+        for (tensor, shard) in map.filter({ tensors[$0.key] == nil }).sorted(by: { $0.key < $1.key }) {
+            guard excused.insert(tensor).inserted else { continue }
+            // Of a header with faults, what is not there may just be what could not be read.
+            guard let file = files[shard], file.faults.isEmpty else { continue }
+            let error = CheckpointError(
+                source.path(of: shard), expected: "the tensor \(tensor), as \(Self.indexFile) says",
+                found: "no such tensor", advice: "the files are from different versions: download them again")
+            problems.append(CheckpointProblem(.missing, file: shard, tensor: tensor, error))
+        }
+    }
+
+    /// The index's map from tensors to files, which must be files of the same folder.
+    private static func readIndex(_ json: [UInt8], name: String) throws(CheckpointError) -> [String: String] {
+        try readingJSON { () throws(JSONError) in
+            let root = try JSONField(parsing: json, name: name)
+            let members = try root["weight_map"].object()
+            var map = [String: String](minimumCapacity: members.count)
+            var checked: Set<String> = []
+            for (tensor, field) in members {
+                let shard = try field.string()
+                if !checked.contains(shard) {
+                    guard shard.hasSuffix(".safetensors"), !shard.hasPrefix("."),
+                        shard.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "\\") })
+                    else { throw field.error(expected: "the name of a .safetensors file in the same folder") }
+                    checked.insert(shard)
+                }
+                guard map.updateValue(shard, forKey: tensor) == nil else {
+                    throw field.error(expected: "each tensor once", found: "the key twice")
+                }
+            }
+            guard !map.isEmpty else { throw try root["weight_map"].error(expected: "tensors") }
+            return map
+        }
+    }
+}

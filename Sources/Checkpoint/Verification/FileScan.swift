@@ -1,0 +1,127 @@
+import Crypto
+import Numerics
+
+/// Reads a stretch of a file once, and finds the elements that no weight may be and the file's digest on the way.
+struct FileScan {
+    /// A file, or a stretch of it that begins and ends between elements.
+    struct Stretch: Sendable {
+        var name: String
+        var file: RandomAccessFile
+        /// Its tensors in the order of their places, none overlapping; empty where only the digest counts.
+        var tensors: [TensorInfo]
+        var range: Range<Int>
+        /// Nil where it is not wanted; else the stretch is the whole file.
+        var digest: String?
+    }
+
+    /// Elements of a tensor, by their place in it.
+    struct Finding {
+        var first: Int
+        var count: Int
+    }
+
+    /// Fits a processor's own cache, where the second look at it is free.
+    private static let windowByteCount = 1 << 20
+
+    private(set) var findings: [String: Finding] = [:]
+    /// In lower case; nil where it was not wanted or the reading was stopped.
+    private(set) var digest: String?
+
+    /// - Parameter advance: told of the bytes of every part; false stops the reading.
+    init(_ stretch: Stretch, advance: (_ byteCount: Int) -> Bool) throws(CheckpointError) {
+        let window = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.windowByteCount, alignment: 4096)
+        defer { window.deallocate() }
+        var hash = stretch.digest == nil ? nil : SHA256()
+        var start = stretch.range.lowerBound
+        var next = Self.firstTensor(in: stretch.tensors, endingAfter: start)
+        while start < stretch.range.upperBound {
+            let end = Self.border(near: min(start + Self.windowByteCount, stretch.range.upperBound), stretch.tensors)
+            let bytes = UnsafeMutableRawBufferPointer(rebasing: window[..<(end - start)])
+            try stretch.file.read(at: start, into: bytes)
+            let read = UnsafeRawBufferPointer(bytes)
+            hash?.update(bufferPointer: read)
+            while next < stretch.tensors.count, stretch.tensors[next].offset < end {
+                let tensor = stretch.tensors[next]
+                check(tensor, read, at: start)
+                // The rest of it is in the next window.
+                guard tensor.offset + tensor.byteCount <= end else { break }
+                next += 1
+            }
+            guard advance(end - start) else { return }
+            start = end
+        }
+        digest = hash.map { $0.finalize().map(Self.hexadecimal).joined() }
+    }
+
+    /// Parts of a file that can be read by themselves.
+    static func stretches(
+        of file: RandomAccessFile, named name: String, _ tensors: [TensorInfo], byteCount: Int
+    ) -> [Stretch] {
+        guard var start = tensors.first?.offset, let last = tensors.last else { return [] }
+        let end = last.offset + last.byteCount
+        var stretches: [Stretch] = []
+        while start < end {
+            let next = border(near: min(start + byteCount, end), tensors)
+            stretches.append(Stretch(name: name, file: file, tensors: tensors, range: start..<next))
+            start = next
+        }
+        return stretches
+    }
+
+    /// The last place up to `offset` that is not within an element.
+    private static func border(near offset: Int, _ tensors: [TensorInfo]) -> Int {
+        let index = firstTensor(in: tensors, endingAfter: offset)
+        guard index < tensors.count, tensors[index].offset < offset else { return offset }
+        return offset - (offset - tensors[index].offset) % tensors[index].type.byteCount
+    }
+
+    private static func firstTensor(in tensors: [TensorInfo], endingAfter offset: Int) -> Int {
+        var (low, high) = (0, tensors.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if tensors[middle].offset + tensors[middle].byteCount > offset { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
+    /// Looks at what `bytes`, which begin at `start`, hold of the tensor.
+    private mutating func check(_ tensor: TensorInfo, _ bytes: UnsafeRawBufferPointer, at start: Int) {
+        let lower = max(tensor.offset, start)
+        let upper = min(tensor.offset + tensor.byteCount, start + bytes.count)
+        guard lower < upper else { return }
+        let part = UnsafeRawBufferPointer(rebasing: bytes[(lower - start)..<(upper - start)])
+        let found =
+            WeightMap.isScale(tensor.name)
+            ? Self.notPositive(tensor.type, in: part)
+            : FiniteScan.firstNonFinite(tensor.type, in: part).map {
+                Finding(first: $0, count: FiniteScan.nonFiniteCount(tensor.type, in: part))
+            }
+        guard let found else { return }
+        let first = (lower - tensor.offset) / tensor.type.byteCount + found.first
+        findings[tensor.name, default: Finding(first: first, count: 0)].count += found.count
+    }
+
+    /// The scales that are zero, negative, infinite or NaN.
+    private static func notPositive(_ type: ElementType, in bytes: UnsafeRawBufferPointer) -> Finding? {
+        var finding: Finding?
+        for index in 0..<bytes.count / type.byteCount {
+            let place = index * type.byteCount
+            let value: Float
+            switch type {
+            case .f32: value = bytes.loadUnaligned(fromByteOffset: place, as: Float.self)
+            case .bf16: value = BF16.decode(bytes.loadUnaligned(fromByteOffset: place, as: UInt16.self))
+            case .f16: value = FP16.decode(bytes.loadUnaligned(fromByteOffset: place, as: UInt16.self))
+            case .e8m0: value = E8M0.decode(bytes[place])
+            // What no scale is: the survey says so.
+            default: return nil
+            }
+            guard !(value > 0 && value.isFinite) else { continue }
+            finding = Finding(first: finding?.first ?? index, count: (finding?.count ?? 0) + 1)
+        }
+        return finding
+    }
+
+    private static func hexadecimal(_ byte: UInt8) -> String {
+        (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
+}
