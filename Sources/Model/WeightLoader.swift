@@ -134,7 +134,7 @@ struct WeightLoader {
         let (found, expected) = (try floats(WeightMap.packedShapeName(name)), try shape(name))
         guard executor.onlyCounts || found == expected.map({ Float($0) }) else {
             throw .failed(
-                "\(WeightMap.packedShapeName(name)): expected \(expected), found \(found.map { Int($0) }): the file is of "
+                "\(WeightMap.packedShapeName(name)): expected \(expected), found \(found): the file is of "
                     + "another model or damaged; fetch it again")
         }
     }
