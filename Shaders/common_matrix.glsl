@@ -4,12 +4,14 @@
 //   uint xStart(uint row)                        the chunk of x where the tile's activation row starts
 //   uint weightStart(uint row)                   the same of its weight row
 //   void put(uint row, uint column, float sum)   takes a sum
+//   uint groupStart(uint row)                    where the scales of its weight row start, of integers; not with FP8_INPUTS
 //   float xScale(uint row, uint block)           FP8_INPUTS: the scale of 128 columns of an activation row
 // They are asked for all of the tile. What does not exist may start where something else does: `put` leaves it out.
 //
 // The weights are decoded on the way into shared memory (with FP8_INPUTS they go in as they are), and the next step's are
-// loaded while this one's are multiplied. FP8 codes are exact in FP16; a block's scale is applied to its sum. Every output's
-// products are added in the order of K, whatever stands in the tile's other rows.
+// loaded while this one's are multiplied. FP8 codes are exact in FP16; a block's scale is applied to its sum. Integers, whose
+// rows have scales of their own, go in scaled, rounded to FP16. Every output's products are added in the order of K, whatever
+// stands in the tile's other rows.
 
 layout(constant_id = 1) const uint M = 16u;
 layout(constant_id = 2) const uint N = 16u;
@@ -44,13 +46,19 @@ shared float pieces[4 * M * N];  // of the result, one a subgroup
 
 uint xStart(uint row);
 uint weightStart(uint row);
+#ifdef FP8_INPUTS
+uint groupStart(uint row) { return 0; }
+#else
+uint groupStart(uint row);
+#endif
 void put(uint row, uint column, float sum);
 
 // The chunks that a thread loads of a step: n-th of them, row by row of the tile.
 uint loadOf(uint n) { return n * THREADS + gl_LocalInvocationIndex; }
 
 void fetch(
-    uint k, uint columns, uint xStarts[X_LOADS], uint wStarts[W_LOADS], out uvec4 xs[X_LOADS], out uvec4 ws[W_LOADS]) {
+    uint k, uint columns, uint xStarts[X_LOADS], uint wStarts[W_LOADS], uint groupStarts[W_LOADS], out uvec4 xs[X_LOADS],
+    out uvec4 ws[W_LOADS], out float groupScales[W_LOADS]) {
     [[unroll]] for (uint n = 0; n < X_LOADS; n++) {
         uint at = k + loadOf(n) % (STEP / X_CHUNK) * X_CHUNK;
         xs[n] = at < columns ? x[xStarts[n] + at / X_CHUNK] : uvec4(0);
@@ -58,13 +66,14 @@ void fetch(
     [[unroll]] for (uint n = 0; n < W_LOADS; n++) {
         uint at = k + loadOf(n) % (STEP / CHUNK) * CHUNK;
         ws[n] = at < columns ? weights[wStarts[n] + at / CHUNK] : uvec4(0);
+        groupScales[n] = INTEGERS ? scales[groupStarts[n] + k / SCALE_COLUMNS] : 1.0;
     }
 }
 
 #ifdef FP8_INPUTS
 float xScale(uint row, uint block);
 
-void store(uint buffer_, uvec4 xs[X_LOADS], uvec4 ws[W_LOADS]) {
+void store(uint buffer_, uvec4 xs[X_LOADS], uvec4 ws[W_LOADS], float groupScales[W_LOADS]) {
     [[unroll]] for (uint n = 0; n < X_LOADS; n++) {
         uint e = loadOf(n), at = e / (STEP / 16) * PITCH + e % (STEP / 16) * 4;
         if (e < TILE * STEP / 16)
@@ -75,7 +84,7 @@ void store(uint buffer_, uvec4 xs[X_LOADS], uvec4 ws[W_LOADS]) {
     }
 }
 #else
-void store(uint buffer_, uvec4 xs[X_LOADS], uvec4 ws[W_LOADS]) {
+void store(uint buffer_, uvec4 xs[X_LOADS], uvec4 ws[W_LOADS], float groupScales[W_LOADS]) {
     [[unroll]] for (uint n = 0; n < X_LOADS; n++) {
         uint e = loadOf(n), at = e / (STEP / 8) * PITCH + e % (STEP / 8) * 8;
         if (e < TILE * STEP / 8)
@@ -89,7 +98,7 @@ void store(uint buffer_, uvec4 xs[X_LOADS], uvec4 ws[W_LOADS]) {
         uint e = loadOf(n), at = e / (STEP / CHUNK) * PITCH + e % (STEP / CHUNK) * CHUNK;
         if (e < TILE * STEP / CHUNK)
             [[unroll]] for (uint quad = 0; quad < QUADS; quad++) {
-                f16vec4 value = f16vec4(decodeQuad(ws[n], quad));
+                f16vec4 value = f16vec4(decodeQuad(ws[n], quad) * groupScales[n]);
                 [[unroll]] for (uint i = 0; i < 4; i++) wTile[buffer_][at + quad * 4 + i] = value[i];
             }
     }
@@ -106,14 +115,19 @@ void matrixProduct(uint columns, uint scaleStart, uint tokenRows) {
             totals[i][j] = SUMS(0.0);
             sums[i][j] = SUMS(0.0);
         }
-    uint xStarts[X_LOADS], wStarts[W_LOADS];
+    uint xStarts[X_LOADS], wStarts[W_LOADS], groupStarts[W_LOADS];
     [[unroll]] for (uint n = 0; n < X_LOADS; n++) xStarts[n] = xStart(min(loadOf(n) / (STEP / X_CHUNK), TILE - 1));
-    [[unroll]] for (uint n = 0; n < W_LOADS; n++) wStarts[n] = weightStart(min(loadOf(n) / (STEP / CHUNK), TILE - 1));
+    [[unroll]] for (uint n = 0; n < W_LOADS; n++) {
+        uint row = min(loadOf(n) / (STEP / CHUNK), TILE - 1);
+        wStarts[n] = weightStart(row);
+        groupStarts[n] = INTEGERS ? groupStart(row) : 0;
+    }
     uvec4 xs[X_LOADS], ws[W_LOADS];
-    fetch(0, columns, xStarts, wStarts, xs, ws);
+    float groupScales[W_LOADS];
+    fetch(0, columns, xStarts, wStarts, groupStarts, xs, ws, groupScales);
     uint current = 0;
     for (uint k = 0; k < columns; k += STEP) {
-        store(current, xs, ws);
+        store(current, xs, ws, groupScales);
         bool ends = FORMAT == 3u && ((k + STEP) % 128 == 0 || k + STEP >= columns);  // a block of scales
 #ifdef FP8_INPUTS
         if (ends) {
@@ -123,7 +137,7 @@ void matrixProduct(uint columns, uint scaleStart, uint tokenRows) {
         }
 #endif
         barrier();  // the tiles are there; the others' were read before the last barrier but one
-        if (k + STEP < columns) fetch(k + STEP, columns, xStarts, wStarts, xs, ws);
+        if (k + STEP < columns) fetch(k + STEP, columns, xStarts, wStarts, groupStarts, xs, ws, groupScales);
         if (rowPart < tokenRows) {
             [[unroll]] for (uint inner = 0; inner < STEP; inner += K) {
                 RIGHT right[PART / N];
@@ -143,7 +157,7 @@ void matrixProduct(uint columns, uint scaleStart, uint tokenRows) {
         // The block's sum gets its scale.
         if (ends) {
 #ifndef FP8_INPUTS
-            float scale = scales[scaleStart + k / 128] * SCALE_GAIN;
+            float scale = applied(scales[scaleStart + k / 128]);
 #endif
             [[unroll]] for (uint i = 0; i < PART / M; i++) {
 #ifdef FP8_INPUTS

@@ -27,7 +27,7 @@ void PRODUCT(uint columns, uint rows[ROWS], uint rowScales[ROWS], uint starts[TO
             float chunkScales[ROWS];
             [[unroll]] for (uint r = 0; r < ROWS; r++) chunks[r] = CHUNK_OF(r, rows[r] + k / CHUNK);
             [[unroll]] for (uint r = 0; r < ROWS; r++)
-                chunkScales[r] = FORMAT == 3u ? SCALE_OF(r, rowScales[r] + k / 128) * SCALE_GAIN : 1.0;
+                chunkScales[r] = SCALED ? applied(SCALE_OF(r, rowScales[r] + k / SCALE_COLUMNS)) : 1.0;
             [[unroll]] for (uint quad = 0; quad < QUADS; quad++) {
                 uint at = k + quad * 4;
                 // Padding holds anything, NaN included: selected away, not multiplied away.
@@ -54,16 +54,18 @@ void PRODUCT(uint columns, uint rows[ROWS], uint rowScales[ROWS], uint starts[TO
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             [[unroll]] for (uint t = 0; t < TOKENS; t++) sums[r][t] = subgroupAdd(sums[r][t]);
     } else {
-        const uint STEP = 16u, WIDTH = max(SUBGROUP, 1u);  // elements of a row at a time: whole chunks in every format
+        // Elements of a row at a time: whole chunks, but half of INT4's, or the code would outgrow its cache.
+        const uint STEP = 16u, WIDTH = max(SUBGROUP, 1u);
         for (uint k = 0; k < columns; k += STEP) {
             vec4 w[ROWS][STEP / 4];
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                float scale = FORMAT == 3u ? SCALE_OF(r, rowScales[r] + k / 128) * SCALE_GAIN : 1.0;
-                [[unroll]] for (uint c = 0; c < STEP / CHUNK; c++) {
+                float scale = SCALED ? applied(SCALE_OF(r, rowScales[r] + k / SCALE_COLUMNS)) : 1.0;
+                [[unroll]] for (uint c = 0; c < max(STEP / CHUNK, 1u); c++) {
                     uvec4 chunk = CHUNK_OF(r, rows[r] + k / CHUNK + c);
-                    [[unroll]] for (uint quad = 0; quad < QUADS; quad++) {
+                    if (INT4 && k % CHUNK > 0) chunk = chunk.zwxy;
+                    [[unroll]] for (uint quad = 0; quad < min(QUADS, STEP / 4); quad++) {
                         vec4 value = decodeQuad(chunk, quad);
-                        w[r][c * QUADS + quad] = FORMAT == 3u ? value * scale : value;
+                        w[r][c * QUADS + quad] = SCALED ? value * scale : value;
                     }
                 }
             }

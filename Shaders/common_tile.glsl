@@ -23,7 +23,7 @@ uint resultColumn() { return gl_LocalInvocationIndex % (TILE / 4) * 4; }
 
 struct Fetched {
     vec4 xs[2];
-    uvec4 chunks[2];  // F32's part is two chunks, an FP8 part half of one
+    uvec4 chunks[2];  // F32's part is two chunks, one of FP8, INT8 or INT4 half or a quarter of one
     float scale;
 };
 
@@ -36,14 +36,16 @@ Fetched fetch(uint k, uint columns, uint xStart, uint wStart, uint scaleStart) {
     [[unroll]] for (uint q = 0; q < 2; q++) found.xs[q] = x[xStart + min(at / 4 + q, (columns - 1) / 4)];
     found.chunks[0] = weights[wStart + min(at / CHUNK, (columns - 1) / CHUNK)];
     found.chunks[1] = FORMAT == 0u ? weights[wStart + min(at / CHUNK + 1, (columns - 1) / CHUNK)] : uvec4(0);
-    found.scale = FORMAT == 3u ? scales[scaleStart + k / 128] * SCALE_GAIN : 1.0;
+    found.scale = SCALED ? applied(scales[scaleStart + k / SCALE_COLUMNS]) : 1.0;
     return found;
 }
 
 void store(uint target, uint k, uint columns, Fetched found) {
     uint part = gl_LocalInvocationIndex % 2 * PART, place = loadedRow() ^ 2 * part;
-    // An FP8 chunk's half comes first: the index into it is then a constant.
-    uvec4 chunk = FORMAT == 3u && part > 0 ? found.chunks[0].zwxy : found.chunks[0];
+    // The part's words of a chunk come first: the index into it is then a constant.
+    uvec4 chunk = found.chunks[0];
+    if (SCALED && (k + part) % CHUNK >= CHUNK / 2) chunk = chunk.zwxy;
+    if (INT4 && part > 0) chunk = chunk.yzwx;
     [[unroll]] for (uint q = 0; q < 2; q++) {
         // Padding holds anything, NaN included: selected away, not multiplied away.
         bvec4 exists = lessThan(uvec4(k + part + 4 * q) + uvec4(0, 1, 2, 3), uvec4(columns));

@@ -56,7 +56,7 @@ void main() {
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
                 uint row = min(begin + rowInPass(pass, passes, r, ROWS, count), end - 1);
                 at[r] = row * sharedChunkPitch;
-                atScales[r] = row / 128 * sharedScalePitch;
+                atScales[r] = row / SCALE_ROWS * sharedScalePitch;
             }
             sharedProduct(sharedColumns, at, atScales, starts, sums);
             [[unroll]] for (uint r = 0; r < ROWS; r++) totals[r] += sums[r][0];
@@ -68,7 +68,7 @@ void main() {
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
                 uint row = min(begin + rowInPass(pass, passes, r, ROWS, count), end - 1);
                 at[r] = ((expert - firstExpert) * rows + row) * chunkPitch;
-                atScales[r] = ((expert - firstExpert) * scaleRows + row / 128) * scalePitch;
+                atScales[r] = ((expert - firstExpert) * scaleRows + row / SCALE_ROWS) * scalePitch;
             }
             routedProduct(columns, at, atScales, starts, sums);
             float share = routing[token * routingPitch + slot];

@@ -62,7 +62,7 @@ void main() {
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
                 uint row = min(begin + rowInPass(pass, passes, r % HALF, HALF, count), end - 1);
                 at[r] = ((expert - firstExpert) * rows + row) * chunkPitch;
-                atScales[r] = ((expert - firstExpert) * scaleRows + row / 128) * scalePitch;
+                atScales[r] = ((expert - firstExpert) * scaleRows + row / SCALE_ROWS) * scalePitch;
             }
             routedProduct(columns, at, atScales, starts, sums);
             [[unroll]] for (uint r = 0; r < HALF; r++) {
@@ -81,7 +81,7 @@ void main() {
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
                 uint row = min(begin + rowInPass(pass, passes, r % HALF, HALF, count), end - 1);
                 at[r] = row * chunkPitch;
-                atScales[r] = row / 128 * scalePitch;
+                atScales[r] = row / SCALE_ROWS * scalePitch;
             }
             sharedProduct(columns, at, atScales, starts, sums);
             [[unroll]] for (uint r = 0; r < HALF; r++) {

@@ -26,7 +26,7 @@ void main() {
     uint loadedToken = min(firstToken + loadedRow(), tokenCount - 1), weightRow = min(first + loadedRow(), rowCount - 1);
     vec4 sums[ROWS];
     tileProduct(
-        columns, loadedToken * (xPitch / 4), weightRow * chunkPitch, (firstRow + weightRow) / 128 * scalePitch, sums);
+        columns, loadedToken * (xPitch / 4), weightRow * chunkPitch, (firstRow + weightRow) / SCALE_ROWS * scalePitch, sums);
     [[unroll]] for (uint j = 0; j < ROWS; j++)
         [[unroll]] for (uint n = 0; n < 4; n++) {
             uint token = firstToken + resultRow() + j, row = first + resultColumn() + n;

@@ -34,7 +34,7 @@ void main() {
     vec4 sums[ROWS];
     tileProduct(
         columns, loaded * (xPitch / 4), (group.expert * rowCount + weightRow) * chunkPitch,
-        (group.expert * scaleRows + weightRow / 128) * scalePitch, sums);
+        (group.expert * scaleRows + weightRow / SCALE_ROWS) * scalePitch, sums);
     [[unroll]] for (uint j = 0; j < ROWS; j++) {
         uint place = group.begin + resultRow() + j;
         if (place >= group.end) continue;

@@ -41,7 +41,7 @@ void main() {
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
         uint row = min(begin + rowInPass(0, 1, r, ROWS, count), rowCount - 1);
         rows[r] = (group.expert * rowCount + row) * chunkPitch;
-        rowScales[r] = (group.expert * scaleRows + row / 128) * scalePitch;
+        rowScales[r] = (group.expert * scaleRows + row / SCALE_ROWS) * scalePitch;
     }
     [[unroll]] for (uint t = 0; t < TOKENS; t++) {
         owners[t] = assignments[min(group.begin + t, group.end - 1)];

@@ -10,7 +10,7 @@
 // this part, on matrix units: FP16 inputs, FP32 sums.
 //
 // x: [assignments / rowDivisor, columns] F16, each row divided by its scale (half_rows); W: [experts of this part, rows,
-// columns], BF16, F16 or FP8; y: [assignments, rows] F32. A workgroup of four subgroups computes one tile of expert_sort's,
+// columns], any format but F32; y: [assignments, rows] F32. A workgroup of four subgroups computes one tile of expert_sort's,
 // 64 assignments of one expert, by 64 weight rows (common_matrix.glsl).
 
 #include "common_weights.glsl"
@@ -39,6 +39,8 @@ shared uint owners[TILE];  // the tile's assignments; beyond the last: the last 
 uint xStart(uint row) { return owners[row] / rowDivisor * (xPitch / X_CHUNK); }
 
 uint weightStart(uint row) { return (group.expert * rowCount + min(firstRow + row, rowCount - 1)) * chunkPitch; }
+
+uint groupStart(uint row) { return (group.expert * scaleRows + min(firstRow + row, rowCount - 1)) * scalePitch; }
 
 void put(uint row, uint column, float sum) {
     if (group.begin + row < group.end && firstRow + column < rowCount)

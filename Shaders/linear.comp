@@ -78,7 +78,7 @@ void main() {
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
             uint row = min(begin + rowInPass(pass, passes, r, ROWS, count), end - 1);
             rows[r] = row * chunkPitch;
-            rowScales[r] = (firstRow + row) / 128 * scalePitch;
+            rowScales[r] = (firstRow + row) / SCALE_ROWS * scalePitch;
         }
         float sums[ROWS][TOKENS], squares[TOKENS];
         product(columns, rows, rowScales, starts, sums, squares);

@@ -8,8 +8,8 @@
 #extension GL_EXT_shader_16bit_storage : require
 // y[t, n] = scale[t] * sum over k of x[t, k] * W[n, k] on matrix units: FP16 inputs, FP32 sums.
 //
-// x: [tokens, columns] F16, each row divided by its scale (half_rows); W: [rows, columns], BF16, F16 or FP8; y: [tokens, rows]
-// F32. A workgroup of four subgroups computes 64 tokens by 64 weight rows (common_matrix.glsl).
+// x: [tokens, columns] F16, each row divided by its scale (half_rows); W: [rows, columns], any format but F32; y: [tokens,
+// rows] F32. A workgroup of four subgroups computes 64 tokens by 64 weight rows (common_matrix.glsl).
 
 #include "common_weights.glsl"
 
@@ -35,6 +35,8 @@ uint firstBound = (firstRow / TILE + gl_WorkGroupID.x) * TILE - firstRow;
 uint xStart(uint row) { return min(firstToken + row, tokenCount - 1) * (xPitch / X_CHUNK); }
 
 uint weightStart(uint row) { return min(firstBound + row, rowCount - 1) * chunkPitch; }
+
+uint groupStart(uint row) { return (firstRow + min(firstBound + row, rowCount - 1)) * scalePitch; }
 
 void put(uint row, uint column, float sum) {
     uint token = firstToken + row;

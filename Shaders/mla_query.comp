@@ -32,7 +32,7 @@ void main() {
     for (uint base = 0; base < latentWidth; base += 64 * CHUNK) {
         uint column = base + gl_LocalInvocationIndex * CHUNK;
         // Beyond the last chunk: the last again, computed and not written.
-        uint at = min(column, latentWidth - 1) / CHUNK, block = min(column, latentWidth - 1) / 128;
+        uint at = min(column, latentWidth - 1) / CHUNK, block = min(column, latentWidth - 1) / SCALE_COLUMNS;
         vec4 sums[QUADS];
         [[unroll]] for (uint quad = 0; quad < QUADS; quad++) sums[quad] = vec4(0);
         for (uint start = 0; start < nopeWidth; start += LOADS) {
@@ -42,7 +42,7 @@ void main() {
                 uint d = min(start + n, nopeWidth - 1), row = firstRow + d;
                 chunks[n] = weights[row * chunkPitch + at];
                 factors[n] = start + n < nopeWidth ? q[source + d] : 0.0;
-                if (FORMAT == 3u) factors[n] *= scales[row / 128 * scalePitch + block] * SCALE_GAIN;
+                if (SCALED) factors[n] *= applied(scales[row / SCALE_ROWS * scalePitch + block]);
             }
             [[unroll]] for (uint n = 0; n < LOADS; n++)
                 [[unroll]] for (uint quad = 0; quad < QUADS; quad++)

@@ -75,7 +75,7 @@ void main() {
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
             uint row = head * (nopeWidth + valueWidth) + nopeWidth + min(begin + rowInPass(pass, passes, r, ROWS, count), end - 1);
             rows[r] = row * chunkPitch;
-            rowScales[r] = row / 128 * scalePitch;
+            rowScales[r] = row / SCALE_ROWS * scalePitch;
         }
         float sums[ROWS][TOKENS];
         product(latentWidth, rows, rowScales, starts, sums);

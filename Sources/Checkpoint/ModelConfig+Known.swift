@@ -17,9 +17,12 @@ extension ModelConfig {
     ///
     /// Fewer layers keep one with a dense feed-forward network, unless there is one alone. Groups that no longer divide
     /// the experts and a choice that is larger than what the groups hold shrink with them.
-    public func resized(layers: Int?, experts: Int?, isFP8: Bool) -> ModelConfig {
+    public func resized(
+        layers: Int?, experts: Int?, isFP8: Bool, integers: GroupScaling? = nil
+    ) -> ModelConfig {
         var config = self
         config.isFP8 = isFP8
+        config.integers = integers
         config.numNextnPredictLayers = 0
         if let layers, layers != numHiddenLayers {
             config.numHiddenLayers = layers

@@ -1,5 +1,4 @@
 import JSON
-import Numerics
 
 extension ModelConfig {
     /// The model types this engine knows.
@@ -63,7 +62,7 @@ extension ModelConfig {
         bosTokenID = try fields.tokenIDs("bos_token_id", vocabSize: vocabSize).first
         eosTokenIDs = try fields.tokenIDs("eos_token_id", vocabSize: vocabSize)
         tieWordEmbeddings = try fields.bool("tie_word_embeddings", default: false)
-        (isFP8, hasPowerOfTwoScales) = try Self.fp8(fields)
+        (isFP8, hasPowerOfTwoScales, integers) = try Self.quantization(fields)
 
         try readGroups(fields)
         try fields.require("attention_bias", false)
@@ -162,24 +161,5 @@ extension ModelConfig {
             throw try rope.error("beta_fast", expected: "at least beta_slow (\(yarn.betaSlow))")
         }
         return yarn
-    }
-
-    /// Whether weights are in FP8 blocks, with powers of two for scales; any other quantization is refused.
-    private static func fp8(_ fields: ConfigFields) throws(CheckpointError) -> (Bool, hasPowerOfTwoScales: Bool) {
-        guard let quantization = try fields.field("quantization_config") else { return (false, false) }
-        let quantized = ConfigFields(root: quantization)
-        let advice = "only FP8 E4M3 in blocks of 128 by 128 is supported; use the published or a BF16 checkpoint"
-        for (key, value) in [("quant_method", "fp8"), ("fmt", "e4m3"), ("activation_scheme", "dynamic")] {
-            let found = try quantized.string(key)
-            if found != value, found != nil || key == "quant_method" {
-                throw try quantized.error(key, expected: value, advice: advice)
-            }
-        }
-        let size = BlockScaling.blockSize
-        let field = try quantized.field("weight_block_size")
-        guard field?.value == .array([.init(size), .init(size)]) else {
-            throw try quantized.error("weight_block_size", expected: "[\(size), \(size)]", advice: advice)
-        }
-        return (true, try quantized.string("scale_fmt") == "ue8m0")
     }
 }

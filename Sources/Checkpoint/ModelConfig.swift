@@ -1,3 +1,5 @@
+import Numerics
+
 /// What a checkpoint's config.json says about its model, checked: every value is within the range the engine computes
 /// with, and nothing that would change the results was passed over.
 public struct ModelConfig: Sendable, Equatable {
@@ -62,6 +64,8 @@ public struct ModelConfig: Sendable, Equatable {
     public internal(set) var bosTokenID: Int32?
     public internal(set) var eosTokenIDs: [Int32]
     public internal(set) var tieWordEmbeddings: Bool
+    /// How weights are packed that are integers; nil where none may be.
+    public internal(set) var integers: GroupScaling?
     /// Whether weights may be FP8 E4M3 with a scale for each block of 128 by 128.
     public internal(set) var isFP8: Bool
     /// Whether scales of FP8 values are powers of two (`scale_fmt` is "ue8m0").

@@ -2,7 +2,7 @@ import Numerics
 
 extension WeightMap {
     private static let plainTypes: Set<ElementType> = [.bf16, .f16, .f32]
-    private static let scaleTypes: Set<ElementType> = [.f32, .bf16, .e8m0]
+    private static let scaleTypes: [ElementType] = [.f32, .bf16, .e8m0]
 
     /// Checks that `tensors` are those the config calls for, and reports all that is wrong together. Returns whether
     /// the multi-token prediction layers are there.
@@ -46,16 +46,37 @@ extension WeightMap {
         var known = Set<String>(minimumCapacity: tensors.count)
         // The kernels read a layer's experts as one bank.
         var bankTypes: [Int: ElementType] = [:]
+        /// One that goes with others: the scales of a weight, or what stands in a packed weight's place.
+        func check(_ name: String, _ what: String, _ shape: [Int], _ types: [ElementType]) {
+            known.insert(name)
+            guard let tensor = tensors[name] else {
+                if !excused.contains(name) { report(.missing, name, expected: "\(what) \(shape)", found: "none") }
+                return
+            }
+            if tensor.shape != shape {
+                report(.different, name, expected: "\(shape)", found: "\(tensor.shape)")
+            } else if !types.contains(tensor.type) {
+                let names = types.map(\.safetensorsName).joined(separator: ", ")
+                report(.different, name, expected: names, found: "\(tensor.type)")
+            }
+        }
         for expected in expected(config, hasMTP: hasMTP) {
-            guard let tensor = tensors[expected.name] else {
-                if !expected.isOptional, !excused.contains(expected.name) {
-                    report(.missing, expected.name, expected: "a tensor \(expected.shape)", found: "none")
+            let packed = packedName(expected.name)
+            let scaling = tensors[expected.name] == nil && expected.canBeFP8 ? config.integers : nil
+            guard let tensor = tensors[expected.name] ?? (scaling == nil ? nil : tensors[packed]) else {
+                let isExcused = excused.contains(expected.name) || scaling != nil && excused.contains(packed)
+                if !expected.isOptional, !isExcused {
+                    let either = scaling == nil ? "" : " or \(packed)"
+                    report(.missing, expected.name, expected: "a tensor \(expected.shape)\(either)", found: "none")
                 }
-                if excused.contains(expected.name) { known.insert(scaleName(expected.name)) }
+                if isExcused {
+                    let others = scaling.map { packedTensors(expected, $0).map(\.name) } ?? []
+                    known.formUnion([scaleName(expected.name)] + others)
+                }
                 continue
             }
-            known.insert(expected.name)
-            if tensor.shape != expected.shape {
+            known.insert(tensor.name)
+            if scaling == nil, tensor.shape != expected.shape {
                 report(.different, expected.name, expected: "\(expected.shape)", found: "\(tensor.shape)")
             }
             if expected.split == .experts, let layer = expected.layer {
@@ -63,9 +84,13 @@ extension WeightMap {
                 bankTypes[layer] = type
                 if tensor.type != type {
                     report(
-                        .different, expected.name, expected: "\(type) as the layer's first expert",
+                        .different, tensor.name, expected: "\(type) as the layer's first expert",
                         found: "\(tensor.type)")
                 }
+            }
+            if let scaling {
+                for part in packedTensors(expected, scaling) { check(part.name, part.what, part.shape, part.types) }
+                continue
             }
             guard tensor.type == .fp8E4M3, expected.canBeFP8, config.isFP8 else {
                 if !plainTypes.contains(tensor.type) {
@@ -73,20 +98,9 @@ extension WeightMap {
                 }
                 continue
             }
-            let name = scaleName(expected.name)
-            known.insert(name)
-            let shape = expected.shape.map(BlockScaling.blockCount)
-            guard let scale = tensors[name] else {
-                if !excused.contains(name) {
-                    report(.missing, name, expected: "the weight's scales \(shape)", found: "none")
-                }
-                continue
-            }
-            if scale.shape != shape {
-                report(.different, name, expected: "\(shape)", found: "\(scale.shape)")
-            } else if !scaleTypes.contains(scale.type) {
-                report(.different, name, expected: "F32, BF16 or F8_E8M0", found: "\(scale.type)")
-            }
+            check(
+                scaleName(expected.name), "the weight's scales", expected.shape.map(BlockScaling.blockCount), scaleTypes
+            )
         }
         let extra = tensors.values.filter { !known.contains($0.name) && !$0.name.hasSuffix("rotary_emb.inv_freq") }
         for tensor in extra.sorted(by: { $0.name < $1.name }) {
@@ -107,5 +121,20 @@ extension WeightMap {
 
     private static func types(_ expected: ExpectedTensor, _ config: ModelConfig) -> String {
         expected.canBeFP8 && config.isFP8 ? "F8_E4M3, BF16, F16 or F32" : "BF16, F16 or F32"
+    }
+
+    /// What stands in the place of a packed weight.
+    private static func packedTensors(
+        _ expected: ExpectedTensor, _ scaling: GroupScaling
+    ) -> [(name: String, what: String, shape: [Int], types: [ElementType])] {
+        let (rows, columns) = (expected.shape[0], expected.shape[1])
+        return [
+            (packedName(expected.name), "the packed weight", [rows, scaling.wordCount(columns)], [.i32]),
+            (
+                groupScaleName(expected.name), "the weight's scales", [rows, scaling.groupCount(columns)],
+                [.f16, .bf16, .f32]
+            ),
+            (packedShapeName(expected.name), "the weight's shape", [2], [.i64, .i32]),
+        ]
     }
 }

@@ -16,7 +16,7 @@ public struct ExpectedTensor: Sendable, Equatable {
     /// Nil for what belongs to no layer.
     public var layer: Int?
     public var shape: [Int]
-    /// Whether it may be FP8 with a scale for each block.
+    /// Whether it may be FP8 with a scale for each block, or packed integers with one for each group.
     public var canBeFP8: Bool
     public var split: Split
     /// Copies that a checkpoint may leave out.
@@ -25,7 +25,7 @@ public struct ExpectedTensor: Sendable, Equatable {
 
 /// Which tensors a config calls for, by the names and shapes of published checkpoints.
 public enum WeightMap {
-    /// Every tensor but the block scales; with `hasMTP`, those of the multi-token prediction layers too.
+    /// Every tensor but scales, as if none were packed; with `hasMTP`, those of the multi-token prediction layers too.
     public static func expected(_ config: ModelConfig, hasMTP: Bool) -> [ExpectedTensor] {
         var list = List(config: config)
         list.matrix("model.embed_tokens", config.vocabSize, config.hiddenSize, .rows, canBeFP8: false)
@@ -51,6 +51,11 @@ public enum WeightMap {
 
     /// The name of the block scales of an FP8 weight.
     public static func scaleName(_ weight: String) -> String { weight + "_scale_inv" }
+
+    /// The names of what stands in the place of a weight of packed integers: see `GroupScaling`.
+    public static func packedName(_ weight: String) -> String { weight + "_packed" }
+    public static func groupScaleName(_ weight: String) -> String { weight + "_scale" }
+    public static func packedShapeName(_ weight: String) -> String { weight + "_shape" }
 
     /// Whether a tensor of this name holds what weights are multiplied with, block by block or group by group.
     static func isScale(_ name: String) -> Bool { name.hasSuffix("_scale_inv") || name.hasSuffix(".weight_scale") }

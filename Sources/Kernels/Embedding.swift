@@ -18,7 +18,7 @@ public struct Embedding: Kernel {
         precondition(
             y.columns == table.columns && y.rows == tokens.rows,
             "embedding: \(y.shape) from \(tokens.shape), \(table.codes.shape)")
-        precondition(table.format != 3, "embedding: tables are not FP8")
+        precondition(table.scales == nil, "embedding: a table of \(table.type)")
         self.tokens = tokens
         self.table = table
         self.y = y
@@ -52,7 +52,7 @@ public struct Embedding: Kernel {
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         // Tokens, rows and width of the table, its format, rows of one binding.
-        let shapes: [(Int, Int, Int, ElementType, Int?)] = [
+        let shapes: [(Int, Int, Int, WeightFormat, Int?)] = [
             (1, 50, 7168, .bf16, nil), (7, 300, 320, .f16, nil), (5, 31, 101, .f32, nil), (64, 512, 256, .bf16, nil),
             (64, 300, 101, .bf16, 48),
         ]
@@ -64,7 +64,7 @@ public struct Embedding: Kernel {
                     tokens: try bench.tensor("tokens", .u32, [count], .words(ids)),
                     table: try bench.weight("table", rows: rows, columns: width, type),
                     y: try bench.output("y", [count, width]))
-                kernel.bindingLimit = bound.map { $0 * kernel.table.codes.pitch * type.byteCount }
+                kernel.bindingLimit = bound.map { $0 * type.pitchByteCount(width) }
                 return kernel
             }
         }

@@ -12,7 +12,7 @@ public struct ExpertBank: Sendable {
             let first = parts[0].weight
             precondition(
                 part.weight.rows == first.rows && part.weight.columns == first.columns
-                    && part.weight.format == first.format,
+                    && part.weight.type == first.type,
                 "experts: \(part.weight.codes.label) differs from the first part")
             next += part.weight.matrixCount
         }
@@ -24,12 +24,12 @@ public struct ExpertBank: Sendable {
     public var firstExperts: [Int] { parts.map(\.firstExpert) }
     public var expertCount: Int { parts[parts.count - 1].firstExpert + parts[parts.count - 1].weight.matrixCount }
     public var rows: Int { parts[0].weight.rows }
-    public var format: UInt32 { parts[0].weight.format }
+    public var type: WeightFormat { parts[0].weight.type }
     public var columns: Int { parts[0].weight.columns }
 
     /// A bank of random experts in two parts (one, where there is one expert).
     static func sample(
-        _ bench: inout Workbench, _ label: String, experts: Int, rows: Int, columns: Int, _ type: ElementType
+        _ bench: inout Workbench, _ label: String, experts: Int, rows: Int, columns: Int, _ type: WeightFormat
     ) throws(GPUError) -> ExpertBank {
         let first = max(1, experts / 3)
         var parts = [(0, try bench.weight(label, rows: rows, columns: columns, type, matrixCount: first))]

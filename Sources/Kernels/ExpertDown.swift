@@ -33,7 +33,7 @@ public struct ExpertDown: VariedKernel {
         precondition(experts.pitch == experts.columns && h.pitch % 4 == 0, "expert_down: pitches")
         if let shared {
             precondition(
-                shared.down.format == down.format && shared.down.rows == y.columns
+                shared.down.type == down.type && shared.down.rows == y.columns
                     && shared.h.shape == [y.rows, shared.down.columns] && shared.h.pitch % 4 == 0,
                 "expert_down: shared \(shared.h.shape), \(shared.down.codes.shape)")
         }
@@ -50,7 +50,7 @@ public struct ExpertDown: VariedKernel {
 
     public var outputs: [Tensor] { [y] }
 
-    public var choice: String { "\(Self.name) \(weights[0].codes.type)" }
+    public var choice: String { "\(Self.name) \(weights[0].type)" }
     public func variants(on profile: DeviceProfile) -> [Variant] { decodeVariants(profile) }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
@@ -106,7 +106,7 @@ public struct ExpertDown: VariedKernel {
 
     public var summary: String {
         let shared = sharedH.map { " and \($0.columns) shared" } ?? ""
-        return "\(h.rows) × \(h.columns)\(shared) to \(y.columns), \(weights[0].codes.type)"
+        return "\(h.rows) × \(h.columns)\(shared) to \(y.columns), \(weights[0].type)"
     }
 
     public var cost: Cost {
@@ -126,7 +126,7 @@ public struct ExpertDown: VariedKernel {
             (1, 2, 3, 2048, 60, 0, false), (1, 1, 1, 20, 7168, 33, false),
         ]
         return shapes.flatMap { tokens, topK, count, inner, width, shared, adds in
-            [ElementType.f32, .bf16, .f16, .fp8E4M3].flatMap { type in
+            WeightFormat.tested.flatMap { type in
                 KernelCase.eachVariant(
                     decodeVariants(profile),
                     "\(tokens) × \(topK) of \(count) × \(inner) + \(shared) to \(width), \(type)\(adds ? ", added" : "")"

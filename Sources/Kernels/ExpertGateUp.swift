@@ -30,12 +30,13 @@ public struct ExpertGateUp: VariedKernel {
                 && experts.rows == x.rows, "expert_gate_up: \(h.shape) from \(x.shape), \(experts.shape)")
         precondition(
             gate.rows == up.rows && gate.columns == up.columns && gate.firstExperts == up.firstExperts
-                && gate.expertCount == up.expertCount && gate.format == up.format,
+                && gate.expertCount == up.expertCount && gate.type == up.type,
             "expert_gate_up: gate and up differ")
         if let shared {
             precondition(
-                shared.gate.codes.shape == shared.up.codes.shape && shared.gate.columns == x.columns
-                    && shared.gate.format == gate.format && shared.up.format == gate.format
+                shared.gate.rows == shared.up.rows && shared.gate.columns == x.columns
+                    && shared.up.columns == x.columns
+                    && shared.gate.type == gate.type && shared.up.type == gate.type
                     && shared.h.shape == [x.rows, shared.gate.rows],
                 "expert_gate_up: shared \(shared.h.shape) from \(shared.gate.codes.shape)")
         }
@@ -53,7 +54,7 @@ public struct ExpertGateUp: VariedKernel {
 
     public var outputs: [Tensor] { sharedH.map { [h, $0] } ?? [h] }
 
-    public var choice: String { "\(Self.name) \(gates[0].codes.type)" }
+    public var choice: String { "\(Self.name) \(gates[0].type)" }
     public func variants(on profile: DeviceProfile) -> [Variant] { decodeVariants(profile) }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
@@ -109,7 +110,7 @@ public struct ExpertGateUp: VariedKernel {
 
     public var summary: String {
         let shared = sharedH.map { " and \($0.columns) shared" } ?? ""
-        return "\(h.rows) × \(x.columns) to \(h.columns)\(shared), \(gates[0].codes.type)"
+        return "\(h.rows) × \(x.columns) to \(h.columns)\(shared), \(gates[0].type)"
     }
 
     public var cost: Cost {
@@ -129,7 +130,7 @@ public struct ExpertGateUp: VariedKernel {
             (1, 1, 1, 64, 2048, 130),
         ]
         return shapes.flatMap { tokens, topK, count, width, inner, shared in
-            [ElementType.f32, .bf16, .f16, .fp8E4M3].flatMap { type in
+            WeightFormat.tested.flatMap { type in
                 KernelCase.eachVariant(
                     decodeVariants(profile),
                     "\(tokens) × \(width) to \(topK) of \(count) × \(inner) + \(shared), \(type)"

@@ -26,7 +26,7 @@ public struct ExpertGroups: Sendable {
     ///   - device: nil for the reference alone.
     ///   - tile: the form `tiles`' tile, for tests; nil for `tileSize`'s.
     public init<E: Error>(
-        assignments count: Int, experts: Int, _ type: ElementType, isRounded: Bool = false, productRows: [Int],
+        assignments count: Int, experts: Int, _ type: WeightFormat, isRounded: Bool = false, productRows: [Int],
         on device: Device?, variant: Variant? = nil, tile: Int? = nil, tensor: (String, [Int]) throws(E) -> Tensor
     ) throws(E) {
         precondition(productRows.count == 2, "experts: products of \(productRows) rows")

@@ -67,16 +67,16 @@ public struct GroupedLinear: ChosenKernel {
 
     public var outputs: [Tensor] { [y] }
 
-    static func choice(_ type: ElementType, isRounded: Bool) -> String {
+    static func choice(_ type: WeightFormat, isRounded: Bool) -> String {
         "\(name) \(type)\(isRounded ? " of FP8" : "")"
     }
-    static func variants(_ profile: DeviceProfile, _ type: ElementType, isRounded: Bool) -> [Variant] {
+    static func variants(_ profile: DeviceProfile, _ type: WeightFormat, isRounded: Bool) -> [Variant] {
         productVariants(profile, type, isRounded: isRounded)
     }
 
-    public var choice: String { Self.choice(weights[0].codes.type, isRounded: rounding.isRounded) }
+    public var choice: String { Self.choice(weights[0].type, isRounded: rounding.isRounded) }
     public func variants(on profile: DeviceProfile) -> [Variant] {
-        Self.variants(profile, weights[0].codes.type, isRounded: rounding.isRounded)
+        Self.variants(profile, weights[0].type, isRounded: rounding.isRounded)
     }
     public func variant(on device: Device) -> Variant { variant }
 
@@ -163,7 +163,7 @@ public struct GroupedLinear: ChosenKernel {
     }
 
     public var summary: String {
-        "\(weights[0].name) \(y.rows) × \(x.columns) to \(y.columns), \(weights[0].codes.type)"
+        "\(weights[0].name) \(y.rows) × \(x.columns) to \(y.columns), \(weights[0].type)"
     }
 
     public var cost: Cost {
@@ -173,7 +173,7 @@ public struct GroupedLinear: ChosenKernel {
     }
 
     public var tolerance: Tolerance {
-        halves != nil ? .halves : rounding.codes != nil ? .codes : .sum(of: x.columns)
+        halves != nil ? .halves(with: weights[0].type) : rounding.codes != nil ? .codes : .sum(of: x.columns)
     }
 
     /// A product over random assignments, grouped on the host.
@@ -185,7 +185,7 @@ public struct GroupedLinear: ChosenKernel {
     ) throws(GPUError) -> GroupedLinear {
         let experts = try sampleExperts(&bench, tokens: tokens, topK: topK, of: bank.expertCount)
         let groups = try ExpertGroups(
-            assignments: tokens * topK, experts: bank.expertCount, bank.weights[0].codes.type,
+            assignments: tokens * topK, experts: bank.expertCount, bank.type,
             productRows: [bank.rows, bank.rows], on: bench.device, variant: variant, tile: tile
         ) { name, shape throws(GPUError) in
             try bench.tensor(name, .u32, shape, .words(Array(repeating: 0, count: shape.reduce(1, *))))
@@ -209,7 +209,7 @@ public struct GroupedLinear: ChosenKernel {
             (1, 3, 8, 100, 72, false), (7, 3, 9, 131, 37, true), (50, 4, 8, 128, 40, false), (3, 2, 4, 7168, 32, false),
             (40, 8, 8, 96, 300, true), (150, 2, 3, 260, 140, false),
         ]
-        return [ElementType.f32, .bf16, .f16, .fp8E4M3].flatMap { type in
+        return WeightFormat.tested.flatMap { type in
             let large = KernelCase("80 × 131 to 4 of 5 × 70, \(type), tiles of 64") { bench throws(GPUError) in
                 let bank = try ExpertBank.sample(&bench, "weights", experts: 5, rows: 70, columns: 131, type)
                 return try sample(

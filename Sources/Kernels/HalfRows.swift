@@ -89,5 +89,11 @@ public struct Halves: Sendable {
 extension Tolerance {
     /// Of products of halves. Each product is off by up to 2⁻¹¹ of itself, at random: the sum by as much of its own size,
     /// times 5 for the worst.
-    static let halves = Tolerance(0x1p-9, because: "activations rounded to FP16, and sums in another order")
+    /// Integers' weights, scaled, are rounded as well: by up to √2 as much together.
+    static func halves(with weights: WeightFormat) -> Tolerance {
+        if case .integers = weights {
+            return Tolerance(0x1.7p-9, because: "activations and weights rounded to FP16, and sums in another order")
+        }
+        return Tolerance(0x1p-9, because: "activations rounded to FP16, and sums in another order")
+    }
 }

@@ -79,18 +79,18 @@ public struct Linear: VariedKernel {
 
     public var outputs: [Tensor] { [y] }
 
-    public var choice: String { Self.choice(phase, weight.codes.type, isRounded: rounding.isRounded) }
+    public var choice: String { Self.choice(phase, weight.type, isRounded: rounding.isRounded) }
 
-    private static func choice(_ phase: LinearPhase, _ type: ElementType, isRounded: Bool) -> String {
+    private static func choice(_ phase: LinearPhase, _ type: WeightFormat, isRounded: Bool) -> String {
         "\(name) \(phase) \(type)" + (isRounded && phase == .prefill ? " of FP8" : "")
     }
 
     public func variants(on profile: DeviceProfile) -> [Variant] {
-        Self.variants(phase, weight.codes.type, isRounded: rounding.isRounded, profile)
+        Self.variants(phase, weight.type, isRounded: rounding.isRounded, profile)
     }
 
     static func variants(
-        _ phase: LinearPhase, _ type: ElementType, isRounded: Bool, _ profile: DeviceProfile
+        _ phase: LinearPhase, _ type: WeightFormat, isRounded: Bool, _ profile: DeviceProfile
     ) -> [Variant] {
         phase == .decode ? decodeVariants(profile) : productVariants(profile, type, isRounded: isRounded)
     }
@@ -203,7 +203,7 @@ public struct Linear: VariedKernel {
         }
     }
 
-    public var summary: String { "\(weight.name) \(x.rows) × \(x.columns) to \(y.columns), \(weight.codes.type)" }
+    public var summary: String { "\(weight.name) \(x.rows) × \(x.columns) to \(y.columns), \(weight.type)" }
 
     public var cost: Cost {
         Cost(
@@ -213,7 +213,7 @@ public struct Linear: VariedKernel {
     }
 
     public var tolerance: Tolerance {
-        halves != nil ? .halves : rounding.codes != nil ? .codes : .sum(of: x.columns)
+        halves != nil ? .halves(with: weight.type) : rounding.codes != nil ? .codes : .sum(of: x.columns)
     }
 
     /// As it is for the device's variant: with halves or codes made on the host where matrix units take them.

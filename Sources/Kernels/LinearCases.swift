@@ -3,7 +3,6 @@ import Numerics
 
 extension Linear {
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
-        let formats: [ElementType] = [.f32, .bf16, .f16, .fp8E4M3]
         // Rows of activations, K, N: ragged, prime, tiles' edges, the models' widths in one direction,
         // so many that a lane has several one after another.
         let shapes = [
@@ -11,7 +10,8 @@ extension Linear {
             (2, 1536, 192), (2, 20, 16451),
         ]
         var cases: [KernelCase] = []
-        for (phase, type) in [LinearPhase.decode, .prefill].flatMap({ phase in formats.map { (phase, $0) } }) {
+        for (phase, type) in [LinearPhase.decode, .prefill].flatMap({ phase in WeightFormat.tested.map { (phase, $0) } }
+        ) {
             let variants = variants(phase, type, isRounded: true, profile)
             for (tokens, columns, rows) in shapes {
                 cases += KernelCase.eachVariant(
@@ -29,17 +29,24 @@ extension Linear {
                 variants, "\(phase), 3 × 100 to 300, \(type), bound by 48 rows"
             ) { bench throws(GPUError) in
                 var kernel = try sample(&bench, phase, 3, 100, 300, type)
-                kernel.bindingLimit = 50 * kernel.weight.codes.pitch * type.byteCount
+                kernel.bindingLimit = 50 * type.pitchByteCount(100)
                 return kernel
             }
             cases += phase == .decode ? normedCases(type, on: profile) : []
             cases += sizedCases(phase, type, on: profile)
         }
+        for (phase, type) in [LinearPhase.decode, .prefill].flatMap({ phase in
+            WeightFormat.otherGroups.map { (phase, $0) }
+        }) {
+            cases += KernelCase.eachVariant(
+                variants(phase, type, isRounded: false, profile), "\(phase), 5 × 300 to 37, \(type)"
+            ) { bench throws(GPUError) in try sample(&bench, phase, 5, 300, 37, type) }
+        }
         return cases
     }
 
     /// With the norm taken on the way, and added to what is there; the second one in split columns.
-    private static func normedCases(_ type: ElementType, on profile: DeviceProfile) -> [KernelCase] {
+    private static func normedCases(_ type: WeightFormat, on profile: DeviceProfile) -> [KernelCase] {
         @Sendable func make(_ bench: inout Workbench, _ columns: Int) throws(GPUError) -> Linear {
             Linear(
                 phase: .decode, x: try bench.tensor("x", [5, columns], .normal(3)),
@@ -64,7 +71,7 @@ extension Linear {
 
     /// The large tile and the split columns, which these shapes are too small to ask for.
     private static func sizedCases(
-        _ phase: LinearPhase, _ type: ElementType, on profile: DeviceProfile
+        _ phase: LinearPhase, _ type: WeightFormat, on profile: DeviceProfile
     ) -> [KernelCase] {
         if phase == .prefill {
             return [
@@ -89,7 +96,7 @@ extension Linear {
     }
 
     private static func sample(
-        _ bench: inout Workbench, _ phase: LinearPhase, _ tokens: Int, _ columns: Int, _ rows: Int, _ type: ElementType
+        _ bench: inout Workbench, _ phase: LinearPhase, _ tokens: Int, _ columns: Int, _ rows: Int, _ type: WeightFormat
     ) throws(GPUError) -> Linear {
         Linear(
             phase: phase, x: try bench.tensor("x", [tokens, columns]),

@@ -87,7 +87,7 @@ public struct MLAQuery: Kernel {
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         MLAShape.samples.flatMap { name, shape in
-            [ElementType.fp8E4M3, .bf16, .f32].map { type in
+            [WeightFormat.fp8E4M3, .bf16, .f32, .int8(32), .int4(32)].map { type in
                 KernelCase("\(name), \(type)") { bench throws(GPUError) in
                     let positions: [UInt32] = [0, 7, 150]
                     return MLAQuery(

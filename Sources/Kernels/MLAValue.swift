@@ -36,7 +36,7 @@ public struct MLAValue: VariedKernel {
 
     public var outputs: [Tensor] { [y] }
 
-    public var choice: String { "\(Self.name) \(kvB.codes.type)" }
+    public var choice: String { "\(Self.name) \(kvB.type)" }
     public func variants(on profile: DeviceProfile) -> [Variant] { decodeVariants(profile) }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
@@ -85,7 +85,7 @@ public struct MLAValue: VariedKernel {
     }
 
     public var summary: String {
-        "\(y.rows) × \(shape.heads) heads, \(splits.map { "\($0.count) splits" } ?? "whole"), \(kvB.codes.type)"
+        "\(y.rows) × \(shape.heads) heads, \(splits.map { "\($0.count) splits" } ?? "whole"), \(kvB.type)"
     }
 
     public var cost: Cost {
@@ -102,7 +102,7 @@ public struct MLAValue: VariedKernel {
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         MLAShape.samples.flatMap { name, shape in
-            [ElementType.fp8E4M3, .bf16, .f32].flatMap { type in
+            [WeightFormat.fp8E4M3, .bf16, .f32, .int8(32), .int4(32)].flatMap { type in
                 [nil, AttentionSplits(most: 64, keyCount: 4096)].flatMap { splits in
                     KernelCase.eachVariant(
                         decodeVariants(profile), "\(name), \(type)\(splits == nil ? "" : ", in splits")"

@@ -4,9 +4,10 @@ import Shaders
 
 /// y[i, j] = a random weight that i, j and the seed alone decide; zero in the rows' padding.
 ///
-/// `y: [rows, columns]`, BF16 or FP8 E4M3, rows of whole 16-byte chunks. With h = the hash of an element's word:
+/// `y: [rows, columns]`, BF16, FP8 E4M3 or words, rows of whole 16-byte chunks. With h = the hash of an element's word:
 /// - BF16: (a + b − 255) · gain, a and b being two bytes of h, so that the standard deviation is `deviation`;
-/// - FP8: a byte of h, but ±0 for the two codes that are NaN. Scales bring it to size.
+/// - FP8: a byte of h, but ±0 for the two codes that are NaN. Scales bring it to size;
+/// - words, of packed integers: h. Scales bring them to size too.
 ///
 /// For models without files: their weights need not cross to the device.
 public struct RandomFill: Kernel {
@@ -20,7 +21,7 @@ public struct RandomFill: Kernel {
     /// - Parameter deviation: of BF16 elements.
     public init(y: Tensor, seed: UInt32, deviation: Float = 1) {
         precondition(
-            (y.type == .bf16 || y.type == .fp8E4M3) && y.pitch * y.type.byteCount % 16 == 0,
+            [.bf16, .fp8E4M3, .u32].contains(y.type) && y.pitch * y.type.byteCount % 16 == 0,
             "random_fill: \(y.type), rows of \(y.pitch) elements")
         self.y = y
         self.seed = seed
@@ -44,7 +45,7 @@ public struct RandomFill: Kernel {
             let rows = first..<min(first + step, y.rows)
             let chunks = rows.count * chunkPitch
             let shader = RandomFillShader(
-                constants: .init(format: y.type == .bf16 ? 1 : 3),
+                constants: .init(format: y.type == .bf16 ? 1 : y.type == .fp8E4M3 ? 3 : 4),
                 params: .init(
                     chunkCount: UInt32(chunks), firstChunk: UInt32(truncatingIfNeeded: first * chunkPitch),
                     chunkPitch: UInt32(chunkPitch), columns: UInt32(y.columns), seed: mixedSeed, gain: gain),
@@ -63,6 +64,8 @@ public struct RandomFill: Kernel {
                 if y.type == .bf16 {
                     let sum = Float(random & 0xFF) + Float(random >> 8 & 0xFF)
                     y.store(column < y.columns ? (sum - 255) * gain : 0, row: row, column: column)
+                } else if y.type == .u32 {
+                    y.words[index] = column < y.columns ? random : 0
                 } else {
                     let code = UInt8(truncatingIfNeeded: random)
                     y.storage.host![y.byteOffset + index] =
@@ -86,7 +89,7 @@ public struct RandomFill: Kernel {
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         let shapes: [(type: ElementType, rows: Int, columns: Int, limit: Int?)] = [
             (.fp8E4M3, 1, 7168, nil), (.fp8E4M3, 131, 197, nil), (.fp8E4M3, 100, 1408, 40_000),
-            (.bf16, 1, 2048, nil), (.bf16, 37, 131, nil), (.bf16, 100, 576, 40_000),
+            (.bf16, 1, 2048, nil), (.bf16, 37, 131, nil), (.bf16, 100, 576, 40_000), (.u32, 37, 17, nil),
         ]
         return shapes.map { type, rows, columns, limit in
             KernelCase(

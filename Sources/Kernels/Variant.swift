@@ -152,7 +152,7 @@ extension DeviceProfile {
 /// - Parameters:
 ///   - type: of the weights.
 ///   - isRounded: whether activations are in FP8.
-func productVariants(_ profile: DeviceProfile, _ type: ElementType, isRounded: Bool) -> [Variant] {
+func productVariants(_ profile: DeviceProfile, _ type: WeightFormat, isRounded: Bool) -> [Variant] {
     // FP32 weights would lose most of their bits on matrix units.
     let matrix: [Variant] = profile.matrixTiles == nil || type == .f32 ? [] : [.matrix]
     let matrix8: [Variant] = profile.matrix8Tiles == nil || type != .fp8E4M3 || !isRounded ? [] : [.matrix8]

@@ -71,18 +71,22 @@ public struct Workbench {
         try tensor(label, type, shape, .poison)
     }
 
-    /// A weight with entries of about `1/√columns`. FP8 codes run through all 254 finite values.
+    /// A weight with entries of about `1/√columns`. FP8 codes run through all 254 finite values, integers through all of theirs.
     public mutating func weight(
-        _ label: String, rows: Int, columns: Int, _ type: ElementType, matrixCount: Int = 1
+        _ label: String, rows: Int, columns: Int, _ type: WeightFormat, matrixCount: Int = 1
     ) throws(GPUError) -> Weight {
         let gain = 1 / Float(columns).squareRoot()
-        let codes = try tensor(label, type, [matrixCount * rows, columns], .poison, pitch: Tensor.weightPitch(columns))
+        let codes = try tensor(
+            label, type.codeType, [matrixCount * rows, type.codeCount(columns)], .poison, pitch: type.codePitch(columns)
+        )
         if originals == nil { fillWeight(codes, gain: gain) }
-        guard type == .fp8E4M3 else { return Weight(codes: codes, scales: nil, matrixCount: matrixCount) }
-        let shape = [matrixCount * BlockScaling.blockCount(rows), BlockScaling.blockCount(columns)]
-        let values = (0..<shape[0] * shape[1]).map { _ in Float(0.5 + random.nextUnit()) * gain / 120 }
+        guard let shape = type.scaleShape(rows: rows, columns: columns).map({ [matrixCount * $0[0], $0[1]] }) else {
+            return Weight(type, codes: codes, scales: nil, columns: columns, matrixCount: matrixCount)
+        }
+        let size = gain / type.usualCode
+        let values = (0..<shape[0] * shape[1]).map { _ in Float(0.5 + random.nextUnit()) * size }
         let scales = try tensor(label + " scales", .f32, shape, .floats(values), pitch: shape[1])
-        return Weight(codes: codes, scales: scales, matrixCount: matrixCount)
+        return Weight(type, codes: codes, scales: scales, columns: columns, matrixCount: matrixCount)
     }
 
     private mutating func fillWeight(_ codes: Tensor, gain: Float) {
@@ -101,6 +105,7 @@ public struct Workbench {
                 case .f16:
                     bytes.storeBytes(
                         of: FP16.encode(random.nextNormal() * gain), toByteOffset: index * 2, as: UInt16.self)
+                case .u32: codes.words[index] = UInt32(truncatingIfNeeded: random.next())
                 default:
                     let code = UInt8(truncatingIfNeeded: random.next())
                     bytes[index] = code & 0x7F == 0x7F ? code & 0x80 : code

@@ -19,6 +19,9 @@ extension Checkpoint: WeightSource {
                 case .bf16: BF16.decode(raw.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
                 case .f16: FP16.decode(raw.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
                 case .e8m0: E8M0.decode(raw[index])
+                // Shapes, far below where FP32 skips integers.
+                case .i64: Float(raw.loadUnaligned(fromByteOffset: index * 8, as: Int64.self))
+                case .i32: Float(raw.loadUnaligned(fromByteOffset: index * 4, as: Int32.self))
                 default: raw.loadUnaligned(fromByteOffset: index * 4, as: Float.self)
                 }
             }

@@ -37,8 +37,7 @@ public enum ModelLoader {
         }
         if options.activations == .fp8, !config.isFP8 {
             throw .failed(
-                "--activations fp8: expected FP8 weights, whose products it is for; the checkpoint has none (no "
-                    + "quantization_config in config.json)")
+                "--activations fp8: expected FP8 weights, whose products it is for; the checkpoint has none")
         }
         var device: Device?
         if case .vulkan(let name) = choice {

@@ -17,7 +17,7 @@ extension LinearPhase {
 
 extension Transformer {
     /// Whether products with this weight take activations in FP8.
-    func rounds(for weight: Weight) -> Bool { activations == .fp8 && weight.codes.type == .fp8E4M3 }
+    func rounds(for weight: Weight) -> Bool { activations == .fp8 && weight.type == .fp8E4M3 }
 
     /// RMSNorm(x + delta) for products with these weights. Decode has them take it of x, a dispatch less, unless it must be
     /// rounded before.

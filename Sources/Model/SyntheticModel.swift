@@ -23,7 +23,19 @@ public struct SyntheticModel: Sendable {
         fileprivate var slice: (layers: Int, experts: Int)? { model == rawValue ? nil : (4, 32) }
     }
 
-    public enum Format: String, Sendable, CaseIterable { case fp8, bf16 }
+    public enum Format: String, Sendable, CaseIterable {
+        case fp8, bf16
+        /// In groups of 128 and 32.
+        case int8, int4
+
+        var integers: GroupScaling? {
+            switch self {
+            case .fp8, .bf16: nil
+            case .int8: GroupScaling(bits: 8, groupSize: 128)
+            case .int4: GroupScaling(bits: 4, groupSize: 32)
+            }
+        }
+    }
 
     public let name: String
     public let config: ModelConfig
@@ -37,7 +49,8 @@ public struct SyntheticModel: Sendable {
         }
         guard let published else { preconditionFailure("\(shape.model) is no known model") }
         config = published.resized(
-            layers: layers ?? shape.slice?.layers, experts: experts ?? shape.slice?.experts, isFP8: format == .fp8)
+            layers: layers ?? shape.slice?.layers, experts: experts ?? shape.slice?.experts, isFP8: format == .fp8,
+            integers: format.integers)
         let dense = config.firstKDenseReplace
         name =
             "\(shape.rawValue), synthetic: \(config.numHiddenLayers) of \(published.numHiddenLayers) layers (\(dense) dense), "
@@ -70,6 +83,10 @@ struct SyntheticWeights: WeightSource {
             if tensor.canBeFP8, config.isFP8 {
                 add(tensor.name, .fp8E4M3, tensor.shape)
                 add(WeightMap.scaleName(tensor.name), .f32, tensor.shape.map(BlockScaling.blockCount))
+            } else if tensor.canBeFP8, let integers = config.integers {
+                let (rows, columns) = (tensor.shape[0], tensor.shape[1])
+                add(WeightMap.packedName(tensor.name), .i32, [rows, integers.wordCount(columns)])
+                add(WeightMap.groupScaleName(tensor.name), .f32, [rows, integers.groupCount(columns)])
             } else {
                 add(tensor.name, .bf16, tensor.shape)
             }
@@ -92,14 +109,23 @@ struct SyntheticWeights: WeightSource {
 
     func floats(_ tensor: TensorInfo) throws(ModelError) -> [Float] {
         var random = SeededRandom(seed: UInt64(Self.seed(tensor.name)))
-        let isScale = tensor.type == .f32
-        // The root of the mean square of all FP8 codes is near 120.
-        let columns = isScale ? tensors[String(tensor.name.dropLast(WeightMap.scaleName("").count))]!.shape[1] : 0
+        let scaleSize = scaleSize(tensor)
         return (0..<tensor.elementCount).map { _ in
-            if isScale { return Float(0.5 + random.nextUnit()) / (120 * Float(columns).squareRoot()) }
+            if let scaleSize { return Float(0.5 + random.nextUnit()) * scaleSize }
             // A norm's weights, or a gate's small biases.
             return tensor.name.hasSuffix("bias") ? random.nextNormal() * 0.01 : 1 + random.nextNormal() * 0.1
         }
+    }
+
+    /// What brings products to 1/√columns; nil for what is no scale.
+    private func scaleSize(_ tensor: TensorInfo) -> Float? {
+        guard tensor.type == .f32 else { return nil }
+        if let integers = config.integers {
+            let columns = tensor.shape[1] * integers.groupSize
+            return 1 / (WeightFormat.integers(integers).usualCode * Float(columns).squareRoot())
+        }
+        let columns = tensors[String(tensor.name.dropLast(WeightMap.scaleName("").count))]!.shape[1]
+        return 1 / (WeightFormat.fp8E4M3.usualCode * Float(columns).squareRoot())
     }
 
     /// FNV-1a.

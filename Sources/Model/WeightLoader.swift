@@ -30,6 +30,8 @@ struct WeightLoader {
     let progress: (LoadProgress) -> Bool
     /// Bytes that the model takes of the source: all, but for copies and a module that is left out.
     private let totalByteCount: Int
+    /// The matrices' shapes, where some may be packed integers, whose own tensors tell whole words.
+    private let shapes: [String: [Int]]
     private(set) var loadedByteCount = 0
 
     init(
@@ -40,6 +42,11 @@ struct WeightLoader {
         self.executor = executor
         self.totalByteCount = totalByteCount
         self.progress = progress
+        guard source.config.integers != nil else {
+            shapes = [:]
+            return
+        }
+        shapes = WeightMap.expected(source.config, hasMTP: source.hasMTP).reduce(into: [:]) { $0[$1.name] = $1.shape }
     }
 
     /// A matrix `[rows, columns]`.
@@ -53,36 +60,83 @@ struct WeightLoader {
     /// Two matrices stood on each other as one, so that one product computes both; nil if they do not fit: the second
     /// must begin where a block of scales does, and its results where the device lets a binding begin.
     mutating func stacked(_ upper: String, _ lower: String, _ label: String) throws(ModelError) -> Weight? {
-        let (first, second) = (try tensor(upper), try tensor(lower))
-        guard first.type == second.type, first.shape[1] == second.shape[1],
-            first.type != .fp8E4M3 || first.shape[0] % BlockScaling.blockSize == 0,
-            first.shape[0] * 4 % (executor.target?.profile.storageBufferAlignment ?? 1) == 0
+        let (first, second) = (try shape(upper), try shape(lower))
+        let type = try format(upper)
+        guard try format(lower) == type, first[1] == second[1],
+            type != .fp8E4M3 || first[0] % BlockScaling.blockSize == 0,
+            first[0] * 4 % (executor.target?.profile.storageBufferAlignment ?? 1) == 0
         else { return nil }
         return try matrices([upper, lower], as: 1, label)
     }
 
+    /// How the source has a matrix, or what else is called so.
+    func format(_ name: String) throws(ModelError) -> WeightFormat {
+        if source[name] == nil, let scaling = source.config.integers, source[WeightMap.packedName(name)] != nil {
+            return .integers(scaling)
+        }
+        let type = try tensor(name).type
+        guard let format = WeightFormat(type) else {
+            throw .failed("\(name): expected a weight's type, found \(type)")
+        }
+        return format
+    }
+
+    private func shape(_ name: String) throws(ModelError) -> [Int] {
+        if case .integers = try format(name), let shape = shapes[name] { return shape }
+        return try tensor(name).shape
+    }
+
     private mutating func matrices(_ names: [String], as matrixCount: Int, _ label: String) throws(ModelError) -> Weight
     {
+        let format = try format(names[0])
         var infos: [TensorInfo] = []
-        for name in names { infos.append(try tensor(name)) }
-        let (type, columns, rows) = (infos[0].type, infos[0].shape[1], infos.reduce(0) { $0 + $1.shape[0] })
-        let pitch = Tensor.weightPitch(columns)
-        let storage = try executor.makeStorage(label, byteCount: rows * pitch * type.byteCount)
-        let codes = Tensor(storage, type, [rows, columns], pitch: pitch)
+        var rows = 0
+        for name in names {
+            rows += try shape(name)[0]
+            if case .integers = format {
+                infos.append(try tensor(WeightMap.packedName(name)))
+                try checkPackedShape(name)
+            } else {
+                infos.append(try tensor(name))
+            }
+        }
+        let columns = try shape(names[0])[1]
+        let pitch = format.codePitch(columns)
+        let storage = try executor.makeStorage(label, byteCount: rows * pitch * format.codeType.byteCount)
+        let codes = Tensor(storage, format.codeType, [rows, format.codeCount(columns)], pitch: pitch)
         if executor.onlyCounts {
             try advance(infos.reduce(0) { $0 + $1.byteCount })
         } else {
             try source.fill(codes, with: infos, on: executor) { (count) throws(ModelError) in try advance(count) }
         }
-        guard type == .fp8E4M3 else { return Weight(codes: codes, scales: nil, matrixCount: matrixCount) }
+        let scales = try scales(names, format, rows: rows, columns: columns, label)
+        return Weight(format, codes: codes, scales: scales, columns: columns, matrixCount: matrixCount)
+    }
 
+    /// The matrices' scales, each one's rows below the last one's; nil for a format without.
+    private mutating func scales(
+        _ names: [String], _ format: WeightFormat, rows: Int, columns: Int, _ label: String
+    ) throws(ModelError) -> Tensor? {
+        guard let width = format.scaleShape(rows: rows, columns: columns)?[1] else { return nil }
+        let scaleName = format == .fp8E4M3 ? WeightMap.scaleName : WeightMap.groupScaleName
         var scales: [Float] = []
-        for name in names { scales += try floats(WeightMap.scaleName(name)) }
-        let blockColumns = BlockScaling.blockCount(columns)
-        let scaleStorage = try executor.makeStorage(WeightMap.scaleName(label), byteCount: scales.count * 4)
-        let scaleTensor = Tensor(scaleStorage, .f32, [scales.count / blockColumns, blockColumns])
-        try executor.set(Tensor(scaleStorage, .u32, scaleTensor.shape), to: scales.map(\.bitPattern))
-        return Weight(codes: codes, scales: scaleTensor, matrixCount: matrixCount)
+        for name in names { scales += try floats(scaleName(name)) }
+        let storage = try executor.makeStorage(scaleName(label), byteCount: scales.count * 4)
+        let tensor = Tensor(storage, .f32, [scales.count / width, width])
+        try executor.set(Tensor(storage, .u32, tensor.shape), to: scales.map(\.bitPattern))
+        return tensor
+    }
+
+    /// What the file says of a packed matrix's shape, beside what its config says.
+    private mutating func checkPackedShape(_ name: String) throws(ModelError) {
+        // Random weights have none.
+        guard has(WeightMap.packedShapeName(name)) else { return }
+        let (found, expected) = (try floats(WeightMap.packedShapeName(name)), try shape(name))
+        guard executor.onlyCounts || found == expected.map({ Float($0) }) else {
+            throw .failed(
+                "\(WeightMap.packedShapeName(name)): expected \(expected), found \(found): the file is of "
+                    + "another model or damaged; fetch it again")
+        }
     }
 
     /// A vector as `[1, width]` F32.

@@ -29,7 +29,7 @@ struct FeedForwardWeights {
     let gate, up, down: Weight
 
     func hasFormat(of bank: ExpertBank) -> Bool {
-        [gate, up, down].allSatisfy { $0.format == bank.format }
+        [gate, up, down].allSatisfy { $0.type == bank.type }
     }
 }
 
@@ -141,8 +141,7 @@ extension WeightLoader {
         let names = (0..<config.nRoutedExperts).map { "\(prefix).experts.\($0).\(projection).weight" }
         let columns = projection == "down_proj" ? config.moeIntermediateSize : config.hiddenSize
         let rows = projection == "down_proj" ? config.hiddenSize : config.moeIntermediateSize
-        // Four bytes an element bounds every format.
-        let expertByteCount = rows * Tensor.weightPitch(columns) * (source[names[0]]?.type.byteCount ?? 4)
+        let expertByteCount = rows * (try format(names[0])).pitchByteCount(columns)
         let limit = executor.device?.profile.maxStorageBufferRange ?? Int.max
         let partCount = max(1, min(names.count, min(limit, 1 << 30) / expertByteCount))
         var parts: [(firstExpert: Int, weight: Weight)] = []

@@ -90,6 +90,46 @@ import Testing
         #expect(try tiny.complaint() == nil)
     }
 
+    /// A matrix of packed integers in another's place, as long as all three of its tensors are there and fit.
+    @Test func packedTensors() throws {
+        let scaling = GroupScaling(bits: 4, groupSize: 32)
+        var tiny = try TinyCheckpoint()
+        for name in tiny.tensors.keys where tiny.tensors[name]?.type == .fp8E4M3 {
+            tiny.tensors[name]?.type = .bf16
+            tiny.tensors[WeightMap.scaleName(name)] = nil
+        }
+        tiny.config["quantization_config"] = PackedCheckpoint.quantization(scaling)
+        #expect(try tiny.complaint() == nil)
+        let name = "model.layers.0.mlp.down_proj.weight"
+        tiny.tensors[name] = nil
+        #expect(try #require(try tiny.complaint()).contains("\(name) is missing, and so is \(name)_packed"))
+        // 12 columns: one word and a half, and one group.
+        tiny.tensors[name + "_packed"] = ([16, 2], .i32)
+        tiny.tensors[name + "_scale"] = ([16, 1], .bf16)
+        tiny.tensors[name + "_shape"] = ([2], .i64)
+        #expect(try tiny.complaint() == nil)
+        for (part, shape, type, expected) in [
+            ("packed", [16, 1], ElementType.i32, "_packed is [16, 1] instead of [16, 2]"),
+            ("packed", [16, 2], .i8, "_packed is I8 instead of I32"),
+            ("scale", [16, 2], .bf16, "_scale is [16, 2] instead of [16, 1]"),
+            ("scale", [16, 1], .fp8E4M3, "_scale is F8_E4M3 instead of F16, BF16, F32"),
+            ("shape", [2], .f32, "_shape is F32 instead of I64, I32"),
+        ] {
+            var spoiled = tiny
+            spoiled.tensors["\(name)_\(part)"] = (shape, type)
+            let complaint = try #require(try spoiled.complaint())
+            #expect(complaint.contains(name + expected), "\(complaint)")
+            spoiled.tensors["\(name)_\(part)"] = nil
+            #expect(try #require(try spoiled.complaint()).contains("is missing"))
+        }
+        // Both ways at once, or in a checkpoint that does not speak of integers.
+        var both = tiny
+        both.tensors[name] = ([16, 12], .bf16)
+        #expect(try #require(try both.complaint()).contains("\(name)_packed is unexpected"))
+        tiny.config["quantization_config"] = nil
+        #expect(try #require(try tiny.complaint()).contains("\(name) is missing"))
+    }
+
     @Test func toleratedTensors() throws {
         var tiny = try TinyCheckpoint()
         tiny.tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = ([2], .f32)

@@ -2,6 +2,7 @@ import Checkpoint
 import FixtureSupport
 import Foundation
 import JSON
+import Numerics
 import Testing
 
 @Suite struct ConfigTests {
@@ -94,7 +95,8 @@ import Testing
         ("rope_scaling", #"{"type": "linear", "factor": 2}"#, "expected default or yarn"),
         ("rope_scaling", #"{"type": "yarn", "factor": 2}"#, "original_max_position_embeddings"),
         ("rope_scaling", #"{"type": "yarn", "rope_type": "linear"}"#, "rope_type's own"),
-        ("quantization_config", #"{"quant_method": "awq"}"#, "expected fp8"),
+        ("quantization_config", #"{"quant_method": "awq"}"#, "expected fp8 or compressed-tensors"),
+        ("quantization_config", #"{"quant_method": "compressed-tensors"}"#, "format: expected pack-quantized"),
         ("quantization_config", #"{}"#, "expected fp8"),
         ("quantization_config", #"{"quant_method": "fp8"}"#, "weight_block_size"),
         ("quantization_config", #"{"quant_method": "fp8", "weight_block_size": [64, 64]}"#, "[128, 128]"),
@@ -125,6 +127,47 @@ import Testing
         #expect(complaint.contains("n_routed_experts: expected at most 64 in each of 1024 layers, found number 65"))
         let most = try config(layers.merging(["n_routed_experts": 64]) { $1 })
         #expect(WeightMap.expected(most, hasMTP: false).count > 3 * 64 * 1023)
+    }
+
+    /// Kimi-K2-Thinking's, with patterns for what is not packed; and with what newer writers of it add.
+    @Test func packedIntegers() throws {
+        let scaling = GroupScaling(bits: 4, groupSize: 32)
+        let some = try config(["quantization_config": PackedCheckpoint.quantization(scaling)])
+        #expect(some.integers == scaling && !some.isFP8)
+        let newer = PackedCheckpoint.quantization(
+            GroupScaling(bits: 8, groupSize: 128), weights: ["actorder": "static"],
+            ["sparsity_config": [:], "transform_config": [:], "global_compression_ratio": nil])
+        #expect(try config(["quantization_config": newer]).integers == GroupScaling(bits: 8, groupSize: 128))
+        #expect(try config([:]).integers == nil)
+    }
+
+    @Test(
+        arguments: [
+            (["symmetric": false], [:], "weights.symmetric: expected true, found false"),
+            (["strategy": "channel"], [:], "weights.strategy: expected group"),
+            (["type": "float"], [:], "weights.type: expected int"),
+            (["num_bits": 3], [:], "weights.num_bits: expected 4 or 8, found number 3"),
+            (["group_size": 16], [:], "weights.group_size: expected 32, 64 or 128"),
+            (["group_size": nil], [:], "weights.group_size: expected 32, 64 or 128"),
+            (["dynamic": true], [:], "weights.dynamic: expected false"),
+            (["actorder": "group"], [:], "weights.actorder: expected null, static or weight"),
+            ([:], ["format": "int-quantized"], "quantization_config.format: expected pack-quantized"),
+            ([:], ["kv_cache_scheme": ["num_bits": 8]], "kv_cache_scheme: expected null"),
+            ([:], ["sparsity_config": ["format": "sparse-24-bitmask"]], "sparsity_config.format: expected dense"),
+            ([:], ["config_groups": [:]], "config_groups: expected one group"),
+            (
+                [:], ["config_groups": ["group_0": ["input_activations": ["num_bits": 8]]]],
+                "input_activations: expected null"
+            ),
+            ([:], ["config_groups": ["group_0": [:]]], "group_0.weights: expected what weights are stored as"),
+        ] as [([String: JSONValue], [String: JSONValue], String)])
+    func packedComplaints(
+        weights: [String: JSONValue], others: [String: JSONValue], expected: String
+    ) throws {
+        let scaling = GroupScaling(bits: 4, groupSize: 32)
+        let complaint = try #require(
+            try complaint(["quantization_config": PackedCheckpoint.quantization(scaling, weights: weights, others)]))
+        #expect(complaint.contains("config.json: quantization_config.") && complaint.contains(expected), "\(complaint)")
     }
 
     @Test func badTexts() {

@@ -19,6 +19,11 @@ public final class TemporaryCheckpoint {
 
     /// Overwrites the bytes of a tensor from `offset` on, in whichever shard it is.
     public func overwrite(_ tensor: String, at offset: Int, with bytes: [UInt8]) throws {
+        try Self.overwrite(tensor, at: offset, with: bytes, in: path)
+    }
+
+    /// The same in any folder.
+    public static func overwrite(_ tensor: String, at offset: Int, with bytes: [UInt8], in path: String) throws {
         for file in try FileManager.default.contentsOfDirectory(atPath: path) where file.hasSuffix(".safetensors") {
             let url = URL(fileURLWithPath: path + "/" + file)
             var data = try Data(contentsOf: url)

@@ -37,14 +37,14 @@ struct VariantTests {
     }
 
     /// All sizes of a form add in one order: a token has the same bits alone and among others.
-    @Test func allSizesGiveTheSameBits() throws {
+    @Test(arguments: [WeightFormat.fp8E4M3, .int4(32)]) func allSizesGiveTheSameBits(_ format: WeightFormat) throws {
         guard device.profile.narrowSubgroup != nil else { return }
         var results: [[UInt32]] = []
         for variant in [Variant.lanes(2, 8), .lanes(4, 8), .lanes(2), .lanes(1, 4)] {
             var bench = Workbench(on: device, seed: 7)
             var kernel = Linear(
                 phase: .prefill, x: try bench.tensor("x", [13, 200]),
-                weight: try bench.weight("weight", rows: 70, columns: 200, .fp8E4M3),
+                weight: try bench.weight("weight", rows: 70, columns: 200, format),
                 y: try bench.output("y", [13, 70]))
             kernel.variant = variant
             var transfer = Transfer(on: device)

@@ -7,9 +7,12 @@ import Testing
 
 /// Models without files: true shapes, the same random weights wherever they are made.
 struct SyntheticTests {
-    private func small(isFP8: Bool) throws -> SyntheticModel {
+    private func small(_ format: SyntheticModel.Format) throws -> SyntheticModel {
         let config = try #require(try ModelConfig.known("small"))
-        return SyntheticModel(name: "small", config: config.resized(layers: 3, experts: nil, isFP8: isFP8))
+        return SyntheticModel(
+            name: "small",
+            config: config.resized(
+                layers: 3, experts: nil, isFP8: format == .fp8, integers: format.integers))
     }
 
     private let tokens = (0..<48).map { Int32($0 &* 977 % 8192) }
@@ -19,8 +22,9 @@ struct SyntheticTests {
             synthetic: model, device: device, options: LoadOptions(contextTokens: 128, check: check))
     }
 
-    @Test(arguments: [true, false]) func deviceAndReferenceMakeTheSame(isFP8: Bool) throws {
-        let model = try small(isFP8: isFP8)
+    @Test(arguments: SyntheticModel.Format.allCases)
+    func deviceAndReferenceMakeTheSame(_ format: SyntheticModel.Format) throws {
+        let model = try small(format)
         let traces = try [DeviceChoice.cpu, .vulkan(nil)].map { try load(model, $0).trace(tokens, chunk: nil) }
         let difference = zip(traces[0].logits, traces[1].logits).reduce(Float(0)) { max($0, abs($1.0 - $1.1)) }
         #expect(difference < 1e-3, "logits differ by \(difference)")
@@ -31,7 +35,7 @@ struct SyntheticTests {
     }
 
     @Test func theyCanBeChecked() throws {
-        let model = try load(small(isFP8: true), .vulkan(nil), check: true)
+        let model = try load(small(.fp8), .vulkan(nil), check: true)
         let sequence = try model.makeSequence()
         _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: Array(tokens.prefix(5)), output: .last)])
         _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [1], output: .last)])

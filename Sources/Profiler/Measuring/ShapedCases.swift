@@ -21,7 +21,9 @@ struct ShapedCase: Sendable {
 extension ModelShapes {
     /// Experts of a bank that a measurement makes: a choice's bytes do not depend on the others, which would only take memory.
     var bankExpertCount: Int { min(config.nRoutedExperts, max(16, 2 * config.numExpertsPerTok)) }
-    var type: ElementType { config.isFP8 ? .fp8E4M3 : .bf16 }
+    var type: WeightFormat {
+        config.integers.map { .integers($0) } ?? (config.isFP8 ? .fp8E4M3 : .bf16)
+    }
 
     var shape: MLAShape {
         MLAShape(
@@ -129,7 +131,7 @@ extension ModelShapes {
     /// The projections: name, from, to, format.
     private func products(_ phase: StepPhase) -> [Case] {
         let width = config.hiddenSize
-        var shapes: [(name: String, from: Int, to: Int, type: ElementType)] = []
+        var shapes: [(name: String, from: Int, to: Int, type: WeightFormat)] = []
         // kv_a_proj goes with what else takes the layer's input.
         if let rank = config.qLoraRank {
             shapes += [

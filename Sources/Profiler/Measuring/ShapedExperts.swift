@@ -27,7 +27,7 @@ extension ModelShapes {
         ) throws(GPUError) -> ExpertBank {
             // In parts that a device binds, as the model has them.
             let most = bench.device.map { $0.profile.maxStorageBufferRange } ?? .max
-            let partCount = max(1, min(bank, most / (rows * columns * type.byteCount)))
+            let partCount = max(1, min(bank, most / (rows * type.pitchByteCount(columns))))
             var parts: [(firstExpert: Int, weight: Weight)] = []
             for first in stride(from: 0, to: bank, by: partCount) {
                 let count = min(partCount, bank - first)

@@ -20,7 +20,10 @@ struct SyntheticOptions: ParsableArguments {
         help: ArgumentHelp("Its experts a layer. Without it, the model's; 32 of a slice.", valueName: "n"))
     var experts: Int?
 
-    @Option(help: ArgumentHelp("Its weights: fp8, in blocks with scales, or bf16.", valueName: "format"))
+    @Option(
+        help: ArgumentHelp(
+            "Its weights: fp8, in blocks with scales, bf16, int8 in groups of 128, or int4 in groups of 32.",
+            valueName: "format"))
     var format: SyntheticModel.Format?
 
     mutating func validate() throws {
