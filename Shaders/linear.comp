@@ -8,7 +8,7 @@
 // added to what is in y. x' = x, or with NORMED its RMS norm: x / sqrt(mean(x^2) + epsilon) * gain.
 //
 // x: [tokens, columns], gain: [columns], F32; W: [rows, columns], any format; y: [tokens, rows] F32. A workgroup computes
-// TOKENS tokens by groupRows weight rows.
+// TOKEN_GROUPS * TOKENS tokens by groupRows weight rows.
 
 #include "common_weights.glsl"
 
@@ -18,6 +18,8 @@ layout(constant_id = 5) const uint K_SPLIT = 1u;
 #include "common_forms.glsl"
 
 layout(constant_id = 6) const bool NORMED = false;
+// Groups of TOKENS tokens that a workgroup takes one after another, each row's weights being near from the first on.
+layout(constant_id = 7) const uint TOKEN_GROUPS = 1u;
 
 layout(local_size_x_id = 4) in;
 layout(set = 0, binding = 0, std430) readonly buffer XBuffer { vec4 x[]; };
@@ -69,9 +71,8 @@ void addParts(uint first, uint end, uint firstToken, float sums[ROWS][TOKENS], f
 }
 
 void main() {
-    uint firstToken = gl_WorkGroupID.y * TOKENS, begin = gl_WorkGroupID.x * groupRows, end = min(begin + groupRows, rowCount);
+    uint begin = gl_WorkGroupID.x * groupRows, end = min(begin + groupRows, rowCount);
     uint rows[ROWS], rowScales[ROWS], starts[TOKENS];  // beyond the last: the last again, computed and not written
-    [[unroll]] for (uint t = 0; t < TOKENS; t++) starts[t] = min(firstToken + t, tokenCount - 1) * (xPitch / 4);
     uint count = end - begin, passes = passCount(count, ROWS);
     for (uint pass = 0; pass < passes; pass++) {
         if (!hasRows(pass, passes, ROWS, count)) continue;
@@ -80,14 +81,19 @@ void main() {
             rows[r] = row * chunkPitch;
             rowScales[r] = (firstRow + row) / SCALE_ROWS * scalePitch;
         }
-        float sums[ROWS][TOKENS], squares[TOKENS];
-        product(columns, rows, rowScales, starts, sums, squares);
-        if (K_SPLIT > 1u) addParts(begin + rowInPass(pass, passes, 0, ROWS, count), end, firstToken, sums, squares);
-        if (K_SPLIT > 1u || !hasSums()) continue;
-        [[unroll]] for (uint r = 0; r < ROWS; r++)
-            [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-                uint row = begin + rowInPass(pass, passes, r, ROWS, count), token = firstToken + t;
-                if (row < end && token < tokenCount) write(row, token, sums[r][t], squares[t]);
-            }
+        for (uint group = 0; group < TOKEN_GROUPS; group++) {
+            uint firstToken = (gl_WorkGroupID.y * TOKEN_GROUPS + group) * TOKENS;
+            if (TOKEN_GROUPS > 1u && firstToken >= tokenCount) continue;
+            [[unroll]] for (uint t = 0; t < TOKENS; t++) starts[t] = min(firstToken + t, tokenCount - 1) * (xPitch / 4);
+            float sums[ROWS][TOKENS], squares[TOKENS];
+            product(columns, rows, rowScales, starts, sums, squares);
+            if (K_SPLIT > 1u) addParts(begin + rowInPass(pass, passes, 0, ROWS, count), end, firstToken, sums, squares);
+            if (K_SPLIT > 1u || !hasSums()) continue;
+            [[unroll]] for (uint r = 0; r < ROWS; r++)
+                [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+                    uint row = begin + rowInPass(pass, passes, r, ROWS, count), token = firstToken + t;
+                    if (row < end && token < tokenCount) write(row, token, sums[r][t], squares[t]);
+                }
+        }
     }
 }

@@ -117,13 +117,15 @@ public struct Linear: VariedKernel {
             case .rows, .lanes:
                 let profile = commands.device.profile
                 let tokens = tokensAtOnce(for: x.rows, atMost: variant.tokens)
-                // Many tokens take the same weights again, from a cache: the fewer the better.
-                let group = group(variant, on: profile, of: x.rows <= tokens ? slab.count : 0)
+                // Sequences that decode together read the weights once; a prefill's many tokens side by side read them again,
+                // from a cache: the fewer the better.
+                let tokenGroups = phase == .decode ? min(ceilDivide(x.rows, tokens), 4) : 1
+                let group = group(variant, on: profile, of: x.rows <= tokens * tokenGroups ? slab.count : 0)
                 let shader = LinearShader(
                     constants: .init(
                         format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(tokens),
                         subgroup: variant.subgroup(on: profile), threads: UInt32(group.threads),
-                        kSplit: UInt32(group.split), normed: gain != nil),
+                        kSplit: UInt32(group.split), normed: gain != nil, tokenGroups: UInt32(tokenGroups)),
                     params: .init(
                         tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
                         firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
@@ -134,7 +136,7 @@ public struct Linear: VariedKernel {
                         x: x.view, weights: codes, scales: weight.scalesView, gain: (gain ?? x).view, y: y.view)
                 )
                 try commands.dispatch(
-                    shader, groups: (ceilDivide(slab.count, group.rows), ceilDivide(x.rows, tokens), 1))
+                    shader, groups: (ceilDivide(slab.count, group.rows), ceilDivide(x.rows, tokens * tokenGroups), 1))
             case .matrix:
                 guard let halves, let tiles = commands.device.profile.matrixTiles else {
                     preconditionFailure("linear: \(weight.codes.label): the form matrix without halves or matrix units")
