@@ -126,7 +126,7 @@ public struct ExpertDown: VariedKernel {
             (1, 2, 3, 2048, 60, 0, false), (1, 1, 1, 20, 7168, 33, false),
         ]
         return shapes.flatMap { tokens, topK, count, inner, width, shared, adds in
-            WeightFormat.tested.flatMap { type in
+            WeightFormat.tested(on: profile).flatMap { type in
                 KernelCase.eachVariant(
                     decodeVariants(profile),
                     "\(tokens) × \(topK) of \(count) × \(inner) + \(shared) to \(width), \(type)\(adds ? ", added" : "")"

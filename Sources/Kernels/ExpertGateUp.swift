@@ -130,7 +130,7 @@ public struct ExpertGateUp: VariedKernel {
             (1, 1, 1, 64, 2048, 130),
         ]
         return shapes.flatMap { tokens, topK, count, width, inner, shared in
-            WeightFormat.tested.flatMap { type in
+            WeightFormat.tested(on: profile).flatMap { type in
                 KernelCase.eachVariant(
                     decodeVariants(profile),
                     "\(tokens) × \(width) to \(topK) of \(count) × \(inner) + \(shared), \(type)"
