@@ -125,7 +125,8 @@ public struct Linear: VariedKernel {
                     constants: .init(
                         format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(tokens),
                         subgroup: variant.subgroup(on: profile), threads: UInt32(group.threads),
-                        kSplit: UInt32(group.split), normed: gain != nil, tokenGroups: UInt32(tokenGroups)),
+                        kSplit: UInt32(group.split), normed: gain != nil, tokenGroups: UInt32(tokenGroups),
+                        quadsAtOnce: profile.quadsAtOnce),
                     params: .init(
                         tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
                         firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
