@@ -116,10 +116,7 @@ public struct Linear: VariedKernel {
             switch variant.form {
             case .rows, .lanes:
                 let profile = commands.device.profile
-                let tokens = tokensAtOnce(for: x.rows, atMost: variant.tokens)
-                // Sequences that decode together read the weights once; a prefill's many tokens side by side read them again,
-                // from a cache: the fewer the better.
-                let tokenGroups = phase == .decode ? min(ceilDivide(x.rows, tokens), 4) : 1
+                let (tokens, tokenGroups) = tokens(variant)
                 let group = group(variant, on: profile, of: x.rows <= tokens * tokenGroups ? slab.count : 0)
                 let shader = LinearShader(
                     constants: .init(
