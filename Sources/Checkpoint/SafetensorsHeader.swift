@@ -15,6 +15,8 @@ struct SafetensorsEntry {
 /// Everything the file claims is checked here once.
 struct SafetensorsHeader {
     static let maximumLength = 100_000_000
+    /// Of a tensor, and of a file that is only described: more than any has, and far from what 64 bits hold.
+    static let maximumByteCount = 1 << 48
     static let advice = "the file is damaged or incomplete: download it again"
 
     /// Sorted by offset.
@@ -55,6 +57,10 @@ struct SafetensorsHeader {
     static func entries(json: [UInt8], name: String) throws(CheckpointError) -> [SafetensorsEntry] {
         let (entries, faults, _) = try contents(json: json, name: name)
         if let first = faults.first { throw first }
+        let end = entries.last?.range.upperBound ?? 0
+        guard end <= maximumByteCount else {
+            throw CheckpointError(name, expected: "at most \(maximumByteCount) bytes of data", found: "\(end)")
+        }
         return entries
     }
 
@@ -100,15 +106,16 @@ struct SafetensorsHeader {
         (0..<8).map { UInt8(truncatingIfNeeded: UInt64(byteCount) >> (8 * $0)) }
     }
 
-    /// The bytes a tensor takes; nil beyond 64 bits.
+    /// The bytes a tensor takes; nil where its dimensions call for more than `maximumByteCount`. Those beside a zero count
+    /// too: whoever multiplies some of them, in any order, stays within 64 bits.
     static func byteCount(_ shape: [Int], _ type: ElementType) -> Int? {
         var size = type.byteCount
-        for dimension in shape {
+        for dimension in shape where dimension != 0 {
             let (product, overflow) = size.multipliedReportingOverflow(by: dimension)
-            if overflow || dimension < 0 { return nil }
+            if overflow || dimension < 0 || product > maximumByteCount { return nil }
             size = product
         }
-        return size
+        return shape.contains(0) ? 0 : size
     }
 
     /// The entries, and what is wrong with those that are none.

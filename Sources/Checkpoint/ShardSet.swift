@@ -89,6 +89,13 @@ struct ShardSet: Sendable {
         }
     }
 
+    /// Whether a name that a file gives is that of a .safetensors file in the same folder, and cannot be another to the
+    /// system.
+    static func isFileName(_ name: String) -> Bool {
+        name.hasSuffix(".safetensors") && !name.hasPrefix(".")
+            && name.utf8.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "\\") }
+    }
+
     /// The index's map from tensors to files, which must be files of the same folder.
     private static func readIndex(_ json: [UInt8], name: String) throws(CheckpointError) -> [String: String] {
         try readingJSON { () throws(JSONError) in
@@ -99,9 +106,9 @@ struct ShardSet: Sendable {
             for (tensor, field) in members {
                 let shard = try field.string()
                 if !checked.contains(shard) {
-                    guard shard.hasSuffix(".safetensors"), !shard.hasPrefix("."),
-                        shard.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "\\") })
-                    else { throw field.error(expected: "the name of a .safetensors file in the same folder") }
+                    guard isFileName(shard) else {
+                        throw field.error(expected: "the name of a .safetensors file in the same folder")
+                    }
                     checked.insert(shard)
                 }
                 guard map.updateValue(shard, forKey: tensor) == nil else {

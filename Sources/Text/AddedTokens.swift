@@ -62,9 +62,8 @@ struct AddedTokenMatcher: Sendable {
             var start = place
             place += length
             if token.isSingleWord, Self.touchesWord(text, start..<place, in: range) { continue }
-            if token.stripsLeft { start = Self.spacesStart(text, before: start, from: range.lowerBound) }
-            // Spaces already taken by the token before stay with it.
-            start = max(start, end)
+            // Spaces already taken by the token before stay with it, and are not looked at again.
+            if token.stripsLeft { start = Self.spacesStart(text, before: start, from: end) }
             if token.stripsRight { place = Self.spacesEnd(text, after: place, to: range.upperBound) }
             if end < start { segments.append(.text(end..<start)) }
             segments.append(.token(token.id))

@@ -56,6 +56,8 @@ public struct Tokenizer: Sendable {
     }
 
     private func encode(valid text: [UInt8], _ specials: SpecialHandling) throws(TextError) -> [Int32] {
+        // Before matching makes itself ready: a conversation's layout has many.
+        guard !text.isEmpty else { return [] }
         var ids: [Int32] = []
         var scratch = Merger.Scratch()
         var matchScratch = MatchScratch()

@@ -1,5 +1,6 @@
 import Checkpoint
 import FixtureSupport
+import Numerics
 import Testing
 
 @Suite struct CensusTests {
@@ -46,6 +47,17 @@ import Testing
         #expect(census.shares[.attention]?.byteCount == bytes(".self_attn.", without: "norm."))
         #expect(census.shares[.norms]?.byteCount == bytes("norm."))
         #expect(census.activeParameterCount < census.parameterCount)
+    }
+
+    /// Whatever a file calls its tensors, each counts once.
+    @Test func namesThatAreNone() throws {
+        let config = try #require(try ModelConfig.known("v3"))
+        let names = [
+            "", ".", "..", "model.layers.", "model.layers.0", "model.layers.0.", "model.layers.x.mlp.experts.",
+        ]
+        let tensors = names.map { ($0, TensorInfo(name: $0, type: .u8, shape: [2, 3])) }
+        let census = ModelCensus(config, Dictionary(uniqueKeysWithValues: tensors), hasMTP: false)
+        #expect(census.byteCount == 6 * names.count)
     }
 
     /// Without a head of its own a model multiplies with its embedding.

@@ -205,4 +205,62 @@ import Testing
             #expect(throws: CheckpointError.self) { try ConversionSource(merging: split) }
         }
     }
+
+    /// What merging says of a layout of these files, whose header is that of the only rank's file too; nil if
+    /// nothing.
+    private func complaint(
+        _ entries: [String: String], names: [String] = ["a.safetensors"], dataCount: Int = 0
+    ) throws -> String? {
+        let header = "{" + entries.map { "\"\($0)\":{\($1)}" }.joined(separator: ",") + "}"
+        let files = names.map { ["name": .string($0), "header": .string(header)] as JSONValue }
+        let layout: JSONValue = ["ranks": 1, "files": .array(files), "index": .null]
+        let rank = SafetensorsHeader.length(header.utf8.count) + Array(header.utf8)
+        return try withMemory([
+            "config.json": TinyCheckpoint().configJSON, SourceLayout.fileName: Array(layout.serialized().utf8),
+            Rank(0, of: 1).fileName: rank + [UInt8](repeating: 0, count: dataCount),
+        ]) { source in
+            do throws(CheckpointError) {
+                _ = try ConversionPlan(merging: ConversionSource(merging: source))
+                return nil
+            } catch { return error.description }
+        }
+    }
+
+    /// What a layout says is not taken on trust: not where files would be written, nor how large they are.
+    @Test func layoutsThatNoSplitWrites() throws {
+        let two = #""dtype":"BF16","shape":[],"data_offsets":[0,2]"#
+        #expect(try complaint(["model.norm.weight": two], dataCount: 2) == nil)
+        // One that would be parted, had it rows.
+        #expect(try complaint(["lm_head.weight": two], dataCount: 2) == nil)
+        for names in [["config.json\0.safetensors"], ["a\\b.safetensors"], ["a.safetensors", "a.safetensors"]] {
+            let found = try #require(try complaint(["model.norm.weight": two], names: names, dataCount: 2))
+            #expect(found.contains("each once, found \(names[0])"))
+        }
+        let twice = try complaint(["x": two], names: ["a.safetensors", "b.safetensors"], dataCount: 2)
+        #expect(try #require(twice).contains("expected each tensor once, found x twice"))
+        // The shape of a weight that has two dimensions, and of one that is none.
+        let one = #""dtype":"I64","shape":[1],"data_offsets":[0,8]"#
+        let shape = try #require(try complaint(["lm_head.weight_shape": one], dataCount: 8))
+        #expect(shape.contains("lm_head.weight_shape: expected the shape of a weight, 2 numbers, found [1]"))
+        #expect(try complaint(["x.weight_shape": one], dataCount: 8) != nil)
+        let most = 1 << 48
+        let far = try complaint([
+            "a": #""dtype":"U8","shape":[\#(most)],"data_offsets":[0,\#(most)]"#,
+            "b": #""dtype":"U8","shape":[1],"data_offsets":[\#(most),\#(most + 1)]"#,
+        ])
+        #expect(try #require(far).contains("expected at most \(most) bytes of data, found \(most + 1)"))
+    }
+
+    /// Without elements, a rank's part may have as many columns as it likes, and the whole as many for each rank.
+    @Test func manyColumnsOfNothing() throws {
+        let entry = #"{"dtype":"U8","shape":[0,\#(1 << 48)],"data_offsets":[0,0]}"#
+        let header = Array(#"{"model.layers.0.self_attn.o_proj.weight":\#(entry)}"#.utf8)
+        let rank = Rank(0, of: 2)
+        try withMemory([
+            "config.json": TinyCheckpoint().configJSON,
+            rank.fileName: SafetensorsHeader.length(header.count) + header,
+        ]) { source in
+            #expect(throws: CheckpointError.self) { try Checkpoint(source, rank: rank) }
+        }
+    }
 }

@@ -204,6 +204,24 @@ import Testing
         }
     }
 
+    /// What another file than the index's own has under a name is not held for the tensor.
+    @Test func aTensorInTwoFiles() throws {
+        let config = try TinyCheckpoint().configJSON
+        let index = Array(#"{"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}}"#.utf8)
+        func file(_ shape: String, _ data: [UInt8]) -> [UInt8] {
+            let header = Array(#"{"x":{"dtype":"BF16","shape":\#(shape),"data_offsets":[0,\#(data.count)]}}"#.utf8)
+            return SafetensorsHeader.length(header.count) + header + data
+        }
+        let (own, other) = (file("[0,2]", []), file("[2]", [1, 2, 0xFF, 0xFF]))
+        try withMemory([
+            "config.json": config, ShardSet.indexFile: index, "a.safetensors": own, "b.safetensors": other,
+        ]) { source in
+            let survey = try CheckpointSurvey(source)
+            #expect(kinds(survey.problems).contains("different x"))
+            #expect(survey.read(nil) { _, _ in true } == [])
+        }
+    }
+
     @Test func itCanBeStopped() throws {
         let survey = try CheckpointSurvey(.folder(try Oracle.v3FP8.folder()))
         #expect(survey.read(nil) { _, _ in false } == nil)

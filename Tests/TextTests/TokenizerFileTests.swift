@@ -65,6 +65,13 @@ import Text
         #expect(try tokenizer.decode([300, 305], skipSpecials: true) == "one] [")
     }
 
+    /// Spaces are looked at once, however many tokens would take them.
+    @Test(.timeLimit(.minutes(1))) func spacesThatAreTokens() throws {
+        let tokenizer = try Self.tokenizer(added: [["id": 300, "content": " ", "lstrip": true]])
+        let text = String(repeating: " ", count: 200_000)
+        #expect(try tokenizer.encode(text, specials: .parse) == Array(repeating: 300, count: 200_000))
+    }
+
     @Test func idsNobodyHas() throws {
         let tokenizer = try Self.tokenizer(
             added: [["id": 300, "content": "x"]].map { (_: JSONValue) in

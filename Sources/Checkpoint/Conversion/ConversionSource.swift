@@ -43,8 +43,11 @@ public final class ConversionSource: Sendable {
     }
 
     /// A checkpoint that was split for ranks.
-    public init(merging folder: String) throws(CheckpointError) {
-        let source = CheckpointSource.folder(folder)
+    public convenience init(merging folder: String) throws(CheckpointError) {
+        try self.init(merging: .folder(folder))
+    }
+
+    init(merging source: CheckpointSource) throws(CheckpointError) {
         let layout = try SourceLayout(
             json: source.read(SourceLayout.fileName), name: source.path(of: SourceLayout.fileName))
         configJSON = try source.read("config.json")
@@ -56,10 +59,13 @@ public final class ConversionSource: Sendable {
         }
         var tensors: [String: TensorInfo] = [:]
         for tensor in layout.files.flatMap(\.tensors) {
-            try Self.check(tensor, split, ranks, folder)
-            tensors[tensor.name] = tensor
+            try Self.check(tensor, split, ranks, source.name)
+            guard tensors.updateValue(tensor, forKey: tensor.name) == nil else {
+                throw CheckpointError(
+                    source.path(of: SourceLayout.fileName), expected: "each tensor once", found: "\(tensor.name) twice")
+            }
         }
-        self.folder = folder
+        folder = source.name
         self.config = config
         self.tensors = tensors
         self.layout = layout
@@ -96,6 +102,12 @@ public final class ConversionSource: Sendable {
     private static func check(
         _ tensor: TensorInfo, _ split: RankSplit, _ ranks: [SafetensorsFile], _ folder: String
     ) throws(CheckpointError) {
+        let weight = split.weightShape(tensor.name)
+        guard !RankSplit.isShape(tensor.name) || tensor.shape == [weight.count] else {
+            throw CheckpointError(
+                "\(folder)/\(SourceLayout.fileName): \(tensor.name)",
+                expected: "the shape of a weight, \(weight.count) numbers", found: "\(tensor.shape)")
+        }
         let share = split.share(tensor.name)
         for (index, file) in ranks.enumerated() {
             var shape = tensor.shape
@@ -105,7 +117,8 @@ public final class ConversionSource: Sendable {
             case .dimension(let dimension):
                 if !RankSplit.isShape(tensor.name) {
                     let whole = dimension < shape.count ? 0..<shape[dimension] : 0..<1
-                    shape[min(dimension, shape.count - 1)] = try split.part(whole, of: tensor, unit: 1, on: index).count
+                    let part = try split.part(whole, of: tensor, unit: 1, on: index).count
+                    if dimension < shape.count { shape[dimension] = part }
                 }
             }
             let found = file[tensor.name]

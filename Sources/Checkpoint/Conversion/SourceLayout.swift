@@ -35,9 +35,10 @@ struct SourceLayout: Sendable {
             return (try ranks.int(), texts, try root["index"].present?.string())
         }
         var files: [File] = []
+        var names: Set<String> = []
         for (file, text) in texts {
-            guard file.hasSuffix(".safetensors"), !file.contains("/"), !file.hasPrefix(".") else {
-                throw CheckpointError(name, expected: "names of .safetensors files", found: file)
+            guard ShardSet.isFileName(file), names.insert(file).inserted else {
+                throw CheckpointError(name, expected: "names of .safetensors files, each once", found: file)
             }
             let json = Array(text.utf8)
             let header = SafetensorsHeader.length(json.count) + json

@@ -66,9 +66,9 @@ extension CheckpointSurvey {
     ) -> [FileScan.Stretch] {
         var stretches: [FileScan.Stretch] = []
         for (name, file) in shards.files.sorted(by: { $0.key < $1.key }) {
-            let tensors =
-                file.faults.isEmpty
-                ? file.tensors.values.filter { $0.byteCount > 0 }.sorted { $0.offset < $1.offset } : []
+            // Of a tensor in two files, the index's own.
+            let own = file.faults.isEmpty ? file.tensors.values.filter { shards.tensors[$0.name]?.shard == name } : []
+            let tensors = own.filter { $0.byteCount > 0 }.sorted { $0.offset < $1.offset }
             if let digest = checksums?.digests[name] {
                 stretches.append(
                     FileScan.Stretch(

@@ -29,7 +29,8 @@ struct FileScan {
 
     /// - Parameter advance: told of the bytes of every part; false stops the reading.
     init(_ stretch: Stretch, advance: (_ byteCount: Int) -> Bool) throws(CheckpointError) {
-        let window = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.windowByteCount, alignment: 4096)
+        let window = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: min(Self.windowByteCount, stretch.range.count), alignment: 4096)
         defer { window.deallocate() }
         var hash = stretch.digest == nil ? nil : SHA256()
         var start = stretch.range.lowerBound
