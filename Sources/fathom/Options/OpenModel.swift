@@ -14,6 +14,8 @@ struct OpenedModel {
     let text: ModelText?
     let stopTokens: Set<Int32>
     let loadSeconds: Double
+    /// What of the files is in memory; nil without files.
+    let loadedByteCount: Int?
 
     /// Turns an answer's tokens into text, if there is a tokenizer.
     var tokenText: any TokenText { text.map { TokenizerText($0.tokenizer) } ?? NoText() }
@@ -35,12 +37,12 @@ extension ModelSource {
         }
         let text = try needsText ? requiredText() : text()
         let stopTokens = try ModelText.stopTokens(text, read: read)
-        let loaded = try loading(name) { progress in
+        let (loaded, byteCount) = try loading(name) { progress in
             try ModelLoader.load(source: checkpoint, device: choice, options: options, progress: progress)
         }
         return OpenedModel(
             name: name, model: loaded, text: text, stopTokens: stopTokens,
-            loadSeconds: (ContinuousClock.now - start).seconds)
+            loadSeconds: (ContinuousClock.now - start).seconds, loadedByteCount: byteCount)
     }
 }
 
@@ -69,12 +71,12 @@ extension ModelOptions {
     func open(_ synthetic: SyntheticModel) throws -> OpenedModel {
         let start = ContinuousClock.now
         let choice = try DeviceChoice(checking: device)
-        let loaded = try loading(synthetic.name) { progress in
+        let (loaded, _) = try loading(synthetic.name) { progress in
             try ModelLoader.load(synthetic: synthetic, device: choice, options: loadOptions(), progress: progress)
         }
         return OpenedModel(
             name: synthetic.name, model: loaded, text: nil, stopTokens: [],
-            loadSeconds: (ContinuousClock.now - start).seconds)
+            loadSeconds: (ContinuousClock.now - start).seconds, loadedByteCount: nil)
     }
 
     private func loadOptions(_ captureStatistics: Bool = false) -> LoadOptions {
@@ -90,12 +92,14 @@ extension ModelOptions {
 /// Shows how far it is, stops where Ctrl-C asks for it, and says what is to be said of the model.
 private func loading(
     _ name: String, _ load: (@escaping (LoadProgress) -> Bool) throws -> Transformer
-) throws -> Transformer {
+) throws -> (Transformer, byteCount: Int) {
     let bar = LoadingBar(name: name)
     let loaded: Transformer
+    var byteCount = 0
     do {
         loaded = try load { progress in
             bar.show(progress)
+            byteCount = progress.loadedByteCount
             return !Interrupt.isRequested
         }
     } catch {
@@ -106,5 +110,5 @@ private func loading(
     bar.clear()
     if Interrupt.isRequested { throw ExitCode.interrupted }
     for text in loaded.notes { try note("\(name): \(text)") }
-    return loaded
+    return (loaded, byteCount)
 }
