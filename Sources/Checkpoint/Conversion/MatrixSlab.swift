@@ -113,32 +113,3 @@ struct UnscalableWeight: Error {
     var column: Int
     var value: Float
 }
-
-/// Σx², eight at a time: a loop over floats alone would have to keep their order.
-func sumOfSquares(_ values: UnsafePointer<Float>, count: Int) -> Double {
-    var sums = SIMD8<Float>()
-    var index = 0
-    while index + 8 <= count {
-        let some = UnsafeRawPointer(values + index).loadUnaligned(as: SIMD8<Float>.self)
-        sums += some * some
-        index += 8
-    }
-    var sum = 0.0
-    for lane in 0..<8 { sum += Double(sums[lane]) }
-    while index < count {
-        sum += Double(values[index] * values[index])
-        index += 1
-    }
-    // Beyond FP32's range: one at a time.
-    return sum.isFinite ? sum : (0..<count).reduce(0) { $0 + Double(values[$1]) * Double(values[$1]) }
-}
-
-/// The largest magnitude's bits: above those of infinity where a value is NaN.
-func largestMagnitude(_ values: UnsafePointer<Float>, count: Int) -> UInt32 {
-    var largest: Int32 = 0
-    for index in 0..<count {
-        let bits = Int32(bitPattern: values[index].bitPattern & 0x7FFF_FFFF)
-        largest = bits > largest ? bits : largest
-    }
-    return UInt32(bitPattern: largest)
-}

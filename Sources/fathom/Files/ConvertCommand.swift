@@ -25,7 +25,8 @@ struct ConvertCommand: ParsableCommand {
             foretell a text before and after, as fathom perplexity does: before, so that what cannot run is known before the \
             conversion begins; with a finished DST it measures alone.
 
-              fathom convert DeepSeek-V3 DeepSeek-V3-int4 --to int4 --group 128 --experts-only --eval wiki.test.raw
+              fathom convert DeepSeek-V3 DeepSeek-V3-int4 --to int4 --experts-only
+              fathom convert V2-Lite V2-Lite-int8 --to int8 --eval wiki.test.raw
               fathom convert DeepSeek-V3 DeepSeek-V3-mp16 --ranks 16
             """)
 
@@ -37,7 +38,7 @@ struct ConvertCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The weights' format: bf16, fp8, int8 or int4. Without it (--ranks, --merge) they stay as they are.",
+            "The weights' format. Without it (--ranks, --merge) they stay as they are.",
             valueName: "format"))
     var to: ConversionOptions.Format?
 
