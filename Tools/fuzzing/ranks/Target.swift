@@ -61,16 +61,12 @@ private func withBytes(
 }
 
 /// Two experts, one for each rank, and a prediction layer.
-nonisolated(unsafe) private let config: UnsafeRawBufferPointer = {
-    let text = bytes(
+nonisolated(unsafe) private let config = kept(
+    bytes(
         """
         {"model_type": "deepseek_v3", "vocab_size": 8, "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1,
          "num_attention_heads": 2, "kv_lora_rank": 2, "qk_nope_head_dim": 2, "qk_rope_head_dim": 2, "v_head_dim": 2,
          "max_position_embeddings": 64, "first_k_dense_replace": 0, "n_routed_experts": 2, "n_shared_experts": 1,
          "num_experts_per_tok": 1, "moe_intermediate_size": 4, "num_nextn_predict_layers": 1,
          "topk_method": "noaux_tc", "n_group": 1, "topk_group": 1, "scoring_func": "sigmoid"}
-        """)
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: text.count, alignment: 16)
-    memory.copyBytes(from: text)
-    return UnsafeRawBufferPointer(memory)
-}()
+        """))

@@ -14,6 +14,13 @@ func check(_ holds: Bool, _ property: @autoclosure () -> String) {
 /// The bytes of a string; Swift's own comparison takes canonical equivalents for equal.
 func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
+/// Bytes in memory that is never given back.
+func kept(_ bytes: [UInt8]) -> UnsafeRawBufferPointer {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+    memory.copyBytes(from: bytes)
+    return UnsafeRawBufferPointer(memory)
+}
+
 /// A safetensors file of this header and so many zeros.
 func safetensors(header: [UInt8], dataCount: Int) -> [UInt8] {
     let length = (0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) }

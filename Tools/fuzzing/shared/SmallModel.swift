@@ -2,7 +2,7 @@ import Checkpoint
 import JSON
 import Numerics
 
-/// A model of one dense layer in two files, in memory that is never given back.
+/// A model of one dense layer in two files.
 enum SmallModel {
     static let config = try! ModelConfig(json: bytes(configText), name: "config.json")
 
@@ -36,12 +36,6 @@ enum SmallModel {
         let map = shards.sorted { $0.key < $1.key }.map { JSONMember($0.key, .string($0.value)) }
         return kept(bytes((["weight_map": .object(map)] as JSONValue).serialized()))
     }()
-
-    private static func kept(_ bytes: [UInt8]) -> UnsafeRawBufferPointer {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
-        memory.copyBytes(from: bytes)
-        return UnsafeRawBufferPointer(memory)
-    }
 
     private static let configText = """
         {"model_type": "deepseek_v2", "vocab_size": 8, "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1,
