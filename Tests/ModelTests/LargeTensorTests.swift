@@ -76,11 +76,11 @@ struct LargeTensorTests {
         var calls: [Int] = []
         var loader = WeightLoader(source: checkpoint, executor: try executor(place)) {
             calls.append($0.loadedByteCount)
-            return calls.count < 2
+            return false
         }
         #expect(throws: ModelError.failed("loading was interrupted")) { try loader.matrix(Self.name) }
-        // After each MiB the calling thread asks; others have read on meanwhile.
-        #expect(calls.count == 2 && calls[0] < calls[1] && calls[1] <= checkpoint[Self.name]!.byteCount)
+        // Asked after the first MiB that the calling thread has read; others may have read more meanwhile.
+        #expect(calls.count == 1 && (1...checkpoint[Self.name]!.byteCount).contains(calls[0]))
     }
 
     /// A file that is cut short after it was opened fails in several reads at once: the first is told.

@@ -56,7 +56,7 @@ struct ParallelReadsTests {
                 } advance: { (_) throws(ModelError) in
                 }
             }
-            #expect(begun.withLock { $0 } < 10_000)
+            #expect(begun.withLock { $0 } < 100_000)
         }
     }
 
@@ -72,6 +72,6 @@ struct ParallelReadsTests {
                 throw .failed("stop")
             }
         }
-        #expect(begun.withLock { $0 } < 10_000)
+        #expect(begun.withLock { $0 } < 100_000)
     }
 }
