@@ -256,7 +256,7 @@ import Testing
         let entry = #"{"dtype":"U8","shape":[0,\#(1 << 48)],"data_offsets":[0,0]}"#
         let header = Array(#"{"model.layers.0.self_attn.o_proj.weight":\#(entry)}"#.utf8)
         let rank = Rank(0, of: 2)
-        try withMemory([
+        _ = try withMemory([
             "config.json": TinyCheckpoint().configJSON,
             rank.fileName: SafetensorsHeader.length(header.count) + header,
         ]) { source in
