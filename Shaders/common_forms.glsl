@@ -7,6 +7,8 @@
 layout(constant_id = 1) const uint ROWS = 2u;
 layout(constant_id = 2) const uint TOKENS = 1u;
 layout(constant_id = 3) const uint SUBGROUP = 0u;
+// rows: quads of a chunk in a loop's body, a power of two. Fewer than a chunk has leave less code to a slow compiler.
+layout(constant_id = 8) const uint QUADS_AT_ONCE = 8u;
 // rows: at most how many subgroups of a workgroup share all its rows, each with a part of the columns, for the shader to
 // add up; 1: each has rows of its own.
 #ifndef K_SPLIT

@@ -22,34 +22,36 @@ void PRODUCT(uint columns, uint rows[ROWS], uint rowScales[ROWS], uint starts[TO
     [[unroll]] for (uint r = 0; r < ROWS; r++)
         [[unroll]] for (uint t = 0; t < TOKENS; t++) sums[r][t] = 0;
     if (SUBGROUP == 0u) {
+        const uint AT_ONCE = min(QUADS, QUADS_AT_ONCE);
         for (uint k = columnLane() * CHUNK; k < columns; k += columnLanes() * CHUNK) {
             uvec4 chunks[ROWS];  // all loads before the first use: they are in flight together
             float chunkScales[ROWS];
             [[unroll]] for (uint r = 0; r < ROWS; r++) chunks[r] = CHUNK_OF(r, rows[r] + k / CHUNK);
             [[unroll]] for (uint r = 0; r < ROWS; r++)
                 chunkScales[r] = SCALED ? applied(SCALE_OF(r, rowScales[r] + k / SCALE_COLUMNS)) : 1.0;
-            [[unroll]] for (uint quad = 0; quad < QUADS; quad++) {
-                uint at = k + quad * 4;
-                // Padding holds anything, NaN included: selected away, not multiplied away.
-                bvec4 exists = lessThan(uvec4(at) + uvec4(0, 1, 2, 3), uvec4(columns));
-                vec4 values[TOKENS];
-                [[unroll]] for (uint t = 0; t < TOKENS; t++)
-                    values[t] = at < columns ? mix(vec4(0), x[starts[t] + at / 4], exists) : vec4(0);
+            for (uint quads = 0; quads < QUADS; quads += AT_ONCE)
+                [[unroll]] for (uint n = 0; n < AT_ONCE; n++) {
+                    uint quad = quads + n, at = k + quad * 4;
+                    // Padding holds anything, NaN included: selected away, not multiplied away.
+                    bvec4 exists = lessThan(uvec4(at) + uvec4(0, 1, 2, 3), uvec4(columns));
+                    vec4 values[TOKENS];
+                    [[unroll]] for (uint t = 0; t < TOKENS; t++)
+                        values[t] = at < columns ? mix(vec4(0), x[starts[t] + at / 4], exists) : vec4(0);
 #ifdef GAIN_OF
-                if (NORMED) {
-                    vec4 factors = at < columns ? mix(vec4(0), GAIN_OF(at / 4), exists) : vec4(0);
-                    [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-                        [[unroll]] for (uint i = 0; i < 4; i++) squares[t] = fma(values[t][i], values[t][i], squares[t]);
-                        values[t] *= factors;
+                    if (NORMED) {
+                        vec4 factors = at < columns ? mix(vec4(0), GAIN_OF(at / 4), exists) : vec4(0);
+                        [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+                            [[unroll]] for (uint i = 0; i < 4; i++) squares[t] = fma(values[t][i], values[t][i], squares[t]);
+                            values[t] *= factors;
+                        }
+                    }
+#endif
+                    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                        vec4 w = decodeQuad(chunks[r], quad) * chunkScales[r];
+                        [[unroll]] for (uint t = 0; t < TOKENS; t++)
+                            [[unroll]] for (uint i = 0; i < 4; i++) sums[r][t] = fma(w[i], values[t][i], sums[r][t]);
                     }
                 }
-#endif
-                [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                    vec4 w = decodeQuad(chunks[r], quad) * chunkScales[r];
-                    [[unroll]] for (uint t = 0; t < TOKENS; t++)
-                        [[unroll]] for (uint i = 0; i < 4; i++) sums[r][t] = fma(w[i], values[t][i], sums[r][t]);
-                }
-            }
         }
         [[unroll]] for (uint r = 0; r < ROWS; r++)
             [[unroll]] for (uint t = 0; t < TOKENS; t++) sums[r][t] = subgroupAdd(sums[r][t]);

@@ -39,6 +39,14 @@ public final class Checkpoint: Sendable {
         self.notes = notes
     }
 
+    /// One that is still to be written: it can be planned with, and not be read.
+    init(planned tensors: [String: TensorInfo], configJSON: [UInt8], name: String) throws(CheckpointError) {
+        config = try ModelConfig(json: configJSON, name: "\(name): config.json")
+        var notes: [String] = []
+        hasMTP = try WeightMap.validate(tensors, for: config, source: name, notes: &notes)
+        (self.tensors, self.notes, shards) = (tensors, notes, [:])
+    }
+
     /// Those that hold tensors.
     public var fileCount: Int { shards.count }
 

@@ -35,7 +35,7 @@ final class ConditionLock: @unchecked Sendable {
 }
 
 /// Runs `body` on a thread of its own, to be joined; nil where the system has none to spare.
-func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
+public func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
     final class Box {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }

@@ -20,6 +20,7 @@ public struct Transfer: ~Copyable {
 
     /// Fills `destination` piece by piece: `produce` writes the bytes at an offset into the memory it is given.
     ///
+    /// Returns while the last pieces may still be copied: what is queued after `Commands.separate` finds them there.
     /// The pieces are whole multiples of `pieceByteCount` (a row, say) where that fits a slot.
     public mutating func upload<E: Error>(
         to destination: BufferView, pieceByteCount: Int = 4,
@@ -38,6 +39,8 @@ public struct Transfer: ~Copyable {
             do { try produce(offset, staging.mapped!) } catch { throw .source(error) }
             do {
                 try commands[next].commands.begin()
+                // Before it, the same memory may be written and used, too.
+                commands[next].commands.separate()
                 commands[next].commands.copy(from: staging, to: destination.slice(offset: offset, byteCount: count))
                 try commands[next].commands.submit()
             } catch { throw .device(error) }
@@ -61,6 +64,7 @@ public struct Transfer: ~Copyable {
         let landing = try Allocation(on: device, byteCount: source.byteCount, kind: .readback, label: "readback")
         var copy = try Commands(on: device)
         try copy.begin()
+        copy.separate()
         copy.copy(from: source, to: landing.view)
         try copy.submit()
         try copy.wait()

@@ -63,7 +63,7 @@ public struct ExpertDown: VariedKernel {
             let shader = ExpertDownShader(
                 constants: .init(
                     format: weight.format, rows: UInt32(variant.rows), tokens: 1,
-                    subgroup: variant.subgroup(on: profile)),
+                    subgroup: variant.subgroup(on: profile), quadsAtOnce: profile.quadsAtOnce),
                 params: .init(
                     columns: UInt32(h.columns), sharedColumns: UInt32(shared?.columns ?? 0), rows: UInt32(weight.rows),
                     topK: UInt32(experts.columns), firstExpert: UInt32(firstExperts[index]),
@@ -126,7 +126,7 @@ public struct ExpertDown: VariedKernel {
             (1, 2, 3, 2048, 60, 0, false), (1, 1, 1, 20, 7168, 33, false),
         ]
         return shapes.flatMap { tokens, topK, count, inner, width, shared, adds in
-            WeightFormat.tested(on: profile).flatMap { type in
+            WeightFormat.tested.flatMap { type in
                 KernelCase.eachVariant(
                     decodeVariants(profile),
                     "\(tokens) × \(topK) of \(count) × \(inner) + \(shared) to \(width), \(type)\(adds ? ", added" : "")"

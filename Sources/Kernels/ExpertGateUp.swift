@@ -68,7 +68,8 @@ public struct ExpertGateUp: VariedKernel {
             let sharedRows = index == 0 ? sharedGate?.rows ?? 0 : 0
             let shader = ExpertGateUpShader(
                 constants: .init(
-                    format: gate.format, rows: UInt32(variant.rows), tokens: 1, subgroup: variant.subgroup(on: profile)),
+                    format: gate.format, rows: UInt32(variant.rows), tokens: 1, subgroup: variant.subgroup(on: profile),
+                    quadsAtOnce: profile.quadsAtOnce),
                 params: .init(
                     columns: UInt32(x.columns), rows: UInt32(gate.rows), sharedRows: UInt32(sharedRows),
                     topK: UInt32(experts.columns), firstExpert: UInt32(firstExperts[index]),
@@ -130,7 +131,7 @@ public struct ExpertGateUp: VariedKernel {
             (1, 1, 1, 64, 2048, 130),
         ]
         return shapes.flatMap { tokens, topK, count, width, inner, shared in
-            WeightFormat.tested(on: profile).flatMap { type in
+            WeightFormat.tested.flatMap { type in
                 KernelCase.eachVariant(
                     decodeVariants(profile),
                     "\(tokens) × \(width) to \(topK) of \(count) × \(inner) + \(shared), \(type)"

@@ -90,7 +90,8 @@ public struct GroupedLinear: ChosenKernel {
                 let shader = GroupedLanesShader(
                     constants: .init(
                         format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(variant.tokens),
-                        subgroup: UInt32(commands.device.profile.subgroupSize)),
+                        subgroup: UInt32(commands.device.profile.subgroupSize),
+                        quadsAtOnce: commands.device.profile.quadsAtOnce),
                     params: params(index),
                     bindings: .init(
                         x: x.view, offsets: offsets.view, assignments: assignments.view, tiles: tiles.view,
@@ -209,7 +210,7 @@ public struct GroupedLinear: ChosenKernel {
             (1, 3, 8, 100, 72, false), (7, 3, 9, 131, 37, true), (50, 4, 8, 128, 40, false), (3, 2, 4, 7168, 32, false),
             (40, 8, 8, 96, 300, true), (150, 2, 3, 260, 140, false),
         ]
-        return WeightFormat.tested(on: profile).flatMap { type in
+        return WeightFormat.tested.flatMap { type in
             let large = KernelCase("80 × 131 to 4 of 5 × 70, \(type), tiles of 64") { bench throws(GPUError) in
                 let bank = try ExpertBank.sample(&bench, "weights", experts: 5, rows: 70, columns: 131, type)
                 return try sample(

@@ -33,20 +33,21 @@ public struct CacheView: Sendable {
 
     /// Two sequences with shuffled pages; token i of the batch has the given position in sequence i % 2.
     public static func sample(
-        _ bench: inout Workbench, _ shape: MLAShape, positions: [Int], type: ElementType, filled: Bool
+        _ bench: inout Workbench, _ shape: MLAShape, positions: [Int], sequences: Int = 2, type: ElementType,
+        filled: Bool
     ) throws(GPUError) -> CacheView {
         let maxPages = (positions.max() ?? 0) / pageTokenCount + 1
-        var pages = (0..<2 * maxPages).map { UInt32($0) }
+        var pages = (0..<sequences * maxPages).map { UInt32($0) }
         pages.shuffle(using: &bench.random)
-        let rows = 2 * maxPages * pageTokenCount
+        let rows = sequences * maxPages * pageTokenCount
         let entries = try bench.tensor(
             "cache", type, [rows, shape.paddedEntryWidth], filled ? .normal(1) : .poison, pitch: shape.paddedEntryWidth)
         return CacheView(
             entries: filled ? bench.padded(entries, shape) : entries,
-            pageTable: try bench.tensor("pageTable", .u32, [2, maxPages], .words(pages)),
+            pageTable: try bench.tensor("pageTable", .u32, [sequences, maxPages], .words(pages)),
             positions: try bench.tensor("positions", .u32, [positions.count], .words(positions.map { UInt32($0) })),
             sequences: try bench.tensor(
-                "sequences", .u32, [positions.count], .words(positions.indices.map { UInt32($0 % 2) })),
+                "sequences", .u32, [positions.count], .words(positions.indices.map { UInt32($0 % sequences) })),
             keyTotal: positions.reduce(0) { $0 + $1 + 1 })
     }
 }

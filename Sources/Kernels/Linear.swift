@@ -116,16 +116,14 @@ public struct Linear: VariedKernel {
             switch variant.form {
             case .rows, .lanes:
                 let profile = commands.device.profile
-                let tokens = tokensAtOnce(for: x.rows, atMost: variant.tokens)
-                // Sequences that decode together read the weights once; a prefill's many tokens side by side read them again,
-                // from a cache: the fewer the better.
-                let tokenGroups = phase == .decode ? min(ceilDivide(x.rows, tokens), 4) : 1
+                let (tokens, tokenGroups) = tokens(variant)
                 let group = group(variant, on: profile, of: x.rows <= tokens * tokenGroups ? slab.count : 0)
                 let shader = LinearShader(
                     constants: .init(
                         format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(tokens),
                         subgroup: variant.subgroup(on: profile), threads: UInt32(group.threads),
-                        kSplit: UInt32(group.split), normed: gain != nil, tokenGroups: UInt32(tokenGroups)),
+                        kSplit: UInt32(group.split), normed: gain != nil, tokenGroups: UInt32(tokenGroups),
+                        quadsAtOnce: profile.quadsAtOnce),
                     params: .init(
                         tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
                         firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),

@@ -10,9 +10,7 @@ extension Linear {
             (2, 1536, 192), (2, 20, 16451),
         ]
         var cases: [KernelCase] = []
-        for (phase, type) in [LinearPhase.decode, .prefill].flatMap({ phase in
-            WeightFormat.tested(on: profile).map { (phase, $0) }
-        }
+        for (phase, type) in [LinearPhase.decode, .prefill].flatMap({ phase in WeightFormat.tested.map { (phase, $0) } }
         ) {
             let variants = variants(phase, type, isRounded: true, profile)
             for (tokens, columns, rows) in shapes {
@@ -38,7 +36,7 @@ extension Linear {
             cases += sizedCases(phase, type, on: profile)
         }
         for (phase, type) in [LinearPhase.decode, .prefill].flatMap({ phase in
-            WeightFormat.otherGroups(on: profile).map { (phase, $0) }
+            WeightFormat.otherGroups.map { (phase, $0) }
         }) {
             cases += KernelCase.eachVariant(
                 variants(phase, type, isRounded: false, profile), "\(phase), 5 × 300 to 37, \(type)"

@@ -46,7 +46,8 @@ public struct MLAValue: VariedKernel {
         let groupRows = max(variant.groupRows(on: profile), 32)
         let shader = MlaValueShader(
             constants: .init(
-                format: kvB.format, rows: UInt32(variant.rows), tokens: 1, subgroup: variant.subgroup(on: profile)),
+                format: kvB.format, rows: UInt32(variant.rows), tokens: 1, subgroup: variant.subgroup(on: profile),
+                quadsAtOnce: profile.quadsAtOnce),
             params: .init(
                 nopeWidth: UInt32(shape.qkNopeHeadDim), valueWidth: UInt32(shape.vHeadDim),
                 latentWidth: UInt32(shape.kvLoraRank),

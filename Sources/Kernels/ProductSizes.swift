@@ -19,6 +19,16 @@ func columnSplit(rows: Int, atOnce: Int, chunks: Int, subgroup: Int) -> Int {
 }
 
 extension Linear {
+    /// Activation rows that a workgroup of the forms `rows` and `lanes` computes at once, and how many times so many one after
+    /// another, its weights being near from the first time on.
+    ///
+    /// Sequences that decode together, up to 32, read the weights from memory once. A prefill's many tokens side by side read
+    /// them again, from a cache: the fewer the better.
+    func tokens(_ variant: Variant) -> (atOnce: Int, times: Int) {
+        let atOnce = tokensAtOnce(for: x.rows, atMost: variant.tokens)
+        return (atOnce, phase == .decode ? min(ceilDivide(x.rows, atOnce), 4) : 1)
+    }
+
     /// How a workgroup of the forms `rows` and `lanes` is made up: its threads, its weight rows and the shader's K_SPLIT.
     ///
     /// - Parameter rowCount: weight rows in all, where a workgroup may take more of a large weight.

@@ -1,4 +1,5 @@
 import GPU
+import Glibc
 import Numerics
 
 /// Memory that kernels work on: on the device, on the host (for the reference), or on both.
@@ -7,22 +8,22 @@ public final class Storage: @unchecked Sendable {
     public let byteCount: Int
     public let device: BufferView?
     public let host: UnsafeMutableRawBufferPointer?
+    /// Of the system's zeros, which it makes where they are first touched: large ones cost nothing before that.
+    private let allocation: UnsafeMutableRawPointer?
 
     /// - Parameter onHost: also keep host memory, zeroed.
     public init(label: String, byteCount: Int, device: BufferView?, onHost: Bool) {
         self.label = label
         self.byteCount = byteCount
         self.device = device
-        if onHost {
-            let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
-            bytes.initializeMemory(as: UInt8.self, repeating: 0)
-            host = bytes
-        } else {
-            host = nil
+        allocation = onHost ? calloc(byteCount + 63, 1) : nil
+        precondition(!onHost || allocation != nil, "\(label): no memory for \(byteCount) bytes")
+        host = allocation.map {
+            UnsafeMutableRawBufferPointer(start: $0.alignedUp(toMultipleOf: 64), count: byteCount)
         }
     }
 
-    deinit { host?.deallocate() }
+    deinit { free(allocation) }
 }
 
 /// A typed, shaped view of storage. Elements of dimension 0 are `pitch` elements apart; the inner dimensions are dense.

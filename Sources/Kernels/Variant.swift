@@ -139,6 +139,10 @@ extension DeviceProfile {
         }.max { $0.m * $0.n * $0.k < $1.m * $1.n * $1.k }
     }
 
+    /// The shaders' QUADS_AT_ONCE: a whole chunk of any format, but for vectors of 16 on a software device. Its compiler makes of
+    /// every load as many as lanes, and took half a minute for a product of packed integers.
+    var quadsAtOnce: UInt32 { kind == .software && subgroupSize > 8 ? 1 : 8 }
+
     /// Lanes of every subgroup, where that is fixed and few enough for the form `lanes`; nil elsewhere.
     var narrowSubgroup: Int? {
         let isFixed = minSubgroupSize == subgroupSize && maxSubgroupSize == subgroupSize

@@ -1,4 +1,3 @@
-import GPU
 import Numerics
 
 /// How a weight's elements are stored.
@@ -19,19 +18,9 @@ public enum WeightFormat: Hashable, Sendable {
     }
 
     /// What the products' cases go through.
-    static func tested(on profile: DeviceProfile) -> [WeightFormat] {
-        [.f32, .bf16, .f16, .fp8E4M3] + (compilesSlowly(profile) ? [] : [.int8(128), .int4(32)])
-    }
+    static let tested: [WeightFormat] = [.f32, .bf16, .f16, .fp8E4M3, .int8(128), .int4(32)]
     /// What differs from these in a constant: some cases of `Linear`.
-    static func otherGroups(on profile: DeviceProfile) -> [WeightFormat] {
-        compilesSlowly(profile) ? [] : [.int8(32), .int8(64), .int4(64), .int4(128)]
-    }
-
-    /// The software driver takes half a minute for a product of packed integers in vectors of 16, hours for all cases: they
-    /// are left to narrower ones.
-    private static func compilesSlowly(_ profile: DeviceProfile) -> Bool {
-        profile.kind == .software && profile.subgroupSize > 8
-    }
+    static let otherGroups: [WeightFormat] = [.int8(32), .int8(64), .int4(64), .int4(128)]
 
     /// The format of weights whose elements are of a type; nil if there is none.
     public init?(_ type: ElementType) {

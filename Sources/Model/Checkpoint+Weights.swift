@@ -3,8 +3,8 @@ import Kernels
 import Numerics
 
 extension Checkpoint: WeightSource {
-    /// Most bytes of one read.
-    private static let readByteCount = 16 << 20
+    /// Most bytes of one read, but for a longer row: they fit a processor's own cache, and Ctrl-C waits for no more.
+    private static let partByteCount = 1 << 20
 
     func floats(_ tensor: TensorInfo) throws(ModelError) -> [Float] {
         var bytes = [UInt8](repeating: 0, count: tensor.byteCount)
@@ -35,36 +35,28 @@ extension Checkpoint: WeightSource {
     ) throws(ModelError) {
         let rowByteCount = codes.columns * codes.type.byteCount
         let pitchByteCount = codes.pitch * codes.type.byteCount
-        // Where each tensor's rows begin, and where the last one's end.
-        let starts = tensors.reduce(into: [0]) { $0.append($0.last! + $1.shape[0]) }
+        let mostRows = max(1, Self.partByteCount / rowByteCount)
         try executor.fill(codes.storage, pieceByteCount: pitchByteCount) { offset, bytes throws(ModelError) in
-            bytes.initializeMemory(as: UInt8.self, repeating: 0)
             let firstRow = offset / pitchByteCount
-            let endRow = min(firstRow + bytes.count / pitchByteCount, codes.rows)
-            var row = firstRow
-            var index = (starts.firstIndex { $0 > firstRow } ?? tensors.count) - 1
-            while row < endRow {
-                if row == starts[index + 1] { index += 1 }
-                // The rows of one tensor at a time, in one read where they need no padding; few enough for Ctrl-C.
-                let info = tensors[index]
-                let count = min(min(endRow, starts[index + 1]) - row, max(1, Self.readByteCount / rowByteCount))
-                let target = UnsafeMutableRawBufferPointer(
-                    rebasing: bytes[(row - firstRow) * pitchByteCount..<(row - firstRow + count) * pitchByteCount])
-                let source = (row - starts[index]) * rowByteCount
-                if rowByteCount == pitchByteCount {
-                    try readFinite(info, offset: source, into: target)
-                } else {
-                    let packed = UnsafeMutableRawBufferPointer.allocate(byteCount: count * rowByteCount, alignment: 16)
-                    defer { packed.deallocate() }
-                    try readFinite(info, offset: source, into: packed)
-                    for line in 0..<count {
-                        let elements = packed[line * rowByteCount..<(line + 1) * rowByteCount]
-                        UnsafeMutableRawBufferPointer(rebasing: target[(line * pitchByteCount)...]).copyMemory(
-                            from: UnsafeRawBufferPointer(rebasing: elements))
-                    }
-                }
-                try advance(count * rowByteCount)
-                row += count
+            let rows = firstRow..<min(firstRow + bytes.count / pitchByteCount, codes.rows)
+            let parts = RowPart.parts(of: rows, in: tensors, mostRows: mostRows)
+            zero(bytes[(rows.count * pitchByteCount)...])
+            nonisolated(unsafe) let target = bytes
+            try ParallelReads.run(
+                partCount: parts.count, scratchByteCount: min(mostRows, rows.count) * rowByteCount
+            ) { (index, scratch) throws(ModelError) in
+                let part = parts[index]
+                // By way of memory that stays in the processor's cache: it is looked through there, and a device's
+                // may be slow to read.
+                let packed = UnsafeMutableRawBufferPointer(rebasing: scratch[..<(part.rowCount * rowByteCount)])
+                try readFinite(tensors[part.tensor], offset: part.firstRow * rowByteCount, into: packed)
+                let start = part.place * pitchByteCount
+                copyRows(
+                    packed, of: rowByteCount,
+                    to: target[start..<start + part.rowCount * pitchByteCount], every: pitchByteCount)
+                return packed.count
+            } advance: { (byteCount) throws(ModelError) in
+                try advance(byteCount)
             }
         }
     }
@@ -74,7 +66,7 @@ extension Checkpoint: WeightSource {
         _ info: TensorInfo, offset: Int, into bytes: UnsafeMutableRawBufferPointer
     ) throws(ModelError) {
         do throws(CheckpointError) { try read(info, offset: offset, into: bytes) } catch {
-            throw .failed(error.description)
+            throw .failed("\(info.name): \(error.description)")
         }
         guard let bad = FiniteScan.firstNonFinite(info.type, in: UnsafeRawBufferPointer(bytes)) else { return }
         let index = offset / info.type.byteCount + bad
@@ -83,4 +75,51 @@ extension Checkpoint: WeightSource {
             "\(info.name): expected finite weights, found NaN or infinity (\(info.type)) at [\(index / columns), \(index % columns)]: "
                 + "the file is damaged; fetch it again")
     }
+}
+
+/// Rows of one of several tensors that stand on each other, to be read at once.
+struct RowPart: Equatable {
+    var tensor: Int
+    /// In the tensor.
+    var firstRow: Int
+    var rowCount: Int
+    /// Where the first goes, in rows from the start of what is read.
+    var place: Int
+
+    /// All of `rows`, which count through the tensors, in order.
+    static func parts(of rows: Range<Int>, in tensors: [TensorInfo], mostRows: Int) -> [RowPart] {
+        var parts: [RowPart] = []
+        var start = 0
+        for (index, tensor) in tensors.enumerated() {
+            let end = start + tensor.shape[0]
+            let own = rows.clamped(to: start..<end)
+            for row in stride(from: own.lowerBound, to: own.upperBound, by: mostRows) {
+                parts.append(
+                    RowPart(
+                        tensor: index, firstRow: row - start, rowCount: min(mostRows, own.upperBound - row),
+                        place: row - rows.lowerBound))
+            }
+            start = end
+        }
+        return parts
+    }
+}
+
+/// Puts rows that follow each other `pitch` bytes apart, and zeros between them.
+private func copyRows(
+    _ rows: UnsafeMutableRawBufferPointer, of byteCount: Int, to target: Slice<UnsafeMutableRawBufferPointer>,
+    every pitch: Int
+) {
+    if byteCount == pitch {
+        return UnsafeMutableRawBufferPointer(rebasing: target).copyMemory(from: UnsafeRawBufferPointer(rows))
+    }
+    for (row, start) in stride(from: target.startIndex, to: target.endIndex, by: pitch).enumerated() {
+        UnsafeMutableRawBufferPointer(rebasing: target[start..<start + byteCount]).copyMemory(
+            from: UnsafeRawBufferPointer(rebasing: rows[row * byteCount..<(row + 1) * byteCount]))
+        zero(target[start + byteCount..<start + pitch])
+    }
+}
+
+private func zero(_ bytes: Slice<UnsafeMutableRawBufferPointer>) {
+    UnsafeMutableRawBufferPointer(rebasing: bytes).initializeMemory(as: UInt8.self, repeating: 0)
 }

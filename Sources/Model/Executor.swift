@@ -105,7 +105,8 @@ public final class Executor {
         return storage
     }
 
-    /// Fills storage piece by piece; pieces are whole multiples of `pieceByteCount`.
+    /// Fills storage piece by piece; pieces are whole multiples of `pieceByteCount`. The device may still copy the last ones
+    /// when this returns, while the caller reads what comes next; what runs later finds them.
     public func fill(
         _ storage: Storage, pieceByteCount: Int = 4,
         _ produce: (_ offset: Int, _ bytes: UnsafeMutableRawBufferPointer) throws(ModelError) -> Void
@@ -182,6 +183,11 @@ public final class Executor {
             case .device(let error): throw .failed(error.description)
             }
         }
+    }
+
+    /// Waits until all that was written has arrived. Steps need not: the device does one after the other.
+    func settle() throws(ModelError) {
+        guard device != nil, !onlyCounts else { return }
         try gpu { () throws(GPUError) in try transfer!.finish() }
     }
 
@@ -210,6 +216,7 @@ public final class Executor {
             try gpu { () throws(GPUError) in
                 var commands = try Commands(on: device)
                 try commands.begin()
+                commands.separate()
                 try kernel.encode(into: &commands)
                 try commands.submit()
                 try commands.wait()

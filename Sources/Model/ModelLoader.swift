@@ -61,6 +61,7 @@ public enum ModelLoader {
         var loader = WeightLoader(
             source: source, executor: executor, totalByteCount: byteCount, progress: progress)
         let weights = try loader.model(config, predicts: predicts)
+        try executor.settle()
         return try Transformer(
             config: config, notes: notes, weights: weights, executor: executor, contextLength: context,
             kvFormat: options.kvFormat, activations: options.activations)

@@ -1,9 +1,10 @@
-import Checkpoint
 import FixtureSupport
 import Foundation
 import JSON
 import Numerics
 import Testing
+
+@testable import Checkpoint
 
 @Suite struct ConfigTests {
     /// The config, changed; what is wrong with it.
@@ -139,6 +140,67 @@ import Testing
             ["sparsity_config": [:], "transform_config": [:], "global_compression_ratio": nil])
         #expect(try config(["quantization_config": newer]).integers == GroupScaling(bits: 8, groupSize: 128))
         #expect(try config([:]).integers == nil)
+    }
+
+    /// All of it but what names its authors' files; and a few layers of its tensors.
+    @Test func kimiK2Thinking() throws {
+        let json = """
+            {"architectures": ["DeepseekV3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+            "aux_loss_alpha": 0.001, "bos_token_id": 163584, "dtype": "bfloat16", "eos_token_id": 163586, "ep_size": 1,
+            "first_k_dense_replace": 1, "hidden_act": "silu", "hidden_size": 7168, "initializer_range": 0.02,
+            "intermediate_size": 18432, "kv_lora_rank": 512, "max_position_embeddings": 262144, "model_type": "kimi_k2",
+            "moe_intermediate_size": 2048, "moe_layer_freq": 1, "n_group": 1, "n_routed_experts": 384,
+            "n_shared_experts": 1, "norm_topk_prob": true, "num_attention_heads": 64, "num_experts_per_tok": 8,
+            "num_hidden_layers": 61, "num_key_value_heads": 64, "num_nextn_predict_layers": 0, "pad_token_id": 163839,
+            "pretraining_tp": 1, "q_lora_rank": 1536, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64,
+            "quantization_config": {
+                "config_groups": {"group_0": {
+                    "input_activations": null, "output_activations": null, "targets": ["Linear"],
+                    "weights": {
+                        "actorder": null, "block_structure": null, "dynamic": false, "group_size": 32, "num_bits": 4,
+                        "observer": "minmax", "observer_kwargs": {}, "strategy": "group", "symmetric": true,
+                        "type": "int"}}},
+                "format": "pack-quantized",
+                "ignore": ["lm_head", "re:.*self_attn.*", "re:.*shared_experts.*",
+                    "re:.*mlp\\\\.(gate|up|gate_up|down)_proj.*"],
+                "kv_cache_scheme": null, "quant_method": "compressed-tensors", "quantization_status": "compressed"},
+            "rms_norm_eps": 1e-05, "rope_scaling": {
+                "beta_fast": 1.0, "beta_slow": 1.0, "factor": 64.0, "mscale": 1.0, "mscale_all_dim": 1.0,
+                "original_max_position_embeddings": 4096, "type": "yarn"},
+            "rope_theta": 50000.0, "routed_scaling_factor": 2.827, "scoring_func": "sigmoid", "seq_aux": true,
+            "tie_word_embeddings": false, "topk_group": 1, "topk_method": "noaux_tc", "transformers_version": "4.57.1",
+            "use_cache": true, "v_head_dim": 128, "vocab_size": 163840}
+            """
+        let config = try ModelConfig(json: Array(json.utf8), name: "config.json")
+        let scaling = GroupScaling(bits: 4, groupSize: 32)
+        #expect(config.integers == scaling && !config.isFP8 && config.nRoutedExperts == 384)
+        // Both betas are 1: pairs turn slower by 64 from the 20th on, and not at all up to the 19th.
+        let plain = try self.config(["rope_theta": 50000]).ropeFrequencies()
+        let stretched = config.ropeFrequencies()
+        #expect(stretched[...19] == plain[...19])
+        for index in 20..<32 { #expect(abs(stretched[index] * 64 / plain[index] - 1) < 1e-5) }
+
+        // The experts are packed, scales in BF16, and all else is BF16.
+        let few = try ModelConfig(
+            json: Array(json.replacing("_layers\": 61", with: "_layers\": 2").utf8), name: "config.json")
+        var tensors: [String: TensorInfo] = [:]
+        func add(_ name: String, _ type: ElementType, _ shape: [Int]) {
+            tensors[name] = TensorInfo(name: name, type: type, shape: shape)
+        }
+        for weight in WeightMap.expected(few, hasMTP: false) {
+            guard weight.split == .experts else {
+                add(weight.name, .bf16, weight.shape)
+                continue
+            }
+            let (rows, columns) = (weight.shape[0], weight.shape[1])
+            add(WeightMap.packedName(weight.name), .i32, [rows, columns / 8])
+            add(WeightMap.groupScaleName(weight.name), .bf16, [rows, columns / 32])
+            add(WeightMap.packedShapeName(weight.name), .i32, [2])
+        }
+        var notes: [String] = []
+        #expect(WeightMap.problems(tensors, for: few, notes: &notes).0.isEmpty && notes.isEmpty)
+        tensors["model.layers.1.mlp.experts.7.up_proj.weight_scale"] = nil
+        #expect(WeightMap.problems(tensors, for: few, notes: &notes).0.count == 1)
     }
 
     @Test(

@@ -187,6 +187,38 @@ import Testing
         }
     }
 
+    /// Around every scale that FP16 has, and half way to the next.
+    @Test(arguments: [4, 8]) func groupScalesAreTheDefinitions(bits: Int) {
+        let scaling = GroupScaling(bits: bits, groupSize: 32)
+        let divisor = Float(scaling.codes.count - 1) / 2
+        for code in UInt16(0)...0x7C01 {
+            let (value, next) = (FP16.decode(code), FP16.decode(code + 1))
+            for exact in [value, (value + next) / 2] where exact.isFinite {
+                for largest in [(exact * divisor).nextDown, exact * divisor, (exact * divisor).nextUp]
+                where largest >= 0 {
+                    let found = GroupCodec.scale(largest: largest, scaling, divisor)
+                    let expected = scaling.scaleCode(largest: largest)
+                    #expect(found?.code == expected && found?.value == expected.map(FP16.decode), "\(largest)")
+                }
+            }
+        }
+    }
+
+    /// Magnitudes whose squares FP32 does not have.
+    @Test func largeWeightsHaveAnError() throws {
+        var weights = random(2, 200, seed: 9)
+        weights[131] = 1e25
+        try weights.withUnsafeBytes { raw in
+            let slab = MatrixSlab(bytes: raw, type: .f32, rows: 0..<2, columns: 0..<200)
+            let (_, _, error) = try fp8(slab, powersOfTwo: false)
+            #expect(error.value > 0 && error.value < 1e-3)
+            let bad = try #require(throws: UnscalableWeight.self) {
+                try integers(slab, GroupScaling(bits: 4, groupSize: 64))
+            }
+            #expect(bad.column == 131)
+        }
+    }
+
     /// FP8 becomes integers from the products in FP32.
     @Test func integersOfFP8() throws {
         var random = SeededRandom(seed: 3)

@@ -17,6 +17,7 @@ import Testing
                 #expect(try speed["min"].double() == runs.min() && speed["max"].double() == runs.max())
             }
             #expect(try report["load_seconds"].double() > 0 && report["peak_process_bytes"].int() > 1 << 20)
+            #expect(try report["loaded_bytes"].int() > 1 << 20)
             #expect(try (report["peak_device_bytes"].present == nil) == (device == "cpu"))
             #expect(try (report["driver"].present == nil) == (device == "cpu"))
             #expect(try (report["limits"].present == nil) == (device == "cpu"))
@@ -45,6 +46,7 @@ import Testing
         #expect(
             try report["model"].string()
                 == "v2-lite, synthetic: 1 of 27 layers (0 dense), 2 of 64 experts (2 a token), fp8")
+        #expect(try report["loaded_bytes"].present == nil)
         // A token reads two experts, the shared ones, the head and attention: more than the head alone, less than all.
         let bytes = try report["decode"]["bytes_per_token"].double()
         #expect(bytes > 102400 * 2048 * 2 && bytes < 600e6)

@@ -207,6 +207,20 @@ import Testing
         }
     }
 
+    /// What has no room is known from the headers.
+    @Test func tooLargeToMeasure() throws {
+        let source = try Self.sparse("v3", layers: nil, experts: nil)
+        let text = try source.write("text.txt", "Too large.")
+        let target = source.path + "-bf16"
+        let result = try Program.run([
+            "convert", source.path, target, "--to", "bf16", "--eval", text, "--device", "cpu",
+        ])
+        #expect(result.status == 1 && !FileManager.default.fileExists(atPath: target), "\(result)")
+        #expect(
+            result.errors.contains("\(target): expected at most ") && result.errors.contains("of weights")
+                && result.errors.contains("leave --eval out"), "\(result.errors)")
+    }
+
     /// More than two gigabytes of weights in 0.4 of address space.
     @Test(arguments: [["--to", "int4"], ["--to", "bf16"], ["--ranks", "2"]]) func memoryStaysSmall(options: [String])
         throws

@@ -58,10 +58,13 @@ import Testing
         let folder = try TemporaryFolder()
         let file = "\(folder.path)/a.json"
         let made = try Program.run([
-            "profile", "kernels", "swiglu", "--shapes", "small", "--prompt", "4", "--seconds", "0.05", "--cache", "1",
-            "--json", file,
+            "profile", "kernels", "swiglu", "--shapes", "small", "--prompt", "4", "--batch", "3", "--seconds", "0.05",
+            "--cache", "1", "--json", file,
         ])
-        #expect(made.status == 0 && made.output.contains("swiglu"), "\(made)")
+        #expect(
+            made.status == 0 && made.output.contains("decode swiglu: 3 ×")
+                && made.output.contains("prefill swiglu: 4 ×"),
+            "\(made)")
         let same = try Program.run(["profile", "compare", file, file])
         #expect([0, 3].contains(same.status) && !same.output.contains("slower\n"), "\(same)")
         let json = try Program.run(["profile", "compare", "--json", file, file])
@@ -75,6 +78,7 @@ import Testing
             "--shapes v9: expected v3, v2-lite, moonlight, kimi-k2, small or the path"
         ),
         (["profile", "kernels", "--shapes", "/nowhere/config.json"], 1, "/nowhere/config.json"),
+        (["profile", "kernels", "--batch", "65"], 64, "--batch: expected 1 to 64, found 65"),
         (["profile", "kernels", "--prompt", "0"], 64, "--prompt: expected 1 to 65536, found 0"),
         (["profile", "kernels", "--prompt", "2000"], 64, "--prompt: expected at most --context (1024), found 2000"),
         (["profile", "kernels", "--seconds", "-1"], 64, "--seconds: expected more than 0"),

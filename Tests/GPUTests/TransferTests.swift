@@ -38,6 +38,27 @@ struct TransferTests {
         #expect(bytes.indices.allSatisfy { bytes[$0] == byte($0) })
     }
 
+    /// One piece is made while the one before it is copied: only the third waits, for the first one's buffer.
+    @Test func piecesAreMadeWhileOthersAreCopied() throws {
+        let device = try Device.open()
+        faults_split_memory(device.handle)
+        let view = try Allocation(on: device, byteCount: 1 << 16, kind: .device, label: "target").view
+        var transfer = Transfer(on: device, slotByteCount: 4096)
+        // Whoever waits is told that the device was lost.
+        faults_lose_at_wait(device.handle)
+        var offsets: [Int] = []
+        do throws(TransferError<Never>) {
+            try transfer.upload(to: view) { (offset: Int, _: UnsafeMutableRawBufferPointer) throws(Never) in
+                offsets.append(offset)
+            }
+            Issue.record("expected a lost device, found none")
+        } catch {
+            guard case .device(let error) = error else { return }
+            #expect(error.result == .deviceLost)
+        }
+        #expect(offsets == [0, 4096])
+    }
+
     private struct Refusal: Error {}
 
     @Test(arguments: [false, true]) func anErrorOfTheSourcePasses(isStaged: Bool) throws {

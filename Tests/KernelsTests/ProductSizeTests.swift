@@ -56,6 +56,20 @@ struct ProductSizeTests {
         }
     }
 
+    /// A second workgroup for the same weight rows would read them again.
+    @Test(arguments: [Variant.rows(4), .lanes(2)])
+    func weightsAreReadOnceForUpTo32Sequences(_ variant: Variant) throws {
+        var bench = Workbench(on: device, seed: 1)
+        let weight = try bench.weight("weight", rows: 64, columns: 64, .fp8E4M3)
+        for count in 1...40 {
+            let kernel = Linear(
+                phase: .decode, x: try bench.tensor("x", [count, 64]), weight: weight,
+                y: try bench.output("y", [count, 64]))
+            let (atOnce, times) = kernel.tokens(variant)
+            #expect(atOnce * times >= min(count, 32) && atOnce * (times - 1) < count && atOnce <= 8, "\(count)")
+        }
+    }
+
     @Test func tilesOfBothSizesGiveTheSameBits() throws {
         func product(_ tokens: Int, tile: Int) throws -> [[UInt32]] {
             try bits(tokens: tokens, columns: 200, rows: 70) {

@@ -1,11 +1,12 @@
 import Numerics
 
-/// FP8 blocks to and from other formats, fast: the same bits as the definitions in Numerics give.
+/// FP8 blocks and BF16 from and to other formats, fast: the same bits as the definitions in Numerics give.
 enum BlockCodec {
     /// w = BF16(value(code) · scale), the product in FP32, as DeepSeek's fp8_cast_bf16.py.
     ///
     /// - Parameter target: the slab's elements.
     static func bf16(_ slab: MatrixSlab, values: UnsafePointer<Float>, into target: UnsafeMutablePointer<UInt16>) {
+        if slab.packing != nil { return bf16(unpacking: slab, values: values, into: target) }
         // A block has 256 codes and 16384 elements: its products are made once.
         withUnsafeTemporaryAllocation(of: UInt16.self, capacity: 256) { table in
             for rows in slab.rowBlocks {
@@ -19,6 +20,21 @@ enum BlockCodec {
                         let output = target + offset
                         for index in 0..<columns.count { output[index] = products[Int(codes[index])] }
                     }
+                }
+            }
+        }
+    }
+
+    /// The same of packed integers: w = BF16(code · scale).
+    private static func bf16(
+        unpacking slab: MatrixSlab, values: UnsafePointer<Float>, into target: UnsafeMutablePointer<UInt16>
+    ) {
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: BlockScaling.blockSize) { weights in
+            for (index, row) in slab.rows.enumerated() {
+                for columns in slab.columnBlocks {
+                    slab.decode(row: row, columns: columns, values: values, into: weights.baseAddress!)
+                    let output = target + index * slab.columns.count + columns.lowerBound - slab.columns.lowerBound
+                    for place in 0..<columns.count { output[place] = BF16.encode(weights[place]) }
                 }
             }
         }

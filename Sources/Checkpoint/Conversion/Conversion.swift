@@ -23,6 +23,12 @@ public struct ConversionResult: Sendable {
 }
 
 extension ConversionPlan {
+    /// What an earlier run made, if all of it lies in the folder. Throws where the folder holds what `run` would refuse.
+    public func finished(in folder: String, force: Bool = false) throws(CheckpointError) -> ConversionResult? {
+        guard try ConversionFolder.isFinished(self, in: folder, force: force) else { return nil }
+        return ConversionResult(quantized: [], keptFiles: files.map(\.name), byteCount: 0)
+    }
+
     /// Converts, on as many threads as there are processors and one more, so that none waits for the disk.
     ///
     /// - Parameters:

@@ -40,35 +40,88 @@ final class ConversionFolder {
     func name(_ file: String) -> String { "\(path)/\(file)" }
 
     private func prepare(_ plan: ConversionPlan, _ force: Bool) throws(CheckpointError) {
-        let wanted = try Self.fingerprint(plan)
-        let journal = name(Self.journal)
-        let found = try files.names(in: path)
-        if found.contains(Self.journal) {
-            if try CheckpointSource.folder(path).read(Self.journal) == wanted {
-                // It may lack files again that were there when it was written.
-                try files.remove(name("config.json"))
-                return try files.storeFolder(path)
-            }
+        switch try Self.content(path, plan, files) {
+        case .nothing: break
+        case .begun:
+            // It may lack files again that were there when it was written.
+            try files.remove(name("config.json"))
+            return try files.storeFolder(path)
+        case .finished:
             guard force else {
                 throw CheckpointError(
-                    path, expected: "an empty folder, or this conversion unfinished",
-                    found: "another conversion unfinished, or this one of a source that has changed since",
-                    advice: "name another folder, or --force to begin anew")
+                    path, expected: "an empty folder", found: "this conversion, finished",
+                    advice: "nothing is left to do; --force does it again")
             }
-        } else if let other = found.first(where: { $0 != Self.journal + ConversionFiles.temporarySuffix }) {
-            guard force else {
-                throw CheckpointError(
-                    path, expected: "an empty folder", found: "\(other) in it",
-                    advice: "name another folder, or --force to replace the checkpoint there")
-            }
+        case .other(let error): guard force else { throw error }
         }
         // First what makes a checkpoint of the rest.
         try files.remove(name("config.json"))
         try files.storeFolder(path)
-        for file in found where Self.isCheckpoints(file) { try files.remove(name(file)) }
+        for file in try files.names(in: path) where Self.isCheckpoints(file) { try files.remove(name(file)) }
         try files.storeFolder(path)
-        try files.write(wanted, to: journal)
+        try files.write(Self.fingerprint(plan), to: name(Self.journal))
         try files.storeFolder(path)
+    }
+
+    /// What a conversion finds in its folder.
+    private enum Content {
+        case nothing
+        /// This conversion, unfinished.
+        case begun
+        case finished
+        /// Something that is only to be replaced with --force.
+        case other(CheckpointError)
+    }
+
+    private static func content(
+        _ path: String, _ plan: ConversionPlan, _ files: ConversionFiles
+    ) throws(CheckpointError) -> Content {
+        let found = try files.names(in: path)
+        if found.contains(journal) {
+            if try CheckpointSource.folder(path).read(journal) == fingerprint(plan) { return .begun }
+            return .other(
+                CheckpointError(
+                    path, expected: "an empty folder, or this conversion unfinished",
+                    found: "another conversion unfinished, or this one of a source that has changed since",
+                    advice: "name another folder, or --force to begin anew"))
+        }
+        guard let first = found.first(where: { $0 != journal + ConversionFiles.temporarySuffix }) else {
+            return .nothing
+        }
+        if try isFinished(path, plan, files) { return .finished }
+        return .other(
+            CheckpointError(
+                path, expected: "an empty folder", found: "\(first) in it",
+                advice: "name another folder, or --force to replace the checkpoint there"))
+    }
+
+    /// Whether all is there that the conversion writes, and none of it older than the source.
+    private static func isFinished(
+        _ path: String, _ plan: ConversionPlan, _ files: ConversionFiles
+    ) throws(CheckpointError) -> Bool {
+        for (file, bytes) in plan.texts + [("config.json", plan.configJSON)] {
+            guard files.exists("\(path)/\(file)"), try CheckpointSource.folder(path).read(file) == bytes else {
+                return false
+            }
+        }
+        let changed = try times(plan.source).map(\.status.changeTime).max() ?? 0
+        for file in plan.files {
+            guard try isWhole(file, in: path), try status("\(path)/\(file.name)").changeTime >= changed else {
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Whether a folder has the finished conversion. Throws what writing there would throw for what lies in it.
+    static func isFinished(_ plan: ConversionPlan, in path: String, force: Bool) throws(CheckpointError) -> Bool {
+        let path = try resolved(path)
+        try checkApart(path, plan.source.folder)
+        switch try content(path, plan, ConversionFiles()) {
+        case .nothing, .begun: return false
+        case .finished: return !force
+        case .other(let error): if force { return false } else { throw error }
+        }
     }
 
     private static func isCheckpoints(_ file: String) -> Bool {
@@ -88,8 +141,13 @@ final class ConversionFolder {
 
     /// Whether a file is there, whole, from an earlier run.
     func has(_ file: ConversionPlan.File) throws(CheckpointError) -> Bool {
-        guard files.exists(name(file.name)) else { return false }
-        let found = try RandomAccessFile(path: name(file.name))
+        try Self.isWhole(file, in: path)
+    }
+
+    private static func isWhole(_ file: ConversionPlan.File, in folder: String) throws(CheckpointError) -> Bool {
+        let path = "\(folder)/\(file.name)"
+        guard access(path, F_OK) == 0 else { return false }
+        let found = try RandomAccessFile(path: path)
         guard found.byteCount == file.byteCount else { return false }
         return try found.bytes(at: 0, count: file.header.count) == file.header
     }
@@ -98,30 +156,37 @@ final class ConversionFolder {
 
     /// The source's files by name, size and time of change, and what is made of them.
     private static func fingerprint(_ plan: ConversionPlan) throws(CheckpointError) -> [UInt8] {
-        let source = plan.source
-        let names =
-            source.layout.map { layout in (0..<layout.rankCount).map { Rank($0, of: layout.rankCount).fileName } }
-            ?? source.files.map(\.name)
-        var sources: [JSONValue] = []
-        for file in names + ["config.json"] {
-            var status = stat()
-            let path = "\(source.folder)/\(file)"
-            guard stat(path, &status) == 0 else {
-                throw CheckpointError(path, expected: "a readable file", found: systemMessage())
-            }
-            sources.append([
+        let sources = try times(plan.source).map { file, status -> JSONValue in
+            [
                 .string(file), .init(Int(status.st_size)), .init(Int(status.st_mtim.tv_sec)),
                 .init(Int(status.st_mtim.tv_nsec)),
-            ])
+            ]
         }
         let options = plan.options
         let root: JSONValue = [
-            "version": 1, "source": .array(sources), "merge": .bool(source.layout != nil),
+            "version": 1, "source": .array(sources), "merge": .bool(plan.source.layout != nil),
             "format": options.format.map { .string($0.rawValue) } ?? .null, "group": .init(options.groupSize),
             "powers_of_two": .bool(options.powersOfTwo), "experts_only": .bool(options.expertsOnly),
             "ranks": .init(options.rankCount),
         ]
         return Array(root.serialized().utf8)
+    }
+
+    private static func times(_ source: ConversionSource) throws(CheckpointError) -> [(file: String, status: stat)] {
+        let names =
+            source.layout.map { layout in (0..<layout.rankCount).map { Rank($0, of: layout.rankCount).fileName } }
+            ?? source.files.map(\.name)
+        var times: [(file: String, status: stat)] = []
+        for file in names + ["config.json"] { times.append((file, try status("\(source.folder)/\(file)"))) }
+        return times
+    }
+
+    private static func status(_ path: String) throws(CheckpointError) -> stat {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            throw CheckpointError(path, expected: "a readable file", found: systemMessage())
+        }
+        return status
     }
 
     /// A path without links and dots; its folder must be there.
@@ -168,4 +233,9 @@ final class ConversionFolder {
                 advice: "make room, or name a folder on another disk")
         }
     }
+}
+
+extension stat {
+    /// When the content was last written, in nanoseconds.
+    fileprivate var changeTime: Int { st_mtim.tv_sec * 1_000_000_000 + st_mtim.tv_nsec }
 }

@@ -39,14 +39,15 @@ public struct ConversionPlan: Sendable {
                 guard let recipe = rules.recipe(tensor) else { continue }
                 if recipe != .copy { convertedCount += 1 }
                 if rules.staysUneven(tensor) { stay.append(tensor) }
-                steps.append(ConversionStep(recipe, of: tensor))
+                let packed = recipe == .copy ? nil : source.packedWeights[tensor.name]
+                steps.append(ConversionStep(recipe, of: tensor, packed: packed))
             }
             if !steps.isEmpty { whole.append(try File(name, steps)) }
         }
         if let format = options.format, convertedCount == 0 {
             throw CheckpointError(
                 source.folder, expected: "matrices to convert to \(format.rawValue)", found: "none",
-                advice: rules.advice)
+                advice: rules.advice(isUneven: !stay.isEmpty))
         }
         if !stay.isEmpty {
             notes.append(
@@ -102,6 +103,21 @@ public struct ConversionPlan: Sendable {
             return File(
                 name: file.name, byteCount: end, tensorCount: steps.count, rank: nil, header: file.header, steps: steps)
         }
+    }
+
+    /// What an unsplit conversion's result holds: to plan with, not to be read.
+    public func outcome() throws(CheckpointError) -> Checkpoint {
+        precondition(options.rankCount == 1, "a checkpoint for \(options.rankCount) ranks")
+        let outputs = files.flatMap { file in
+            file.steps.flatMap(\.outputs).map {
+                TensorInfo(
+                    name: $0.name, type: $0.type, shape: $0.shape, byteCount: $0.byteCount, shard: file.name,
+                    offset: $0.offset)
+            }
+        }
+        return try Checkpoint(
+            planned: Dictionary(uniqueKeysWithValues: outputs.map { ($0.name, $0) }), configJSON: configJSON,
+            name: "\(source.folder), converted")
     }
 
     private static func index(_ files: [File]) -> String {

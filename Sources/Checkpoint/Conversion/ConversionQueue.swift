@@ -82,7 +82,7 @@ final class ConversionQueue: Sendable {
         state.withLock { state in
             fileIndices.indices.flatMap { place in
                 (state.errors[place] ?? [:]).sorted { $0.key < $1.key }.map { step, error in
-                    .init(name: plan.files[fileIndices[place]].steps[step].source.name, error: error)
+                    .init(name: plan.files[fileIndices[place]].steps[step].name, error: error)
                 }
             }
         }

@@ -22,47 +22,61 @@ struct ConversionRules {
             // Block scales stay with FP8 codes that stay.
             return scaled.type != .fp8E4M3 || recipe(scaled) == .copy ? .copy : nil
         }
+        let packedName = WeightMap.packedName(weight)
+        if tensor.name != packedName, source.packedWeights[packedName] != nil, let packed = source.tensors[packedName] {
+            // And so do the scales and the shape with integers.
+            return recipe(packed) == .copy ? .copy : nil
+        }
+        let packing = source.packedWeights[tensor.name]?.scaling
         let isFP8 = tensor.type == .fp8E4M3
         switch options.format {
         case nil: return .copy
-        case .bf16: return isFP8 && isChosen(tensor) ? .bf16 : .copy
+        case .bf16: return (isFP8 || packing != nil) && isChosen(tensor) ? .bf16 : .copy
         case .fp8:
             if isFP8 {
                 let needed = options.powersOfTwo && !source.config.hasPowerOfTwoScales
                 return needed ? .fp8(powersOfTwo: true) : .copy
             }
-            return isChosen(tensor) ? .fp8(powersOfTwo: powersOfTwo) : .copy
+            if isChosen(tensor) { return .fp8(powersOfTwo: powersOfTwo) }
         case .int8, .int4:
+            if packing != nil, packing == options.scaling { return .copy }
             if let scaling = options.scaling, canBeIntegers(tensor), !staysUneven(tensor) { return .integers(scaling) }
-            return isFP8 ? .bf16 : .copy
         }
+        // What the config names one format of has no other.
+        return isFP8 || packing != nil ? .bf16 : .copy
     }
 
     /// Whether a matrix that would become integers has a last group that is not full: compressed-tensors has no such.
     func staysUneven(_ tensor: TensorInfo) -> Bool {
         guard let scaling = options.scaling, canBeIntegers(tensor) else { return false }
-        return tensor.matrix.columns % scaling.groupSize != 0
+        let packed = source.packedWeights[tensor.name]
+        return packed?.scaling != scaling && (packed?.shape[1] ?? tensor.matrix.columns) % scaling.groupSize != 0
+    }
+
+    /// The matrix that a tensor holds; nil for what is none, or has one format alone.
+    private func matrix(_ tensor: TensorInfo) -> ExpectedTensor? {
+        matrices[source.packedWeights[tensor.name]?.name ?? tensor.name]
     }
 
     private func isChosen(_ tensor: TensorInfo) -> Bool {
-        guard let matrix = matrices[tensor.name] else { return false }
+        guard let matrix = matrix(tensor) else { return false }
         return !options.expertsOnly || matrix.split == .experts
     }
 
     /// Attention reads kv_b_proj by heads, in both directions: no integers there.
     private func canBeIntegers(_ tensor: TensorInfo) -> Bool {
-        isChosen(tensor) && !tensor.name.hasSuffix(".kv_b_proj.weight")
+        isChosen(tensor) && matrix(tensor)?.name.hasSuffix(".kv_b_proj.weight") == false
     }
 
     /// Whether the output's FP8 scales are powers of two.
     private var powersOfTwo: Bool { options.powersOfTwo || source.config.hasPowerOfTwoScales }
 
     /// What to do where nothing is to be converted.
-    var advice: String {
-        switch options.format {
-        case .int4, .int8: "choose another --group"
-        case .bf16, .fp8, nil: "leave --to out to split or copy the checkpoint as it is"
-        }
+    ///
+    /// - Parameter isUneven: whether the group size is why.
+    func advice(isUneven: Bool) -> String {
+        guard !isUneven else { return options.groupSize > 32 ? "choose a smaller --group" : "choose --to fp8" }
+        return "its matrices are as --to would make them: give --ranks without --to if it is to be split"
     }
 
     // MARK: config.json
@@ -78,9 +92,15 @@ struct ConversionRules {
         guard case .object(var members) = root else { return source.configJSON }
         members.removeAll { $0.key == "quantization_config" || $0.key == "compression_config" }
         switch format {
-        case .bf16: if options.expertsOnly, source.config.isFP8 { members.append(quantization(blocks)) }
+        case .bf16:
+            // What --experts-only leaves.
+            if options.expertsOnly, source.config.isFP8 { members.append(quantization(blocks)) }
+            if options.expertsOnly, let scaling = source.config.integers {
+                members.append(quantization(groups(scaling, uneven)))
+            }
         case .fp8: members.append(quantization(blocks))
-        case .int8, .int4: members.append(quantization(groups(uneven)))
+        case .int8, .int4:
+            if let scaling = options.scaling { members.append(quantization(groups(scaling, uneven))) }
         }
         return Array((JSONValue.object(members).serialized(pretty: true) + "\n").utf8)
     }
@@ -97,20 +117,24 @@ struct ConversionRules {
         ]
         if powersOfTwo { members.append(JSONMember("scale_fmt", "ue8m0")) }
         members.append(JSONMember("weight_block_size", [size, size]))
-        let plain = source.tensors.values.filter { tensor in
-            matrices[tensor.name] != nil
-                && (recipe(tensor) == .bf16 || recipe(tensor) == .copy && tensor.type != .fp8E4M3)
-        }
+        let plain = plainModules
         if !plain.isEmpty {
-            let names = plain.map { Self.module($0.name) }.sorted()
-            members.append(JSONMember("modules_to_not_convert", .array(names.map(JSONValue.string))))
+            members.append(JSONMember("modules_to_not_convert", .array(plain.map(JSONValue.string))))
         }
         return members
     }
 
+    /// The modules whose matrices are neither FP8 nor integers in the output, though they could be.
+    private var plainModules: [String] {
+        source.tensors.values.compactMap { tensor -> String? in
+            guard let matrix = matrix(tensor), let recipe = recipe(tensor) else { return nil }
+            let isStored = tensor.type == .fp8E4M3 || source.packedWeights[tensor.name] != nil
+            return recipe == .bf16 || recipe == .copy && !isStored ? Self.module(matrix.name) : nil
+        }.sorted()
+    }
+
     /// Integers in groups, as compressed-tensors publishes them.
-    private func groups(_ uneven: [TensorInfo]) -> [JSONMember] {
-        guard let scaling = options.scaling else { return [] }
+    private func groups(_ scaling: GroupScaling, _ uneven: [TensorInfo]) -> [JSONMember] {
         let weights: JSONValue = [
             "actorder": nil, "block_structure": nil, "dynamic": false, "group_size": JSONValue(scaling.groupSize),
             "num_bits": JSONValue(scaling.bits), "observer": "minmax", "observer_kwargs": [:], "strategy": "group",
@@ -120,14 +144,17 @@ struct ConversionRules {
             "input_activations": nil, "output_activations": nil, "targets": ["Linear"], "weights": weights,
         ]
         var ignore: [JSONValue] = ["lm_head", "re:.*\\.mlp\\.gate$", "re:.*\\.eh_proj$", "re:.*\\.shared_head\\.head$"]
-        if options.expertsOnly {
-            ignore += [
-                "re:.*\\.self_attn\\..*", "re:.*\\.shared_experts\\..*", "re:.*\\.mlp\\.(gate|up|down)_proj$",
-            ]
+        if source.config.integers != nil {
+            // Patterns do not know what the source had left.
+            ignore += plainModules.map { .string($0) }
         } else {
-            ignore.append("re:.*\\.kv_b_proj$")
+            ignore +=
+                options.expertsOnly
+                ? [
+                    "re:.*\\.self_attn\\..*", "re:.*\\.shared_experts\\..*", "re:.*\\.mlp\\.(gate|up|down)_proj$",
+                ] : ["re:.*\\.kv_b_proj$"]
+            ignore += uneven.map(\.name).sorted().map { .string(Self.module($0)) }
         }
-        ignore += uneven.map(\.name).sorted().map { .string(Self.module($0)) }
         return [
             JSONMember("config_groups", ["group_0": group]), JSONMember("format", "pack-quantized"),
             JSONMember("ignore", .array(ignore)), JSONMember("kv_cache_scheme", .null),

@@ -12,6 +12,8 @@ public final class ConversionSource: Sendable {
     let files: [(name: String, tensors: [TensorInfo])]
     /// Of a split checkpoint, what its files were before.
     let layout: SourceLayout?
+    /// What packed integers stand for, by the tensor that holds them. None of a split checkpoint, which is but merged.
+    let packedWeights: [String: PackedWeight]
     private let parts: Parts
 
     private enum Parts: Sendable {
@@ -25,7 +27,7 @@ public final class ConversionSource: Sendable {
         guard !source.exists(SourceLayout.fileName) else {
             throw CheckpointError(
                 folder, expected: "a checkpoint that is not split", found: SourceLayout.fileName,
-                advice: "put it together first: fathom convert --merge")
+                advice: "put it together first: fathom convert \(folder) NEW --merge")
         }
         configJSON = try source.read("config.json")
         let checkpoint = try Checkpoint(source)
@@ -33,6 +35,7 @@ public final class ConversionSource: Sendable {
         config = checkpoint.config
         tensors = checkpoint.tensors
         layout = nil
+        packedWeights = PackedWeight.all(of: checkpoint)
         parts = .whole(checkpoint)
         files = Dictionary(grouping: checkpoint.tensors.values, by: \.shard).sorted { $0.key < $1.key }.map {
             ($0.key, $0.value.sorted { ($0.offset, $0.byteCount) < ($1.offset, $1.byteCount) })
@@ -66,6 +69,7 @@ public final class ConversionSource: Sendable {
         self.config = config
         self.tensors = tensors
         self.layout = layout
+        packedWeights = [:]
         files = layout.files.map { ($0.name, $0.tensors) }
         parts = .ranks(ranks, split)
     }
@@ -203,13 +207,29 @@ public final class ConversionSource: Sendable {
     /// A weight's block scales.
     func scales(of weight: TensorInfo) throws(CheckpointError) -> [Float] {
         guard weight.type == .fp8E4M3, let info = tensors[WeightMap.scaleName(weight.name)] else { return [] }
-        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: info.byteCount, alignment: 16)
-        defer { bytes.deallocate() }
         let (rows, columns) = info.matrix
-        try read(info, rows: 0..<rows, columns: 0..<columns, into: bytes)
-        return (0..<info.elementCount).map { index in
+        return try scales(info, rows: 0..<rows, columns: 0..<columns)
+    }
+
+    /// The scales of packed integers' groups, for some of the weight's rows and columns.
+    func scales(of weight: PackedWeight, rows: Range<Int>, columns: Range<Int>) throws(CheckpointError) -> [Float] {
+        guard let info = tensors[WeightMap.groupScaleName(weight.name)] else { return [] }
+        let size = weight.scaling.groupSize
+        return try scales(
+            info, rows: rows, columns: columns.lowerBound / size..<weight.scaling.groupCount(columns.upperBound))
+    }
+
+    private func scales(
+        _ info: TensorInfo, rows: Range<Int>, columns: Range<Int>
+    ) throws(CheckpointError) -> [Float] {
+        let count = rows.count * columns.count
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: count * info.type.byteCount, alignment: 16)
+        defer { bytes.deallocate() }
+        try read(info, rows: rows, columns: columns, into: bytes)
+        return (0..<count).map { index in
             switch info.type {
             case .bf16: BF16.decode(bytes.load(fromByteOffset: 2 * index, as: UInt16.self))
+            case .f16: FP16.decode(bytes.load(fromByteOffset: 2 * index, as: UInt16.self))
             case .e8m0: E8M0.decode(bytes[index])
             default: bytes.load(fromByteOffset: 4 * index, as: Float.self)
             }

@@ -4,7 +4,7 @@ import Numerics
 struct ConversionStep: Sendable {
     enum Recipe: Sendable, Equatable {
         case copy
-        /// Of FP8.
+        /// Of FP8 or packed integers.
         case bf16
         case fp8(powersOfTwo: Bool)
         case integers(GroupScaling)
@@ -24,23 +24,29 @@ struct ConversionStep: Sendable {
 
     var recipe: Recipe
     let source: TensorInfo
-    /// The part of the source (see `TensorInfo.matrix`).
+    /// What the source's integers stand for, where they are unpacked.
+    let packed: PackedWeight?
+    /// The part of the weight, or of the source where it is none (see `TensorInfo.matrix`).
     let rows: Range<Int>
     let columns: Range<Int>
     var outputs: [Output]
 
-    init(_ recipe: Recipe, of source: TensorInfo) {
-        let (rows, columns) = source.matrix
-        self.init(recipe, of: source, rows: 0..<rows, columns: 0..<columns)
+    /// - Parameter packed: what the source's integers stand for, if they are not to be copied.
+    init(_ recipe: Recipe, of source: TensorInfo, packed: PackedWeight? = nil) {
+        let (rows, columns) = packed.map { ($0.shape[0], $0.shape[1]) } ?? source.matrix
+        self.init(recipe, of: source, packed, rows: 0..<rows, columns: 0..<columns)
         if recipe == .copy { outputs[0].shape = source.shape }
     }
 
-    private init(_ recipe: Recipe, of source: TensorInfo, rows: Range<Int>, columns: Range<Int>) {
+    private init(
+        _ recipe: Recipe, of source: TensorInfo, _ packed: PackedWeight?, rows: Range<Int>, columns: Range<Int>
+    ) {
         self.recipe = recipe
         self.source = source
+        self.packed = packed
         self.rows = rows
         self.columns = columns
-        let (name, shape) = (source.name, [rows.count, columns.count])
+        let (name, shape) = (packed?.name ?? source.name, [rows.count, columns.count])
         switch recipe {
         case .copy: outputs = [Output(name: name, type: source.type, shape: shape)]
         case .constant: outputs = [Output(name: name, type: source.type, shape: source.shape)]
@@ -60,6 +66,9 @@ struct ConversionStep: Sendable {
         }
     }
 
+    /// The tensor or weight, by the name that the output gives it.
+    var name: String { packed?.name ?? source.name }
+
     /// The step's parts by rank.
     func shares(_ split: RankSplit) throws(CheckpointError) -> [(rank: Int, step: ConversionStep)] {
         var shares: [(rank: Int, step: ConversionStep)] = []
@@ -71,7 +80,7 @@ struct ConversionStep: Sendable {
                 var shape = split.weightShape(source.name)
                 shape[dimension] /= split.count
                 let bytes = Self.bytes(shape, as: source.type)
-                let step = ConversionStep(.constant(bytes), of: source, rows: rows, columns: columns)
+                let step = ConversionStep(.constant(bytes), of: source, nil, rows: rows, columns: columns)
                 return (0..<split.count).map { ($0, step) }
             }
             if dimension == 1 { try checkGroups(split) }
@@ -79,7 +88,7 @@ struct ConversionStep: Sendable {
             for rank in 0..<split.count {
                 let rows = try dimension == 0 ? split.part(rows, of: source, unit: unit, on: rank) : rows
                 let columns = try dimension == 1 ? split.part(columns, of: source, unit: unit, on: rank) : columns
-                shares.append((rank, ConversionStep(recipe, of: source, rows: rows, columns: columns)))
+                shares.append((rank, ConversionStep(recipe, of: source, packed, rows: rows, columns: columns)))
             }
         }
         return shares
@@ -87,11 +96,13 @@ struct ConversionStep: Sendable {
 
     /// Rows or columns that ranks must not part.
     private func unit(_ dimension: Int) -> Int {
-        switch recipe {
+        // Of the source's groups and the output's, the larger are whole numbers of the smaller.
+        let stored = dimension == 1 ? packed?.scaling.groupSize ?? 1 : 1
+        return switch recipe {
         case .fp8: BlockScaling.blockSize
         case .copy where source.type == .fp8E4M3: BlockScaling.blockSize
-        case .integers(let scaling): dimension == 1 ? scaling.groupSize : 1
-        case .copy, .bf16, .constant: 1
+        case .integers(let scaling): dimension == 1 ? max(stored, scaling.groupSize) : 1
+        case .copy, .bf16, .constant: stored
         }
     }
 
@@ -102,7 +113,8 @@ struct ConversionStep: Sendable {
         guard weight[1] % columns.count == 0 else {
             throw CheckpointError(
                 source.name, expected: "groups of equal size to share among \(split.count) ranks",
-                found: "\(columns.count) groups of \(weight[1]) columns", advice: "choose another group size")
+                found: "\(columns.count) groups of \(weight[1]) columns",
+                advice: "choose another number of ranks, or --to bf16")
         }
     }
 

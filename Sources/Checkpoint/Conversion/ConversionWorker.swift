@@ -26,15 +26,7 @@ final class ConversionWorker {
         if case .constant(let bytes) = step.recipe {
             return (RelativeError(), try write(bytes, to: file, at: step.outputs[0].offset))
         }
-        let tensor = step.source
-        let input = Self.room(&read, rows.count * step.columns.count * tensor.type.byteCount)
-        try source.read(tensor, rows: rows, columns: step.columns, into: input)
-        var slab = MatrixSlab(
-            bytes: UnsafeRawBufferPointer(input), type: tensor.type, rows: rows, columns: step.columns)
-        if step.recipe != .copy {
-            slab.scales = try source.scales(of: tensor)
-            slab.scaleColumns = BlockScaling.blockCount(tensor.matrix.columns)
-        }
+        let slab = try slab(step, rows)
         let first = rows.lowerBound - step.rows.lowerBound
         func place(_ output: Int, _ row: Int) -> Int {
             let output = step.outputs[output]
@@ -44,12 +36,12 @@ final class ConversionWorker {
         switch step.recipe {
         case .copy, .constant:
             try file.write(slab.bytes, at: place(0, first))
-            return (RelativeError(), input.count)
+            return (RelativeError(), slab.bytes.count)
         case .bf16:
-            let codes = Self.room(&made, 2 * input.count).bindMemory(to: UInt16.self)
-            BlockCodec.bf16(slab, values: values, into: codes.baseAddress!)
+            let codes = Self.room(&made, 2 * rows.count * step.columns.count)
+            BlockCodec.bf16(slab, values: values, into: codes.bindMemory(to: UInt16.self).baseAddress!)
             try file.write(UnsafeRawBufferPointer(codes), at: place(0, first))
-            return (RelativeError(), 2 * input.count)
+            return (RelativeError(), codes.count)
         case .fp8(let powersOfTwo):
             return try fp8(
                 slab, step, powersOfTwo, file, codesAt: place(0, first),
@@ -60,6 +52,25 @@ final class ConversionWorker {
             let shape = ConversionStep.bytes([step.rows.count, step.columns.count], as: .i64)
             return (result.0, result.byteCount + (try write(shape, to: file, at: step.outputs[2].offset)))
         }
+    }
+
+    /// Reads some rows of a step's source, and what they are multiplied with.
+    private func slab(_ step: ConversionStep, _ rows: Range<Int>) throws(CheckpointError) -> MatrixSlab {
+        let tensor = step.source
+        let stored = step.packed?.words(step.columns) ?? step.columns
+        let input = Self.room(&read, rows.count * stored.count * tensor.type.byteCount)
+        try source.read(tensor, rows: rows, columns: stored, into: input)
+        var slab = MatrixSlab(
+            bytes: UnsafeRawBufferPointer(input), type: tensor.type, rows: rows, columns: step.columns)
+        if let packed = step.packed {
+            slab.packing = packed.scaling
+            slab.scales = try source.scales(of: packed, rows: rows, columns: step.columns)
+            slab.scaleColumns = packed.scaling.groupCount(step.columns.count)
+        } else if step.recipe != .copy {
+            slab.scales = try source.scales(of: tensor)
+            slab.scaleColumns = BlockScaling.blockCount(tensor.matrix.columns)
+        }
+        return slab
     }
 
     private func fp8(
@@ -107,7 +118,7 @@ final class ConversionWorker {
 
     private static func unscalable(_ weight: UnscalableWeight, _ step: ConversionStep) -> CheckpointError {
         CheckpointError(
-            "\(step.source.name) [\(weight.row), \(weight.column)]", expected: "a weight that a scale can stand for",
+            "\(step.name) [\(weight.row), \(weight.column)]", expected: "a weight that a scale can stand for",
             found: "\(weight.value)", advice: "the file is damaged, or this tensor needs another format")
     }
 

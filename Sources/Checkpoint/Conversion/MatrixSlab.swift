@@ -8,9 +8,11 @@ struct MatrixSlab {
     /// Where the slab lies in its matrix.
     let rows: Range<Int>
     let columns: Range<Int>
-    /// Of FP8 codes, the whole matrix's block scales; empty for other types.
+    /// Of FP8 codes, the whole matrix's block scales; of packed integers, those of the slab's groups; else empty.
     var scales: [Float] = []
     var scaleColumns = 0
+    /// Of packed integers, whose columns begin where a group does.
+    var packing: GroupScaling?
 
     /// The columns, cut where blocks of scales begin.
     var columnBlocks: [Range<Int>] { Self.blocks(columns) }
@@ -37,8 +39,9 @@ struct MatrixSlab {
         ((row - rows.lowerBound) * columns.count + column - columns.lowerBound) * type.byteCount
     }
 
-    /// The values of part of a row that lies within one block of scales.
+    /// The values of part of a row that lies within one block of scales, and begins where one does or the slab.
     func decode(row: Int, columns: Range<Int>, values: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>) {
+        if let packing { return unpack(row: row, columns: columns, packing, into: target) }
         let start = bytes.baseAddress! + offset(row: row, column: columns.lowerBound)
         switch type {
         case .fp8E4M3:
@@ -58,6 +61,32 @@ struct MatrixSlab {
             for index in 0..<columns.count {
                 target[index] = start.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
             }
+        }
+    }
+}
+
+extension MatrixSlab {
+    /// code · scale, group by group.
+    private func unpack(
+        row: Int, columns: Range<Int>, _ packing: GroupScaling, into target: UnsafeMutablePointer<Float>
+    ) {
+        let (row, size) = (row - rows.lowerBound, packing.groupSize)
+        let stored = bytes.baseAddress! + row * packing.wordCount(self.columns.count) * 4
+        for start in stride(from: columns.lowerBound, to: columns.upperBound, by: size) {
+            let place = start - self.columns.lowerBound
+            let scale = scales[row * scaleColumns + place / size]
+            let count = min(size, columns.upperBound - start)
+            let codes = (stored + place * packing.bits / 8).assumingMemoryBound(to: UInt8.self)
+            let values = target + (start - columns.lowerBound)
+            guard packing.bits == 4 else {
+                for index in 0..<count { values[index] = Float(Int32(codes[index]) &- 128) * scale }
+                continue
+            }
+            for pair in 0..<count / 2 {
+                values[2 * pair] = Float(Int32(codes[pair] & 15) &- 8) * scale
+                values[2 * pair + 1] = Float(Int32(codes[pair] &>> 4) &- 8) * scale
+            }
+            if count % 2 == 1 { values[count - 1] = Float(Int32(codes[count / 2] & 15) &- 8) * scale }
         }
     }
 }
@@ -83,33 +112,4 @@ struct UnscalableWeight: Error {
     var row: Int
     var column: Int
     var value: Float
-}
-
-/// Σx², eight at a time: a loop over floats alone would have to keep their order.
-func sumOfSquares(_ values: UnsafePointer<Float>, count: Int) -> Double {
-    var sums = SIMD8<Float>()
-    var index = 0
-    while index + 8 <= count {
-        let some = UnsafeRawPointer(values + index).loadUnaligned(as: SIMD8<Float>.self)
-        sums += some * some
-        index += 8
-    }
-    var sum = 0.0
-    for lane in 0..<8 { sum += Double(sums[lane]) }
-    while index < count {
-        sum += Double(values[index] * values[index])
-        index += 1
-    }
-    // Beyond FP32's range: one at a time.
-    return sum.isFinite ? sum : (0..<count).reduce(0) { $0 + Double(values[$1]) * Double(values[$1]) }
-}
-
-/// The largest magnitude's bits: above those of infinity where a value is NaN.
-func largestMagnitude(_ values: UnsafePointer<Float>, count: Int) -> UInt32 {
-    var largest: Int32 = 0
-    for index in 0..<count {
-        let bits = Int32(bitPattern: values[index].bitPattern & 0x7FFF_FFFF)
-        largest = bits > largest ? bits : largest
-    }
-    return UInt32(bitPattern: largest)
 }

@@ -5,7 +5,8 @@ import JSON
 public struct ModelShapes: Sendable {
     public let name: String
     let config: ModelConfig
-    /// Tokens of a prefill step, and keys that attention reads.
+    /// Sequences of a decode step, tokens of a prefill step, and keys that attention reads.
+    public var batchCount = 1
     public var prefillTokenCount = 128
     public var contextLength = 1024
 

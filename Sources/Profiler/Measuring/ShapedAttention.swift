@@ -4,18 +4,22 @@ import Model
 import Numerics
 
 extension ModelShapes {
-    /// Decode: one query over the whole context. Prefill: the context's last tokens.
+    /// Decode: a query of each sequence over its whole context. Prefill: the context's last tokens.
     func attention(_ phase: StepPhase) -> [Case] {
         let (shape, type) = (shape, type)
         let keys = max(contextLength, phase == .decode ? 1 : prefillTokenCount)
         let scale = 1 / Float(config.qkHeadDim).squareRoot()
         let epsilon = config.rmsNormEps
-        @Sendable func positions(_ tokens: Int) -> [Int] { Array(keys - tokens..<keys) }
+        @Sendable func positions(_ tokens: Int) -> [Int] {
+            phase == .decode ? Array(repeating: keys - 1, count: tokens) : Array(keys - tokens..<keys)
+        }
         @Sendable func ids(_ bench: inout Workbench, _ tokens: Int) throws(GPUError) -> Tensor {
             try bench.tensor("positions", .u32, [tokens], .words(positions(tokens).map { UInt32($0) }))
         }
         @Sendable func cache(_ bench: inout Workbench, _ tokens: Int) throws(GPUError) -> CacheView {
-            try .sample(&bench, shape, positions: positions(tokens), type: .f32, filled: true)
+            try .sample(
+                &bench, shape, positions: positions(tokens), sequences: phase == .decode ? tokens : 2, type: .f32,
+                filled: true)
         }
         @Sendable func kvB(_ bench: inout Workbench) throws(GPUError) -> Weight {
             try bench.weight(

@@ -31,10 +31,11 @@ extension ModelShapes {
             vHeadDim: config.vHeadDim, kvLoraRank: config.kvLoraRank)
     }
 
-    /// Every kernel of a step in the model's order: decode with one token, prefill with `prefillTokenCount`.
+    /// Every kernel of a step in the model's order: decode with a token of `batchCount` sequences, prefill with
+    /// `prefillTokenCount` of one.
     func cases() -> [ShapedCase] {
         [StepPhase.decode, .prefill].flatMap { phase in
-            let tokens = phase == .decode ? 1 : prefillTokenCount
+            let tokens = phase == .decode ? batchCount : prefillTokenCount
             return (rows(phase) + products(phase) + attention(phase) + experts(phase)).map { kernel, name, make in
                 ShapedCase(kernel: kernel, phase: phase, name: name, tokenCount: tokens, make: make)
             }

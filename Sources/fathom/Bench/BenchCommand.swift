@@ -15,7 +15,7 @@ struct BenchCommand: ParsableCommand {
             Each repeat computes a prompt of random tokens (the same in every run) and then decodes greedily, end tokens ignored. \
             One run before, not counted, makes the pipelines. Reported: median, least and most of the repeats; on a device the \
             bytes and operations that a token takes by the kernels' own account, and the part that this is of the device's \
-            limits, measured in the same run; load time; the process's peak memory and the device's; device, driver and the \
+            limits, measured in the same run; load time and rate; the process's peak memory and the device's; device, driver and the \
             commit that the program was built from.
 
             --synthetic needs no files: a published model's shapes with random weights, made on the device.

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Generation
 import JSON
 import Numerics
 import Terminal
@@ -44,53 +43,27 @@ struct PerplexityCommand: ParsableCommand {
     }
 
     func run() throws {
-        // A wrong path should not cost a model's load.
-        let bytes = try Input.file(text)
-        _ = try Input.text(bytes, name: text)  // UTF-8
+        let text = try ForetoldText(path: text)
         Interrupt.install()
-        let opened = try modelOptions.open(needsText: true)
-        let tokens = try opened.text!.encode(raw: bytes)
-        guard tokens.count > 1 else {
-            throw CommandError("\(text): expected a text of two tokens or more, found \(tokens.count)")
-        }
-        let window = opened.model.contextLength
-        let stride = stride ?? max(1, window / 2)
-        guard stride < window else {
-            throw CommandError("--stride: expected less than the context's \(window), found \(stride)")
-        }
-        let line = ProgressLine()
-        defer { line.clear() }
-        let measured = try Perplexity.measure(tokens, on: opened.model, window: window, stride: stride) { part in
-            if part.tokenCount > 0 {
-                line.show("\(part.tokenCount) of \(tokens.count - 1) tokens, perplexity \(fixed(part.value, 4))")
-            }
-            return !Interrupt.isRequested
-        }
-        line.clear()
-        guard let measured, !Interrupt.isRequested else { throw ExitCode.interrupted }
-        try Output.standard.write(
-            json
-                ? object(measured, window: window, stride: stride).serialized() + "\n"
-                : page(measured, of: tokens.count, window: window, stride: stride))
+        let measured = try text.measure(on: modelOptions.open(needsText: true), stride: stride)
+        try Output.standard.write(json ? object(measured).serialized() + "\n" : page(measured))
     }
 
-    private func page(_ measured: Perplexity, of count: Int, window: Int, stride: Int) -> String {
-        let spread = measured.uncertainty.map { " ± \(fixed($0, 4))" } ?? ""
-        let windows =
-            count > window ? ", in windows of \(window) that begin \(stride) apart" : ", each after all before it"
-        return """
-            perplexity  \(fixed(measured.value, 4))\(spread)
-            tokens      \(measured.tokenCount) foretold\(windows)
-            entropy     \(fixed(measured.nats, 4)) nats a token
+    private func page(_ measured: ForetoldText.Measure) -> String {
+        """
+        perplexity  \(measured.value)
+        tokens      \(measured.tokens)
+        entropy     \(fixed(measured.perplexity.nats, 4)) nats a token
 
-            """
+        """
     }
 
-    private func object(_ measured: Perplexity, window: Int, stride: Int) -> JSONValue {
-        [
-            "perplexity": .init(measured.value), "uncertainty": measured.uncertainty.map { .init($0) } ?? .null,
-            "tokens": .init(measured.tokenCount), "nats_per_token": .init(measured.nats), "context": .init(window),
-            "stride": .init(stride),
+    private func object(_ measured: ForetoldText.Measure) -> JSONValue {
+        let perplexity = measured.perplexity
+        return [
+            "perplexity": .init(perplexity.value), "uncertainty": perplexity.uncertainty.map { .init($0) } ?? .null,
+            "tokens": .init(perplexity.tokenCount), "nats_per_token": .init(perplexity.nats),
+            "context": .init(measured.window), "stride": .init(measured.stride),
         ]
     }
 }

@@ -14,55 +14,69 @@ struct OpenedModel {
     let text: ModelText?
     let stopTokens: Set<Int32>
     let loadSeconds: Double
+    /// What of the files is in memory; nil without files.
+    let loadedByteCount: Int?
 
     /// Turns an answer's tokens into text, if there is a tokenizer.
     var tokenText: any TokenText { text.map { TokenizerText($0.tokenizer) } ?? NoText() }
 }
 
-extension ModelOptions {
+extension ModelSource {
     /// Loads the model, showing how far it is where stderr is a terminal. Ctrl-C stops the loading.
+    ///
+    /// - Parameters:
+    ///   - device: the value of `--device`.
+    ///   - needsText: a checkpoint without a tokenizer is then an error, before anything is loaded.
+    func open(on device: String?, needsText: Bool, options: LoadOptions) throws -> OpenedModel {
+        let start = ContinuousClock.now
+        let choice = try DeviceChoice(checking: device)
+        guard try read("config.json") != nil else {
+            throw CommandError(
+                "\(name): expected config.json, found none: name the folder that holds it beside the model's tokenizer.json and .safetensors files"
+            )
+        }
+        let text = try needsText ? requiredText() : text()
+        let stopTokens = try ModelText.stopTokens(text, read: read)
+        let (loaded, byteCount) = try loading(name) { progress in
+            try ModelLoader.load(source: checkpoint, device: choice, options: options, progress: progress)
+        }
+        return OpenedModel(
+            name: name, model: loaded, text: text, stopTokens: stopTokens,
+            loadSeconds: (ContinuousClock.now - start).seconds, loadedByteCount: byteCount)
+    }
+}
+
+extension DeviceChoice {
+    /// The value of `--device`; an error where it calls for Vulkan and there is none.
+    init(checking text: String?) throws {
+        self.init(text)
+        if case .vulkan = self, case .none(let reason) = try VulkanDevices.look() {
+            throw CommandError("\(reason), or use --device cpu")
+        }
+    }
+}
+
+extension ModelOptions {
+    /// Loads the model that is asked for.
     ///
     /// - Parameters:
     ///   - needsText: a checkpoint without a tokenizer is then an error, before anything is loaded.
     ///   - captureStatistics: has the driver keep what it tells of compiled code.
     func open(needsText: Bool, captureStatistics: Bool = false) throws -> OpenedModel {
-        let start = ContinuousClock.now
-        let choice = try deviceChoice()
-        let source = ModelSource(folder: model)
-        guard try source.read("config.json") != nil else {
-            throw CommandError(
-                "\(source.name): expected config.json, found none: name the folder that holds it beside the model's tokenizer.json and .safetensors files"
-            )
-        }
-        let text = try needsText ? source.requiredText() : source.text()
-        let stopTokens = try ModelText.stopTokens(text, read: source.read)
-        let loaded = try loading(source.name) { progress in
-            try ModelLoader.load(
-                source: source.checkpoint, device: choice, options: loadOptions(captureStatistics), progress: progress)
-        }
-        return OpenedModel(
-            name: source.name, model: loaded, text: text, stopTokens: stopTokens,
-            loadSeconds: (ContinuousClock.now - start).seconds)
+        try ModelSource(folder: model).open(
+            on: device, needsText: needsText, options: loadOptions(captureStatistics))
     }
 
     /// Makes a model of random weights.
     func open(_ synthetic: SyntheticModel) throws -> OpenedModel {
         let start = ContinuousClock.now
-        let choice = try deviceChoice()
-        let loaded = try loading(synthetic.name) { progress in
+        let choice = try DeviceChoice(checking: device)
+        let (loaded, _) = try loading(synthetic.name) { progress in
             try ModelLoader.load(synthetic: synthetic, device: choice, options: loadOptions(), progress: progress)
         }
         return OpenedModel(
             name: synthetic.name, model: loaded, text: nil, stopTokens: [],
-            loadSeconds: (ContinuousClock.now - start).seconds)
-    }
-
-    private func deviceChoice() throws -> DeviceChoice {
-        let choice = DeviceChoice(device)
-        if case .vulkan = choice, case .none(let reason) = try VulkanDevices.look() {
-            throw CommandError("\(reason), or use --device cpu")
-        }
-        return choice
+            loadSeconds: (ContinuousClock.now - start).seconds, loadedByteCount: nil)
     }
 
     private func loadOptions(_ captureStatistics: Bool = false) -> LoadOptions {
@@ -73,26 +87,28 @@ extension ModelOptions {
         options.prepareDevice = { [variants] in variants.apply(to: $0) }
         return options
     }
+}
 
-    /// Shows how far it is, stops where Ctrl-C asks for it, and says what is to be said of the model.
-    private func loading(
-        _ name: String, _ load: (@escaping (LoadProgress) -> Bool) throws -> Transformer
-    ) throws -> Transformer {
-        let bar = LoadingBar(name: name)
-        let loaded: Transformer
-        do {
-            loaded = try load { progress in
-                bar.show(progress)
-                return !Interrupt.isRequested
-            }
-        } catch {
-            bar.clear()
-            if Interrupt.isRequested { throw ExitCode.interrupted }
-            throw error
+/// Shows how far it is, stops where Ctrl-C asks for it, and says what is to be said of the model.
+private func loading(
+    _ name: String, _ load: (@escaping (LoadProgress) -> Bool) throws -> Transformer
+) throws -> (Transformer, byteCount: Int) {
+    let bar = LoadingBar(name: name)
+    let loaded: Transformer
+    var byteCount = 0
+    do {
+        loaded = try load { progress in
+            bar.show(progress)
+            byteCount = progress.loadedByteCount
+            return !Interrupt.isRequested
         }
+    } catch {
         bar.clear()
         if Interrupt.isRequested { throw ExitCode.interrupted }
-        for text in loaded.notes { try note("\(name): \(text)") }
-        return loaded
+        throw error
     }
+    bar.clear()
+    if Interrupt.isRequested { throw ExitCode.interrupted }
+    for text in loaded.notes { try note("\(name): \(text)") }
+    return (loaded, byteCount)
 }

@@ -31,6 +31,10 @@ struct ProfileKernelsCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A Vulkan device by index or part of its name.", valueName: "device"))
     var device: String?
 
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("Sequences that a decode step goes on with.", valueName: "n"))
+    var batch = 1
+
     @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of a prefill step.", valueName: "n"))
     var prompt = 128
 
@@ -63,6 +67,9 @@ struct ProfileKernelsCommand: ParsableCommand {
         for (flag, value) in [("--prompt", prompt), ("--context", context)] where !(1...65536).contains(value) {
             throw ValidationError("\(flag): expected 1 to 65536, found \(value)")
         }
+        guard (1...64).contains(batch) else {
+            throw ValidationError("--batch: expected 1 to 64, found \(batch)")
+        }
         if prompt > context {
             throw ValidationError("--prompt: expected at most --context (\(context)), found \(prompt)")
         }
@@ -77,6 +84,7 @@ struct ProfileKernelsCommand: ParsableCommand {
     func run() throws {
         try outputs.check()
         var shapes = try namedShapes()
+        shapes.batchCount = batch
         shapes.prefillTokenCount = prompt
         shapes.contextLength = context
         if case .none(let reason) = try VulkanDevices.look() { throw CommandError(reason) }

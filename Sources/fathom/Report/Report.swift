@@ -23,7 +23,7 @@ struct Report {
     private(set) var profiles: [(part: String, profile: Profile)] = []
     /// `fathom bench --synthetic`.
     private(set) var synthetic: [JSONField] = []
-    /// Seconds to the prompt, the first time and after that.
+    /// Seconds to the first token of an answer, the first time and after that.
     private(set) var start: JSONValue?
     /// What PyTorch reached; nil without.
     private(set) var torch: JSONField?

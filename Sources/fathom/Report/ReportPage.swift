@@ -35,7 +35,7 @@ extension Report {
                     return "\(member.key) \(fixed(seconds, 2)) s"
                 }
                 lines += [
-                    "", "Start of `fathom chat` to the end of an empty conversation: \(times.joined(separator: ", ")).",
+                    "", "Start of `fathom chat` to the first token of an answer: \(times.joined(separator: ", ")).",
                 ]
             }
             let failed = parts.filter { $0.failure != nil }

@@ -10,9 +10,10 @@ struct ConvertCommand: ParsableCommand {
         commandName: "convert",
         abstract: "Writes a checkpoint in another format, split for several devices, or put together again.",
         discussion: """
-            --to bf16 dequantises FP8 weights as DeepSeek's fp8_cast_bf16.py does; fp8 makes blocks of 128 by 128; int8 and int4 give \
-            each group of a row's weights a scale, in the layout of compressed-tensors (kv_b_proj, and what no group divides, \
-            stay in BF16). Embedding, head, norms and router are copied, and so is what lies beside the weights.
+            --to bf16 dequantises weights, FP8 as DeepSeek's fp8_cast_bf16.py does; fp8 makes blocks of 128 by 128; int8 and int4 \
+            give each group of a row's weights a scale, in the layout of compressed-tensors (kv_b_proj, and what no group divides, \
+            stay in BF16). SRC may be BF16, F16, F32, FP8 or such integers; what a format has no place for becomes BF16. Embedding, \
+            head, norms and router are copied, and so is what lies beside the weights.
 
             --ranks N writes model0-mpN.safetensors and so on, one whole file a rank: experts by rank, rows and columns as \
             DeepSeek's convert.py has them, with the published names; --merge makes the same files of them again.
@@ -20,7 +21,12 @@ struct ConvertCommand: ParsableCommand {
             What is interrupted goes on where it was when the same command runs again; until the end DST has no config.json, \
             without which no program takes it for a model. SRC is never written to.
 
-              fathom convert DeepSeek-V3 DeepSeek-V3-int4 --to int4 --group 128 --experts-only
+            How far the weights moved is said of each part of the model, with --json of each tensor. --eval also has the model \
+            foretell a text before and after, as fathom perplexity does: before, so that what cannot run is known before the \
+            conversion begins; with a finished DST it measures alone.
+
+              fathom convert DeepSeek-V3 DeepSeek-V3-int4 --to int4 --experts-only
+              fathom convert V2-Lite V2-Lite-int8 --to int8 --eval wiki.test.raw
               fathom convert DeepSeek-V3 DeepSeek-V3-mp16 --ranks 16
             """)
 
@@ -30,7 +36,10 @@ struct ConvertCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Folder to write to: new, empty, or left by the same command.", valueName: "dst"))
     var target: String
 
-    @Option(help: ArgumentHelp("The weights' format. Without it they stay as they are.", valueName: "format"))
+    @Option(
+        help: ArgumentHelp(
+            "The weights' format. Without it (--ranks, --merge) they stay as they are.",
+            valueName: "format"))
     var to: ConversionOptions.Format?
 
     @Option(
@@ -43,7 +52,7 @@ struct ConvertCommand: ParsableCommand {
             "Scales of fp8: f32, or ue8m0, rounded up to powers of two (default f32).", valueName: "format"))
     var scales: ScaleFormat?
 
-    @Flag(help: "Convert the routed experts' matrices alone.")
+    @Flag(help: "Convert the routed experts' matrices alone; the others stay, where the format allows for it.")
     var expertsOnly = false
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Split for so many ranks.", valueName: "n"))
@@ -51,6 +60,15 @@ struct ConvertCommand: ParsableCommand {
 
     @Flag(help: "Put together what --ranks split.")
     var merge = false
+
+    @Option(help: ArgumentHelp("Measure the perplexity of SRC and DST on this text, in UTF-8.", valueName: "file"))
+    var eval: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where --eval runs: cpu, or a Vulkan device by index or part of its name. Without it, the best Vulkan device.",
+            valueName: "device"))
+    var device: String?
 
     @Flag(help: "Replace a checkpoint, or another unfinished conversion, in DST.")
     var force = false
@@ -81,21 +99,40 @@ struct ConvertCommand: ParsableCommand {
         if merge, to != nil || ranks != nil {
             throw ValidationError("--merge: expected neither --to nor --ranks with it")
         }
-        if !merge, to == nil, ranks == nil { throw ValidationError("expected --to, --ranks or --merge, found none") }
+        if eval != nil, ranks != nil || merge {
+            throw ValidationError(
+                "--eval: expected neither --ranks nor --merge with it: no program runs ranks, and splitting changes no weight"
+            )
+        }
+        if eval != nil, dryRun { throw ValidationError("--eval: expected no --dry-run with it, which writes nothing") }
+        if device != nil, eval == nil { throw ValidationError("--device: expected --eval with it") }
+        if !merge, to == nil, ranks == nil {
+            throw ValidationError("expected --to, --ranks or --merge, found none of them")
+        }
     }
 
     func run() throws {
-        let plan: ConversionPlan
-        if merge {
-            plan = try ConversionPlan(merging: ConversionSource(merging: source))
-        } else {
-            let options = ConversionOptions(
-                format: to, groupSize: group ?? 32, powersOfTwo: scales == .ue8m0, expertsOnly: expertsOnly,
-                rankCount: ranks ?? 1)
-            plan = try ConversionPlan(ConversionSource(folder: source), options)
-        }
+        let evaluation = try eval.map { try ConvertEvaluation(text: $0, device: device) }
+        let plan = try plan()
         for text in plan.notes { try note("\(source): \(text)") }
-        if dryRun { return try Output.standard.write(ConvertReport(plan, nil).text(json: json)) }
+        if dryRun { return try report(plan, nil) }
+        guard let evaluation else { return try report(plan, convert(plan)) }
+        let finished = try plan.finished(in: target, force: force)
+        let before = try evaluation.source(source, plan, target: target)
+        let result = try finished ?? convert(plan)
+        if finished != nil { try note("\(target): this conversion was there, finished") }
+        try report(plan, result, .init(source: before, target: evaluation.target(target)))
+    }
+
+    private func plan() throws -> ConversionPlan {
+        if merge { return try ConversionPlan(merging: ConversionSource(merging: source)) }
+        let options = ConversionOptions(
+            format: to, groupSize: group ?? 32, powersOfTwo: scales == .ue8m0, expertsOnly: expertsOnly,
+            rankCount: ranks ?? 1)
+        return try ConversionPlan(ConversionSource(folder: source), options)
+    }
+
+    private func convert(_ plan: ConversionPlan) throws -> ConversionResult {
         // A file over the shell's limit is to be an error that says so.
         signal(SIGXFSZ, SIG_IGN)
         let bar = LoadingBar(name: target)
@@ -114,7 +151,14 @@ struct ConvertCommand: ParsableCommand {
         if !result.keptFiles.isEmpty {
             try note("\(target): \(result.keptFiles.count) files were there from an earlier run, whole")
         }
-        try Output.standard.write(ConvertReport(plan, result).text(json: json))
+        return result
+    }
+
+    private func report(
+        _ plan: ConversionPlan, _ result: ConversionResult?, _ evaluation: ConvertEvaluation.Result? = nil
+    ) throws {
+        let report = ConvertReport(plan, result, evaluation: evaluation, source: source, target: target)
+        try Output.standard.write(report.text(json: json))
     }
 }
 

@@ -7,10 +7,17 @@ struct ConvertReport {
     private let plan: ConversionPlan
     /// Nil before the conversion.
     private let result: ConversionResult?
+    private let evaluation: ConvertEvaluation.Result?
+    private let folders: (source: String, target: String)
 
-    init(_ plan: ConversionPlan, _ result: ConversionResult?) {
+    init(
+        _ plan: ConversionPlan, _ result: ConversionResult?, evaluation: ConvertEvaluation.Result? = nil,
+        source: String, target: String
+    ) {
         self.plan = plan
         self.result = result
+        self.evaluation = evaluation
+        folders = (source, target)
     }
 
     func text(json: Bool) -> String { json ? self.json : table }
@@ -31,6 +38,7 @@ struct ConvertReport {
                 "\(part.name): \(part.count) matrices, relative error \(error)%, at most \(worst)% (\(part.worst.name))"
             )
         }
+        lines += evaluation?.lines(source: folders.source, target: folders.target) ?? []
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -57,6 +65,7 @@ struct ConvertReport {
                             ["name": .string($0.name), "relative_error": JSONValue($0.error.value)]
                         })))
         }
+        if let evaluation { members.append(JSONMember("perplexity", evaluation.json)) }
         return JSONValue.object(members).serialized(pretty: true) + "\n"
     }
 

@@ -1,0 +1,149 @@
+import Checkpoint
+import FixtureSupport
+import Foundation
+import Kernels
+import Numerics
+import Testing
+import VulkanFaults
+
+@testable import GPU
+@testable import Model
+
+/// Tensors of many reads: on the CPU, on a device whose memory the host can write, and through staging buffers.
+struct LargeTensorTests {
+    enum Place: String, CaseIterable { case cpu, mapped, staged }
+
+    private static let name = "model.embed_tokens.weight"
+
+    private func executor(_ place: Place) throws -> Executor {
+        guard place != .cpu else { return try Executor(device: nil, check: false) }
+        let device = try Device.open()
+        if place == .staged { faults_split_memory(device.handle) }
+        return try Executor(device: device, check: false)
+    }
+
+    /// An embedding of 18 MB and more, in rows of which 30 elements stand in 32 or which need no padding.
+    private func model(width: Int) throws -> TinyCheckpoint {
+        try TinyCheckpoint(["vocab_size": 300_000, "hidden_size": .init(width)])
+    }
+
+    @Test(arguments: Place.allCases, [30, 32]) func arrivesWholeWithZerosBetween(place: Place, width: Int) throws {
+        let tiny = try model(width: width)
+        let checkpoint = try tiny.open()
+        let info = try #require(checkpoint[Self.name])
+        let executor = try executor(place)
+        let rowCount = info.shape[0]
+        // Twice below each other, with a row and some bytes more than they take.
+        let storage = try executor.makeStorage("twice", byteCount: (2 * rowCount + 1) * 64 + 16)
+        try executor.fill(storage) { _, bytes throws(ModelError) in
+            bytes.initializeMemory(as: UInt8.self, repeating: 0xFF)
+        }
+        #expect((storage.device?.mapped == nil) == (place != .mapped))
+        var loaded = 0
+        try checkpoint.fill(
+            Tensor(storage, .bf16, [2 * rowCount, width], pitch: 32), with: [info, info], on: executor
+        ) { (byteCount) throws(ModelError) in loaded += byteCount }
+        #expect(loaded == 2 * info.byteCount)
+
+        let words = try executor.words(Tensor(storage, .u32, [1, storage.byteCount / 4]))
+        let expected = TinyCheckpoint.bytes(Self.name, info.shape, .bf16)
+        let isRight = words.withUnsafeBytes { found in
+            (0..<2 * rowCount).allSatisfy { row in
+                let source = row % rowCount * 2 * width
+                return found[row * 64..<row * 64 + 2 * width].elementsEqual(expected[source..<source + 2 * width])
+                    && found[row * 64 + 2 * width..<(row + 1) * 64].allSatisfy { $0 == 0 }
+            } && found[(2 * rowCount * 64)...].allSatisfy { $0 == 0 }
+        }
+        #expect(isRight)
+    }
+
+    /// Each row is in one part, whichever rows of the tensors are wanted.
+    @Test func partsMeetAndDoNotOverlap() {
+        let tensors = [5, 1, 12].map { TensorInfo(name: "", type: .bf16, shape: [$0, 4]) }
+        for (first, end) in (0...18).flatMap({ first in (first...18).map { (first, $0) } }) {
+            let parts = RowPart.parts(of: first..<end, in: tensors, mostRows: 4)
+            let rows = parts.flatMap { part in
+                (0..<part.rowCount).map { row in ([0, 5, 6][part.tensor] + part.firstRow + row, part.place + row) }
+            }
+            #expect(rows.map(\.0) == Array(first..<end) && rows.map(\.1) == Array(0..<end - first))
+            #expect(parts.allSatisfy { (1...4).contains($0.rowCount) })
+        }
+    }
+
+    /// Ctrl-C in the midst of a tensor.
+    @Test(arguments: Place.allCases) func loadingStopsWithinATensor(place: Place) throws {
+        let checkpoint = try model(width: 32).open()
+        var calls: [Int] = []
+        var loader = WeightLoader(source: checkpoint, executor: try executor(place)) {
+            calls.append($0.loadedByteCount)
+            return false
+        }
+        #expect(throws: ModelError.failed("loading was interrupted")) { try loader.matrix(Self.name) }
+        // Asked after the first MiB that the calling thread has read; others may have read more meanwhile.
+        #expect(calls.count == 1 && (1...checkpoint[Self.name]!.byteCount).contains(calls[0]))
+    }
+
+    /// A file that is cut short after it was opened fails in several reads at once: the first is told.
+    @Test(arguments: Place.allCases) func aFileThatEndsTooSoonIsNamed(place: Place) throws {
+        var path = ""
+        var tiny = try model(width: 30)
+        tiny.hasIndex = false
+        let folder = try TemporaryFolder()
+        let checkpoint = try tiny.open {
+            // Its own folder goes when it is open.
+            path = folder.path + "/model.safetensors"
+            try FileManager.default.linkItem(atPath: $0 + "/model.safetensors", toPath: path)
+        }
+        let info = try #require(checkpoint[Self.name])
+        let size = info.offset + 2_500_000
+        try #require(truncate(path, off_t(size)) == 0)
+        let executor = try executor(place)
+        for _ in 0..<5 {
+            var loader = WeightLoader(source: checkpoint, executor: executor)
+            // Parts are whole rows of 60 bytes, up to a MiB.
+            let part = (1 << 20) / 60 * 60
+            #expect {
+                _ = try loader.matrix(Self.name)
+            } throws: {
+                "\($0)".hasPrefix("\(Self.name): ") && "\($0)".contains("/model.safetensors: expected \(part) bytes at")
+                    && "\($0)".contains("bytes at \(info.offset + 2 * part), found the end of the file at \(size)")
+            }
+        }
+    }
+
+    @Test(arguments: Place.allCases) func theFirstOfSeveralFaultsIsNamed(place: Place) throws {
+        let checkpoint = try model(width: 30).open { folder in
+            for row in [250_000, 120_000, 120_001, 290_000] {
+                try TemporaryCheckpoint.overwrite(Self.name, at: row * 60 + 14, with: [0x80, 0x7F], in: folder)
+            }
+        }
+        let executor = try executor(place)
+        for _ in 0..<5 {
+            var loader = WeightLoader(source: checkpoint, executor: executor)
+            #expect {
+                _ = try loader.matrix(Self.name)
+            } throws: {
+                "\($0)".hasPrefix("\(Self.name): expected finite weights, found NaN or infinity (BF16) at [120000, 7]")
+            }
+        }
+    }
+
+    /// The next matrix is read while the device copies the last: nothing waits before both staging buffers are taken.
+    @Test func readingGoesOnWhileTheDeviceCopies() throws {
+        let checkpoint = try Checkpoint(.folder(try Oracle.v2LiteBF16.folder()))
+        let device = try Device.open()
+        faults_split_memory(device.handle)
+        let executor = try Executor(device: device, check: false)
+        var loader = WeightLoader(source: checkpoint, executor: executor)
+        // Whoever waits is told that the device was lost.
+        faults_lose_at_wait(device.handle)
+        _ = try loader.matrix("model.layers.0.self_attn.o_proj.weight")
+        _ = try loader.matrix("model.layers.0.mlp.up_proj.weight")
+        #expect {
+            _ = try loader.matrix("model.layers.0.mlp.down_proj.weight")
+        } throws: {
+            "\($0)".contains("the device was lost")
+        }
+        #expect(throws: ModelError.self) { try executor.settle() }
+    }
+}
