@@ -170,6 +170,27 @@ import Testing
         _ = try Checkpoint(.folder(target))
     }
 
+    /// What was made of an older source is not this conversion, in whatever year; 2300 is beyond 64 bits of nanoseconds.
+    @Test func aFinishedConversionIsAsNewAsItsSource() throws {
+        let (source, folder) = (try Conversions.folder(isFP8: true), try TemporaryFolder())
+        let plan = try ConversionPlan(ConversionSource(folder: source.path), ConversionOptions(format: .bf16))
+        let target = folder.path + "/out"
+        #expect(try plan.finished(in: target) == nil)
+        _ = try plan.run(into: target)
+        #expect(try plan.finished(in: target) != nil && plan.finished(in: target, force: true) == nil)
+        func date(_ folder: String) throws {
+            for file in try FileManager.default.contentsOfDirectory(atPath: folder) {
+                try FileManager.default.setAttributes(
+                    [.modificationDate: Date(timeIntervalSince1970: 330 * 365.25 * 86400)],
+                    ofItemAtPath: "\(folder)/\(file)")
+            }
+        }
+        try date(source.path)
+        #expect(throws: CheckpointError.self) { try plan.finished(in: target) }
+        try date(target)
+        #expect(try plan.finished(in: target) != nil)
+    }
+
     @Test func twoAtOnceDoNotMeet() throws {
         let (source, folder) = (try Conversions.folder(isFP8: true), try TemporaryFolder())
         let plan = try ConversionPlan(ConversionSource(folder: source.path), ConversionOptions(format: .bf16))

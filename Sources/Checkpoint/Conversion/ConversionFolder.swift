@@ -104,11 +104,11 @@ final class ConversionFolder {
                 return false
             }
         }
-        let changed = try times(plan.source).map(\.status.changeTime).max() ?? 0
+        let sources = try times(plan.source).map(\.status.changeTime)
         for file in plan.files {
-            guard try isWhole(file, in: path), try status("\(path)/\(file.name)").changeTime >= changed else {
-                return false
-            }
+            guard try isWhole(file, in: path) else { return false }
+            let made = try status("\(path)/\(file.name)").changeTime
+            guard sources.allSatisfy({ $0 <= made }) else { return false }
         }
         return true
     }
@@ -236,6 +236,6 @@ final class ConversionFolder {
 }
 
 extension stat {
-    /// When the content was last written, in nanoseconds.
-    fileprivate var changeTime: Int { st_mtim.tv_sec * 1_000_000_000 + st_mtim.tv_nsec }
+    /// When the content was last written: seconds and nanoseconds, whose sum in nanoseconds ends in the year 2262.
+    fileprivate var changeTime: (Int, Int) { (st_mtim.tv_sec, st_mtim.tv_nsec) }
 }
