@@ -63,11 +63,9 @@ final class ConversionQueue: Sendable {
 
     /// Does all the work. This thread is one of them.
     func run(threadCount: Int, progress: (ConversionProgress) -> Void) throws(CheckpointError) {
-        let caller = pthread_self()
-        _ = concurrentMap(Array(0..<max(threadCount, 1))) { _ in
-            // `progress` is the caller's, and so is its thread.
-            work { if pthread_equal(pthread_self(), caller) != 0 { progress($0) } }
-        }
+        let threads = (1..<max(threadCount, 1)).compactMap { _ in startThread { self.work { _ in } } }
+        work(progress)
+        for thread in threads { pthread_join(thread, nil) }
         if let failure = state.withLock({ $0.failure }) {
             // What is not finished is of no use; it goes as far as it can.
             for place in fileIndices.indices {
@@ -196,4 +194,25 @@ final class ConversionQueue: Sendable {
         let size = BlockScaling.blockSize
         return max(size, rows / size * size)
     }
+}
+
+/// Runs `body` on a thread of its own, to be joined; nil where the system has none to spare.
+private func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
+    final class Box {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    let box = Unmanaged.passRetained(Box(body))
+    var thread = pthread_t()
+    let code = pthread_create(
+        &thread, nil,
+        { argument in
+            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
+            return nil
+        }, box.toOpaque())
+    guard code == 0 else {
+        box.release()
+        return nil
+    }
+    return thread
 }
