@@ -85,28 +85,39 @@ struct LargeTensorTests {
 
     /// A file that is cut short after it was opened fails in several reads at once: the first is told.
     @Test(arguments: Place.allCases) func aFileThatEndsTooSoonIsNamed(place: Place) throws {
-        var path = ""
-        var tiny = try model(width: 30)
-        tiny.hasIndex = false
-        let folder = try TemporaryFolder()
-        let checkpoint = try tiny.open {
-            // Its own folder goes when it is open.
-            path = folder.path + "/model.safetensors"
-            try FileManager.default.linkItem(atPath: $0 + "/model.safetensors", toPath: path)
-        }
-        let info = try #require(checkpoint[Self.name])
-        let size = info.offset + 2_500_000
-        try #require(truncate(path, off_t(size)) == 0)
+        let open = try OpenModel(model(width: 30), Self.name)
+        let size = open.info.offset + 2_500_000
+        try #require(truncate(open.path, off_t(size)) == 0)
+        let part = Self.part(width: 30)
+        try expectFailure(
+            of: open, on: place,
+            "expected \(part) bytes at \(open.info.offset + 2 * part), found the end of the file at \(size)")
+    }
+
+    /// A disk that fails: what the system says, and where.
+    @Test(arguments: Place.allCases) func aReadErrorIsNamed(place: Place) throws {
+        let open = try OpenModel(model(width: 30), Self.name)
+        // Where the file was open is now this process's memory, whose low addresses answer EIO.
+        let file = try #require(open.descriptor())
+        let memory = Glibc.open("/proc/self/mem", O_RDONLY | O_CLOEXEC)
+        defer { close(memory) }
+        try #require(memory >= 0 && dup2(memory, file) == file)
+        try expectFailure(
+            of: open, on: place,
+            "expected \(Self.part(width: 30)) readable bytes at \(open.info.offset), found Input/output error")
+    }
+
+    /// Bytes of one read: whole rows, up to a MiB.
+    private static func part(width: Int) -> Int { (1 << 20) / (2 * width) * 2 * width }
+
+    private func expectFailure(of open: OpenModel, on place: Place, _ words: String) throws {
         let executor = try executor(place)
         for _ in 0..<5 {
-            var loader = WeightLoader(source: checkpoint, executor: executor)
-            // Parts are whole rows of 60 bytes, up to a MiB.
-            let part = (1 << 20) / 60 * 60
+            var loader = WeightLoader(source: open.checkpoint, executor: executor)
             #expect {
                 _ = try loader.matrix(Self.name)
             } throws: {
-                "\($0)".hasPrefix("\(Self.name): ") && "\($0)".contains("/model.safetensors: expected \(part) bytes at")
-                    && "\($0)".contains("bytes at \(info.offset + 2 * part), found the end of the file at \(size)")
+                "\($0)".hasPrefix("\(Self.name): ") && "\($0)".contains("/model.safetensors: \(words)")
             }
         }
     }
@@ -145,5 +156,33 @@ struct LargeTensorTests {
             "\($0)".contains("the device was lost")
         }
         #expect(throws: ModelError.self) { try executor.settle() }
+    }
+}
+
+/// A checkpoint whose file has a name for as long as it is open.
+private struct OpenModel {
+    let checkpoint: Checkpoint
+    let info: TensorInfo
+    let path: String
+    private let folder: TemporaryFolder
+
+    init(_ tiny: TinyCheckpoint, _ tensor: String) throws {
+        var tiny = tiny
+        tiny.hasIndex = false
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/model.safetensors"
+        checkpoint = try tiny.open {
+            // Its own folder goes when it is open.
+            try FileManager.default.linkItem(atPath: $0 + "/model.safetensors", toPath: path)
+        }
+        info = try #require(checkpoint[tensor])
+        (self.folder, self.path) = (folder, path)
+    }
+
+    /// The descriptor through which the file is read.
+    func descriptor() -> CInt? {
+        var (file, other) = (stat(), stat())
+        guard stat(path, &file) == 0 else { return nil }
+        return (0..<1024).first { fstat($0, &other) == 0 && other.st_ino == file.st_ino && other.st_dev == file.st_dev }
     }
 }
