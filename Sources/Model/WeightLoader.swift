@@ -119,10 +119,20 @@ struct WeightLoader {
     ) throws(ModelError) -> Tensor? {
         guard let width = format.scaleShape(rows: rows, columns: columns)?[1] else { return nil }
         let scaleName = format == .fp8E4M3 ? WeightMap.scaleName : WeightMap.groupScaleName
+        var infos: [TensorInfo] = []
+        for name in names { infos.append(try tensor(scaleName(name))) }
+        let count = infos.reduce(0) { $0 + $1.elementCount }
+        let storage = try executor.makeStorage(scaleName(label), byteCount: count * 4)
+        let tensor = Tensor(storage, .f32, [count / width, width])
+        guard !executor.onlyCounts else {
+            try advance(infos.reduce(0) { $0 + $1.byteCount })
+            return tensor
+        }
         var scales: [Float] = []
-        for name in names { scales += try floats(scaleName(name)) }
-        let storage = try executor.makeStorage(scaleName(label), byteCount: scales.count * 4)
-        let tensor = Tensor(storage, .f32, [scales.count / width, width])
+        for info in infos {
+            scales += try source.floats(info)
+            try advance(info.byteCount)
+        }
         try executor.set(Tensor(storage, .u32, tensor.shape), to: scales.map(\.bitPattern))
         return tensor
     }
