@@ -134,13 +134,15 @@ import Testing
         if format != nil { try Conversions.convert(source.path, options, into: whole) }
         options.rankCount = 2
         try Conversions.convert(source.path, options, into: split)
-        // The program's reader of integers is another module's part.
-        if format != .int4 {
-            let full = try Checkpoint(.folder(format == nil ? source.path : whole))
-            for index in 0..<2 {
-                let rank = try Checkpoint(.folder(split), rank: Rank(index, of: 2))
-                for tensor in WeightMap.expected(full.config, hasMTP: true) {
-                    var shape = tensor.shape
+        let full = try Checkpoint(.folder(format == nil ? source.path : whole))
+        for index in 0..<2 {
+            let rank = try Checkpoint(.folder(split), rank: Rank(index, of: 2))
+            for tensor in WeightMap.expected(full.config, hasMTP: true) {
+                let names = [tensor.name, WeightMap.packedName(tensor.name), WeightMap.groupScaleName(tensor.name)]
+                let stored = names.compactMap { full[$0] }
+                #expect(stored.count == (full[tensor.name] == nil ? 2 : 1), "\(tensor.name)")
+                for part in stored {
+                    var shape = part.shape
                     switch tensor.split {
                     case .rows: shape[0] /= 2
                     case .columns: shape[1] /= 2
@@ -149,7 +151,7 @@ import Testing
                     let isOther =
                         tensor.split == .experts && !tensor.name.contains(".experts.\(2 * index)")
                         && !tensor.name.contains(".experts.\(2 * index + 1)")
-                    #expect(rank[tensor.name]?.shape == (isOther ? nil : shape), "\(tensor.name)")
+                    #expect(rank[part.name]?.shape == (isOther ? nil : shape), "\(part.name)")
                 }
             }
         }
