@@ -2,7 +2,7 @@
 import PackageDescription
 
 // Imports point one way: CVulkan <- GPU <- Shaders <- Kernels <- Model <- Generation, Profiler <- fathom.
-// Numerics and JSON stand alone; Text and Checkpoint stand on them.
+// JSON, Numerics and Threads stand alone; Text and Checkpoint stand on them.
 let package = Package(
     name: "fathom",
     products: [.executable(name: "fathom", targets: ["fathom"])],
@@ -24,16 +24,19 @@ let package = Package(
 
         .target(name: "JSON"),
         .target(name: "Numerics"),
-        .target(name: "GPU", dependencies: ["CVulkan"]),
+        // Threads beyond the processors, for work that waits for a disk or a driver's compiler.
+        .target(name: "Threads"),
+        .target(name: "GPU", dependencies: ["CVulkan", "Threads"]),
         // Top-level Shaders/: the plugin compiles every .comp and generates one Swift type for each.
         .target(name: "Shaders", dependencies: ["GPU"], path: "Shaders", plugins: ["ShaderPlugin"]),
         .target(name: "Kernels", dependencies: ["GPU", "Numerics", "Shaders"]),
         .target(
-            name: "Checkpoint", dependencies: ["JSON", "Numerics", .product(name: "Crypto", package: "swift-crypto")]),
+            name: "Checkpoint",
+            dependencies: ["JSON", "Numerics", "Threads", .product(name: "Crypto", package: "swift-crypto")]),
         // The archive by name, so that the linker does not prefer the shared library: a copied binary needs no PCRE2.
         .target(
             name: "Text", dependencies: ["CPCRE2", "JSON"], linkerSettings: [.linkedLibrary(":libpcre2-8.a")]),
-        .target(name: "Model", dependencies: ["Checkpoint", "Kernels"]),
+        .target(name: "Model", dependencies: ["Checkpoint", "Kernels", "Threads"]),
         .target(name: "Generation", dependencies: ["Model", "Numerics", "Text"]),
         // Times kernels by themselves and in a model's steps; tables, pictures, comparison.
         .target(

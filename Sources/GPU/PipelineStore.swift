@@ -1,5 +1,6 @@
 import CVulkan
 import Glibc
+import Threads
 
 struct PipelineKey: Hashable {
     let name: String

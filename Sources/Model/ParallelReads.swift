@@ -1,6 +1,6 @@
-import GPU
 import Glibc
 import Synchronization
+import Threads
 
 /// Reads in numbered parts, several under way at once.
 ///

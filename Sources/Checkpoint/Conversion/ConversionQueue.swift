@@ -1,6 +1,7 @@
 import Glibc
 import Numerics
 import Synchronization
+import Threads
 
 /// Deals a conversion's work out to threads, piece by piece, and finishes files as their last pieces are done.
 final class ConversionQueue: Sendable {
@@ -194,25 +195,4 @@ final class ConversionQueue: Sendable {
         let size = BlockScaling.blockSize
         return max(size, rows / size * size)
     }
-}
-
-/// Runs `body` on a thread of its own, to be joined; nil where the system has none to spare.
-private func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
-    final class Box {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    let box = Unmanaged.passRetained(Box(body))
-    var thread = pthread_t()
-    let code = pthread_create(
-        &thread, nil,
-        { argument in
-            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
-            return nil
-        }, box.toOpaque())
-    guard code == 0 else {
-        box.release()
-        return nil
-    }
-    return thread
 }
