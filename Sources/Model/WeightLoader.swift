@@ -129,10 +129,7 @@ struct WeightLoader {
             return tensor
         }
         var scales: [Float] = []
-        for info in infos {
-            scales += try source.floats(info)
-            try advance(info.byteCount)
-        }
+        for name in names { scales += try floats(scaleName(name)) }
         try executor.set(Tensor(storage, .u32, tensor.shape), to: scales.map(\.bitPattern))
         return tensor
     }
