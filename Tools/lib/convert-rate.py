@@ -89,7 +89,8 @@ def main():
     parser.add_argument("fathom", help=argparse.SUPPRESS)
     parser.add_argument("kinds", metavar="KIND", nargs="*", help=f"of {', '.join(KINDS)}; all without it")
     parser.add_argument("--pairs", metavar="N", type=int, default=5, help="conversions and copies of each kind")
-    parser.add_argument("--in", dest="folder", metavar="DIR", help="where 10 GB are written; $TMPDIR or /tmp without it")
+    parser.add_argument(
+        "--in", dest="folder", metavar="DIR", help="where it works, with 8 GB at most; $TMPDIR or /tmp without it")
     # Kinds may stand behind options.
     options = parser.parse_intermixed_args()
     if options.pairs < 1:
@@ -99,7 +100,7 @@ def main():
             parser.error(f"{kind}: expected one of {', '.join(KINDS)}")
     if options.folder and not os.path.isdir(options.folder):
         parser.error(f"--in {options.folder}: expected a folder")
-    # Whoever ends it finds no 10 GB left behind.
+    # Whoever ends it finds no 8 GB left behind.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         bf16 = os.path.join(folder, "bf16")
