@@ -24,6 +24,8 @@ public struct MarkedCommand: Sendable {
     public let name: String
     /// The shader's specialisation constants, in the order of `ShaderModule.constants`.
     public let constants: [UInt32]
+    /// The bytes that it reads or writes.
+    public let accesses: [(view: BufferView, access: Access)]
     /// Whether it waited for what came before.
     public let hasBarrier: Bool
     /// Places in `Commands.timestamps()`: the end of what came before, its own start and end; nil if it has no marks.
@@ -157,7 +159,7 @@ public struct Commands: ~Copyable {
         let mark = openMark(accesses)
         try record(groups, pipeline, ranges, words)
         if repeatedShare > 0 { try repeatPart(of: groups, pipeline, ranges, words) }
-        closeMark(mark, module.name, shader.constantWords.map(\.bits))
+        closeMark(mark, module.name, shader.constantWords.map(\.bits), accesses)
         dispatchCount += 1
     }
 
@@ -205,11 +207,12 @@ public struct Commands: ~Copyable {
         if listsPipelinesOnly { return }
         retain(source.allocation)
         retain(destination.allocation)
-        let mark = openMark([(source, .read), (destination, .write)])
+        let accesses: [(BufferView, Access)] = [(source, .read), (destination, .write)]
+        let mark = openMark(accesses)
         fv_copy(
             handle, source.allocation.raw.buffer, UInt64(source.offset), destination.allocation.raw.buffer,
             UInt64(destination.offset), UInt64(source.byteCount))
-        closeMark(mark, "copy")
+        closeMark(mark, "copy", [], accesses)
     }
 
     /// Fills whole 32-bit words.
@@ -220,7 +223,7 @@ public struct Commands: ~Copyable {
         retain(view.allocation)
         let mark = openMark([(view, .write)])
         fv_fill(handle, view.allocation.raw.buffer, UInt64(view.offset), UInt64(view.byteCount), word)
-        closeMark(mark, "fill")
+        closeMark(mark, "fill", [], [(view, .write)])
     }
 
     /// Has everything before end before anything after begins, whatever either touches.
@@ -250,14 +253,15 @@ public struct Commands: ~Copyable {
     }
 
     private mutating func closeMark(
-        _ mark: (hasBarrier: Bool, before: Int, start: Int?), _ name: String, _ constants: [UInt32] = []
+        _ mark: (hasBarrier: Bool, before: Int, start: Int?), _ name: String, _ constants: [UInt32],
+        _ accesses: [(BufferView, Access)]
     ) {
         guard marking != nil else { return }
         lastMark = mark.start == nil ? nil : timestamp(.end)
         marked.append(
             MarkedCommand(
-                name: name, constants: constants, hasBarrier: mark.hasBarrier,
-                marks: lastMark.map { (mark.before, mark.start!, $0) }))
+                name: name, constants: constants, accesses: accesses.map { (view: $0.0, access: $0.1) },
+                hasBarrier: mark.hasBarrier, marks: lastMark.map { (mark.before, mark.start!, $0) }))
     }
 
     /// Ends the recording and queues it. What it wrote is visible to the host after `wait`.

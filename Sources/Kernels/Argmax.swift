@@ -18,7 +18,7 @@ public struct Argmax: Kernel {
         self.result = result
     }
 
-    public var outputs: [Tensor] { [result] }
+    public var operands: [KernelOperand] { [.read(logits), .write(result)] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = ArgmaxShader(

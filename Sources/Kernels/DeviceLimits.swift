@@ -18,7 +18,7 @@ public struct LimitCopy: Kernel {
         self.y = y
     }
 
-    public var outputs: [Tensor] { [y] }
+    public var operands: [KernelOperand] { [.read(x), .write(y)] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         // In pieces that a device binds, each from a multiple of 256 bytes on.
@@ -70,7 +70,7 @@ public struct LimitFMA: Kernel {
         self.isHalf = isHalf
     }
 
-    public var outputs: [Tensor] { [y] }
+    public var operands: [KernelOperand] { [.write(y)] }
 
     private var chainCount: Int { isHalf ? 32 : 16 }
 
@@ -146,7 +146,7 @@ public struct LimitMatrix: Kernel {
         profile.largestMatrixShape(inputs: 0)
     }
 
-    public var outputs: [Tensor] { [y] }
+    public var operands: [KernelOperand] { [.write(y)] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = LimitMatrixShader(

@@ -24,7 +24,7 @@ public struct Embedding: Kernel {
         self.y = y
     }
 
-    public var outputs: [Tensor] { [y] }
+    public var operands: [KernelOperand] { .read(tokens, table) + [.write(y)] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         for slab in table.slabs(

@@ -48,7 +48,9 @@ public struct ExpertDown: VariedKernel {
         self.adds = adds
     }
 
-    public var outputs: [Tensor] { [y] }
+    public var operands: [KernelOperand] {
+        .read(h, experts, routing, weights, sharedH, sharedDown) + [adds ? .readWrite(y) : .write(y)]
+    }
 
     public var choice: String { "\(Self.name) \(weights[0].type)" }
     public func variants(on profile: DeviceProfile) -> [Variant] { decodeVariants(profile) }
@@ -136,7 +138,7 @@ public struct ExpertDown: VariedKernel {
                         experts: try sampleExperts(&bench, tokens: tokens, topK: topK, of: count),
                         routing: try bench.tensor("routing", [tokens, topK]),
                         down: try .sample(&bench, "down", experts: count, rows: width, columns: inner, type),
-                        y: try bench.tensor("y", [tokens, width]),
+                        y: try bench.tensor("y", [tokens, width], adds ? .normal(1) : .poison),
                         shared: shared == 0
                             ? nil
                             : (

@@ -50,7 +50,7 @@ public struct ExpertGate: Kernel {
         self.weights = weights
     }
 
-    public var outputs: [Tensor] { [experts, weights] }
+    public var operands: [KernelOperand] { .read(logits, bias) + [.write(experts), .write(weights)] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = ExpertGateShader(

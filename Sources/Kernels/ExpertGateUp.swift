@@ -52,7 +52,9 @@ public struct ExpertGateUp: VariedKernel {
         sharedH = shared?.h
     }
 
-    public var outputs: [Tensor] { sharedH.map { [h, $0] } ?? [h] }
+    public var operands: [KernelOperand] {
+        .read(x, experts, gates, ups, sharedGate, sharedUp) + [.write(h)] + sharedH.tensors.map { .write($0) }
+    }
 
     public var choice: String { "\(Self.name) \(gates[0].type)" }
     public func variants(on profile: DeviceProfile) -> [Variant] { decodeVariants(profile) }

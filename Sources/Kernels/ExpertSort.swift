@@ -32,7 +32,9 @@ public struct ExpertSort: Kernel {
         rowGroups = groups.rowGroups
     }
 
-    public var outputs: [Tensor] { [offsets, assignments, tiles, dispatches] }
+    public var operands: [KernelOperand] {
+        [.read(experts), .write(offsets), .write(assignments), .write(tiles), .write(dispatches)]
+    }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = ExpertSortShader(

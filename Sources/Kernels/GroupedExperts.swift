@@ -65,7 +65,9 @@ public struct GroupedLinear: ChosenKernel {
         self.direction = direction
     }
 
-    public var outputs: [Tensor] { [y] }
+    public var operands: [KernelOperand] {
+        .read(x, offsets, assignments, tiles, dispatches, weights, halves, rounding.codes) + [.write(y)]
+    }
 
     static func choice(_ type: WeightFormat, isRounded: Bool) -> String {
         "\(name) \(type)\(isRounded ? " of FP8" : "")"
@@ -264,7 +266,7 @@ public struct ExpertSum: Kernel {
         self.y = y
     }
 
-    public var outputs: [Tensor] { [y] }
+    public var operands: [KernelOperand] { [.read(x), .read(routing), .readWrite(y)] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = ExpertSumShader(

@@ -28,7 +28,7 @@ public struct HalfRows: Kernel {
     /// Columns of y for so many of x.
     public static func columns(_ count: Int) -> Int { ceilDivide(count, 8) * 8 }
 
-    public var outputs: [Tensor] { [y, scales] }
+    public var operands: [KernelOperand] { [.read(x), .write(y), .write(scales)] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = HalfRowsShader(
@@ -75,8 +75,9 @@ public struct HalfRows: Kernel {
 }
 
 /// Activations as matrix units take them: what `HalfRows` writes.
-public struct Halves: Sendable {
+public struct Halves: Sendable, TensorHolder {
     let x, scales: Tensor
+    var tensors: [Tensor] { [x, scales] }
 
     /// Made on the host, for a case of a kernel that takes them.
     static func sample(_ bench: inout Workbench, of x: Tensor) throws(GPUError) -> Halves {

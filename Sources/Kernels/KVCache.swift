@@ -91,7 +91,9 @@ public struct KVCacheAppend: Kernel {
         self.ropeFactor = ropeFactor
     }
 
-    public var outputs: [Tensor] { [entries] }
+    public var operands: [KernelOperand] {
+        .read(kv, weight, frequencies, pageTable, positions, sequences) + [.readWrite(entries)]
+    }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = KvCacheAppendShader(

@@ -8,8 +8,8 @@ import Numerics
 public protocol Kernel: Sendable {
     /// The name in the shader's file, the catalogue and the profiler.
     static var name: String { get }
-    /// What the operation writes.
-    var outputs: [Tensor] { get }
+    /// Every tensor that the operation reads or writes, on the device or in the reference.
+    var operands: [KernelOperand] { get }
     func encode(into commands: inout Commands) throws(GPUError)
     func reference()
     /// Which operand, sizes and formats, as tables show them: "q_b_proj 1 × 1536 to 24576, fp8E4M3".
@@ -22,7 +22,10 @@ public protocol Kernel: Sendable {
 }
 
 extension Kernel {
-    /// The sizes of what is written.
+    /// The tensors that the operation writes, in the order of `operands`.
+    public var outputs: [Tensor] { operands.filter { $0.access != .read }.map(\.tensor) }
+
+    /// The sizes of the first output.
     public var summary: String { outputs[0].shape.map(String.init).joined(separator: " × ") }
 }
 

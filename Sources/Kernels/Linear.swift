@@ -77,7 +77,9 @@ public struct Linear: VariedKernel {
         self.rows = rows
     }
 
-    public var outputs: [Tensor] { [y] }
+    public var operands: [KernelOperand] {
+        .read(x, weight, gain, halves, rounding.codes) + [adds ? .readWrite(y) : .write(y)]
+    }
 
     public var choice: String { Self.choice(phase, weight.type, isRounded: rounding.isRounded) }
 

@@ -43,7 +43,7 @@ public struct MLAAbsorbed: VariedKernel {
         self.scale = scale
     }
 
-    public var outputs: [Tensor] { [y] }
+    public var operands: [KernelOperand] { .read(query, entries, pageTable, positions, sequences) + [.write(y)] }
 
     public var choice: String { "\(Self.name) \(entries.type)" }
     public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(shape, profile) }

@@ -96,7 +96,9 @@ public struct MLAExpanded: VariedKernel {
             && shape.vHeadDim % 4 == 0
     }
 
-    public var outputs: [Tensor] { [y] }
+    public var operands: [KernelOperand] {
+        .read(q, kv, entries, tiles) + [heads.count == shape.heads ? .write(y) : .readWrite(y)]
+    }
 
     public var choice: String { Self.name }
     public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(shape, profile) }
@@ -221,7 +223,9 @@ public struct MLAExpanded: VariedKernel {
                         entries: try bench.tensor("entries", [keys, shape.entryWidth]),
                         tiles: try bench.tensor("tiles", .u32, [words.count / 4, 4], .words(words)),
                         // The other heads' values stay.
-                        y: try bench.tensor("y", [31, shape.heads * shape.vHeadDim]),
+                        y: try bench.tensor(
+                            "y", [31, shape.heads * shape.vHeadDim],
+                            heads.count == shape.heads ? .poison : .normal(1)),
                         scale: 1 / Float(shape.qkNopeHeadDim + shape.qkRopeHeadDim).squareRoot(), scoreCount: 0)
                 }
             }

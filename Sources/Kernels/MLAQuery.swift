@@ -35,7 +35,7 @@ public struct MLAQuery: Kernel {
         self.ropeFactor = ropeFactor
     }
 
-    public var outputs: [Tensor] { [query] }
+    public var operands: [KernelOperand] { .read(q, kvB, frequencies, positions) + [.write(query)] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = MlaQueryShader(

@@ -23,7 +23,7 @@ public struct MLARope: Kernel {
         self.ropeFactor = ropeFactor
     }
 
-    public var outputs: [Tensor] { [q] }
+    public var operands: [KernelOperand] { [.read(frequencies), .read(positions), .readWrite(q)] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = MlaRopeShader(

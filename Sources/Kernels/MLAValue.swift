@@ -34,7 +34,7 @@ public struct MLAValue: VariedKernel {
         self.y = y
     }
 
-    public var outputs: [Tensor] { [y] }
+    public var operands: [KernelOperand] { .read(latents, kvB, positions) + [.write(y)] }
 
     public var choice: String { "\(Self.name) \(kvB.type)" }
     public func variants(on profile: DeviceProfile) -> [Variant] { decodeVariants(profile) }

@@ -28,7 +28,7 @@ public struct QuantiseRows: Kernel {
         self.hasPowerOfTwoScales = hasPowerOfTwoScales
     }
 
-    public var outputs: [Tensor] { [y] + (codes.map { [$0.codes, $0.scales] } ?? []) }
+    public var operands: [KernelOperand] { [.read(x), .write(y)] + codes.tensors.map { .write($0) } }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = QuantiseRowsShader(
@@ -134,7 +134,7 @@ public struct QuantiseRows: Kernel {
 }
 
 /// Activations as matrix units take them that take FP8.
-public struct RowCodes: Sendable {
+public struct RowCodes: Sendable, TensorHolder {
     /// `[T, K up to a multiple of 16], E4M3`, zeros beyond.
     let codes: Tensor
     /// `[T, ⌈K/128⌉], F32`
@@ -148,7 +148,7 @@ public struct RowCodes: Sendable {
     /// Columns of the codes for so many of x.
     public static func columns(_ count: Int) -> Int { ceilDivide(count, 16) * 16 }
 
-    var storages: [Storage] { [codes.storage, scales.storage] }
+    var tensors: [Tensor] { [codes, scales] }
 
     func fits(_ x: Tensor) -> Bool {
         codes.shape == [x.rows, Self.columns(x.columns)] && codes.type == .fp8E4M3 && codes.pitch == codes.columns

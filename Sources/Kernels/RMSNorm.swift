@@ -27,7 +27,12 @@ public struct RMSNorm: Kernel {
         self.epsilon = epsilon
     }
 
-    public var outputs: [Tensor] { delta == nil ? [y] : [x, y] }
+    public var operands: [KernelOperand] {
+        let fillsRows = x.columns == y.columns
+        return [delta == nil ? .read(x) : .readWrite(x)] + .read(delta, weight) + [
+            fillsRows ? .write(y) : .readWrite(y)
+        ]
+    }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = RmsNormShader(

@@ -28,7 +28,7 @@ public struct RandomFill: Kernel {
         self.deviation = deviation
     }
 
-    public var outputs: [Tensor] { [y] }
+    public var operands: [KernelOperand] { [.write(y)] }
     public var summary: String { "\(y.rows) × \(y.columns), \(y.type)" }
 
     /// Of the sum of two bytes: its variance is 2 · (256² − 1) / 12.

@@ -30,7 +30,7 @@ public struct Sample: Kernel {
     /// A row's rule for the first `count` logits.
     public static func words(_ rule: DrawRule, among count: Int) -> [UInt32] { [UInt32(count)] + rule.words }
 
-    public var outputs: [Tensor] { [result] }
+    public var operands: [KernelOperand] { [.read(logits), .read(rules), .write(result)] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = SampleShader(

@@ -21,14 +21,24 @@ public enum SelfTest {
     public static func check(_ kernel: any Kernel, label: String, on device: Device) throws(GPUError) -> Outcome {
         let name = type(of: kernel).name
         var transfer = Transfer(on: device)
-        for storage in Set(kernel.operands.map(ObjectBox.init)) { try upload(storage.object, &transfer) }
+        for storage in Set(kernel.operands.map { ObjectBox(object: $0.tensor.storage) }) {
+            try upload(storage.object, &transfer)
+        }
         try transfer.finish()
+        if let failure = unpoisoned(kernel.operands) {
+            return Outcome(kernel: name, label: label, worstRatio: .infinity, failure: failure)
+        }
 
         var commands = try Commands(on: device)
+        // The marks list what the dispatches bind.
+        commands.marking = Marking()
         try commands.begin()
         try kernel.encode(into: &commands)
         try commands.submit()
         try commands.wait()
+        if let failure = try misdeclared(kernel.operands, by: commands.marked, &transfer) {
+            return Outcome(kernel: name, label: label, worstRatio: .infinity, failure: failure)
+        }
         kernel.reference()
 
         var worst: Float = 0
@@ -147,28 +157,4 @@ struct ObjectBox: Hashable {
     let object: Storage
     static func == (a: ObjectBox, b: ObjectBox) -> Bool { a.object === b.object }
     func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(object)) }
-}
-
-extension Kernel {
-    /// Every tensor that the kernel's properties hold, outputs included.
-    var operands: [Storage] {
-        var found: [Storage] = []
-        func collect(_ value: Any) {
-            switch value {
-            case let tensor as Tensor: found.append(tensor.storage)
-            case let weight as Weight:
-                found.append(weight.codes.storage)
-                if let scales = weight.scales { found.append(scales.storage) }
-            case let tensors as [Tensor]: found += tensors.map(\.storage)
-            case let weights as [Weight]: weights.forEach(collect)
-            case let optional as Tensor?: if let optional { found.append(optional.storage) }
-            case let rounding as Rounding: if let codes = rounding.codes { found += codes.storages }
-            case let optional as RowCodes?: if let optional { found += optional.storages }
-            case let optional as Halves?: if let optional { found += [optional.x.storage, optional.scales.storage] }
-            default: break
-            }
-        }
-        for child in Mirror(reflecting: self).children { collect(child.value) }
-        return found
-    }
 }

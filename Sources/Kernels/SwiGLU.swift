@@ -21,7 +21,7 @@ public struct SwiGLU: Kernel {
         self.h = h
     }
 
-    public var outputs: [Tensor] { [h] }
+    public var operands: [KernelOperand] { [.read(gate), .read(up), .write(h)] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = SwigluShader(

@@ -132,7 +132,9 @@ extension ModelShapes {
                         kv: try bench.tensor("kv", .f32, [keys, heads.count * width]),
                         entries: try bench.tensor("entries", .f32, [keys, shape.entryWidth]),
                         tiles: try bench.tensor("tiles", .u32, [words.count / 4, 4], .words(words)),
-                        y: try bench.tensor("y", .f32, [tokens, shape.heads * shape.vHeadDim]),
+                        y: try bench.tensor(
+                            "y", .f32, [tokens, shape.heads * shape.vHeadDim],
+                            heads.count == shape.heads ? .poison : .normal(1)),
                         scale: 1 / Float(shape.qkNopeHeadDim + shape.qkRopeHeadDim).squareRoot(),
                         scoreCount: tokens * keys - tokens * (tokens - 1) / 2)
                 }

@@ -57,7 +57,7 @@ extension ModelShapes {
                             experts: try sampleExperts(&bench, tokens: tokens, topK: topK, of: bank),
                             routing: try bench.tensor("routing", .f32, [tokens, topK], .normal(0.1)),
                             down: try sample(&bench, "down", width, inner),
-                            y: try bench.tensor("y", .f32, [tokens, width]))
+                            y: try bench.output("y", .f32, [tokens, width]))
                     }
                 ),
             ]
