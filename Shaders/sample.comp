@@ -113,13 +113,13 @@ uvec2 sumThrough(uvec2 own) {
     for (uint stride = 1; stride < THREADS; stride *= 2) {
         sumLow[lane] = through.x;
         sumHigh[lane] = through.y;
-        barrier();  // all sums are there
+        barrier();  // all sums are complete
         if (lane >= stride) through = plus(through, uvec2(sumLow[lane - stride], sumHigh[lane - stride]));
         barrier();  // all were read
     }
     sumLow[lane] = through.x;
     sumHigh[lane] = through.y;
-    barrier();  // the last one's is there
+    barrier();  // the last one's is complete
     return through;
 }
 

@@ -75,8 +75,8 @@ extension Transformer {
         let keyCount = expansion.keyRows.rows
         let entries = try tensor("key entries", [keyCount, shape.entryWidth])
         try executor.run(
-            Embedding(
-                tokens: expansion.keyRows, table: Weight(codes: cacheEntries[layer], scales: nil), y: entries))
+            Gather(
+                indices: expansion.keyRows, table: Weight(codes: cacheEntries[layer], scales: nil), y: entries))
         let latents = Tensor(entries.storage, .f32, [keyCount, shape.kvLoraRank], pitch: entries.pitch)
         let values = try tensor("values", [q.rows, shape.heads * shape.vHeadDim])
         let width = shape.qkNopeHeadDim + shape.vHeadDim

@@ -41,7 +41,7 @@ extension Transformer {
                 try executor.clear(y)
             }
             let groups = try ExpertGroups(
-                assignments: tokens * rule.topK, experts: config.nRoutedExperts, weights.gate.type,
+                assignments: tokens * rule.topK, experts: config.nRoutedExperts, weights.gate.format,
                 isRounded: [weights.gate, weights.up, weights.down].allSatisfy { rounds(for: $0.weights[0]) },
                 productRows: [weights.gate.rows, weights.down.rows],
                 on: executor.target

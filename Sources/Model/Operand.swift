@@ -11,13 +11,13 @@ struct Operand {
     var halves: Halves?
 }
 
-extension LinearPhase {
+extension KernelPhase {
     init(_ phase: StepPhase) { self = phase == .decode ? .decode : .prefill }
 }
 
 extension Transformer {
     /// Whether products with this weight take activations in FP8.
-    func rounds(for weight: Weight) -> Bool { activations == .fp8 && weight.type == .fp8E4M3 }
+    func rounds(for weight: Weight) -> Bool { activations == .fp8 && weight.format == .fp8E4M3 }
 
     /// RMSNorm(x + delta) for products with these weights. Decode has them take it of x, a dispatch less, unless it must be
     /// rounded before.
@@ -41,7 +41,7 @@ extension Transformer {
 
     func operand(_ x: Tensor, of weights: [Weight], in phase: StepPhase) throws(ModelError) -> Operand {
         guard weights.allSatisfy(rounds) else { return Operand(x: x) }
-        let takesCodes = executor.target.map { Linear.takesCodes(LinearPhase(phase), on: $0) } ?? false
+        let takesCodes = executor.target.map { Linear.takesCodes(KernelPhase(phase), on: $0) } ?? false
         return try rounded(x, writesCodes: takesCodes)
     }
 

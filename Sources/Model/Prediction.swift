@@ -17,7 +17,7 @@ extension Transformer {
         let width = config.hiddenSize
         let rows = [batch.tokenCount, width]
         let embedded = try tensor("mtp embedded", rows)
-        try executor.run(Embedding(tokens: next, table: self.weights.embedding, y: embedded))
+        try executor.run(Gather(indices: next, table: self.weights.embedding, y: embedded))
         let joined = try tensor("mtp joined", [batch.tokenCount, 2 * width])
         try executor.run(
             RMSNorm(x: embedded, weight: weights.embeddingNorm, y: joined, epsilon: config.rmsNormEps))

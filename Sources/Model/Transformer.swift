@@ -90,7 +90,7 @@ public final class Transformer {
         // What the last layer left to be added.
         var delta: Tensor?
         executor.enter("the embedding", "embedding")
-        try executor.run(Embedding(tokens: batch.tokens, table: weights.embedding, y: x))
+        try executor.run(Gather(indices: batch.tokens, table: weights.embedding, y: x))
         for (index, layer) in weights.layers.enumerated() {
             executor.enter("layer \(index)", "norm")
             let input = try self.normed(
@@ -153,7 +153,7 @@ public final class Transformer {
         _ x: Operand, _ weight: Weight, rows: Range<Int>? = nil, _ phase: StepPhase, into y: Tensor, adds: Bool = false
     ) throws(ModelError) {
         var kernel = Linear(
-            phase: LinearPhase(phase), x: x.x, norm: x.norm, rounding: x.rounding, weight: weight, rows: rows, y: y,
+            phase: KernelPhase(phase), x: x.x, norm: x.norm, rounding: x.rounding, weight: weight, rows: rows, y: y,
             adds: adds)
         if let device = executor.target, kernel.takesHalves(on: device) { kernel.setHalves(try halves(of: x.x)) }
         try executor.run(kernel)
@@ -163,7 +163,7 @@ public final class Transformer {
     private func logits(_ normed: Tensor, _ batch: Batch) throws(ModelError) -> Tensor? {
         guard let rows = batch.outputs else { return nil }
         let picked = try tensor("picked", [rows.rows, config.hiddenSize])
-        try executor.run(Embedding(tokens: rows, table: Weight(codes: normed, scales: nil), y: picked))
+        try executor.run(Gather(indices: rows, table: Weight(codes: normed, scales: nil), y: picked))
         return try linear(picked, weights.head, batch.phase, "logits")
     }
 }

@@ -29,7 +29,7 @@ struct FeedForwardWeights {
     let gate, up, down: Weight
 
     func hasFormat(of bank: ExpertBank) -> Bool {
-        [gate, up, down].allSatisfy { $0.type == bank.type }
+        [gate, up, down].allSatisfy { $0.format == bank.format }
     }
 }
 

@@ -77,7 +77,7 @@ extension Profile {
     public struct Row: Sendable, Equatable {
         /// The name in the catalogue.
         public var kernel: String
-        /// Shader and constants: "gemm 3".
+        /// Shader and constants: "linear_tiles 3".
         public var variant: String
         /// Phase, operand and sizes: "decode q_b, 1 × 1536 to 24576, fp8E4M3".
         public var shape: String

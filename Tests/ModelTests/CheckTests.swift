@@ -35,13 +35,13 @@ import Testing
     }
 
     static let faults = [
-        Fault(weight: { $0.embedding.codes }, place: "the embedding: kernel embedding"),
+        Fault(weight: { $0.embedding.codes }, place: "the embedding: kernel gather"),
         Fault(weight: { $0.layers[0].inputNorm }, place: "layer 0: kernel rms_norm"),
         Fault(weight: { $0.layers[1].attention.output.codes }, place: "layer 1: kernel linear"),
         Fault(weight: { $0.layers[2].attention.kvANorm }, place: "layer 2: kernel kv_cache_append"),
         Fault(weight: { $0.layers[1].attention.kvB.codes }, place: "layer 1: kernel linear"),
         Fault(weight: { Fault.experts($0, 2).bias! }, place: "layer 2: kernel expert_gate"),
-        Fault(weight: { Fault.experts($0, 1).down.parts[0].weight.codes }, place: "layer 1: kernel grouped_gemm"),
+        Fault(weight: { Fault.experts($0, 1).down.parts[0].weight.codes }, place: "layer 1: kernel grouped_linear"),
         Fault(weight: { $0.finalNorm }, place: "the head: kernel rms_norm"),
         Fault(weight: { $0.head.codes }, place: "the head: kernel linear"),
     ]

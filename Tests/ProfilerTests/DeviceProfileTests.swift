@@ -66,6 +66,27 @@ import Testing
         #expect(Set(cases.map(\.label)).count == cases.count)
     }
 
+    /// The rows follow the catalogue, which lists the kernels in a step's order.
+    @Test func rowsAreInTheOrderOfAStep() throws {
+        let labels = try #require(try ModelShapes.named("v3")).cases().map(\.label)
+        let products = [
+            "q_a_proj+kv_a_proj_with_mqa", "q_b_proj", "o_proj", "gate_proj", "down_proj", "router", "shared_gate_proj",
+            "shared_down_proj",
+        ]
+        let decode =
+            ["norm", "quantise_rows", "swiglu", "argmax", "sample", "embedding"] + products + ["lm_head"]
+            + ["kv_cache_append", "mla_query", "mla_absorbed in splits, 1024 keys", "mla_value"]
+            + ["expert_gate of 256", "experts' gate and up", "experts' down"]
+        let prefill =
+            ["norm", "quantise_rows", "swiglu", "half_rows", "embedding"] + products
+            + ["kv_cache_append", "mla_query", "mla_absorbed, 1024 keys", "mla_value", "mla_rope"]
+            + ["kv_b_proj, 1024 keys", "mla_expanded, 1024 keys"]
+            + ["expert_gate of 256", "expert_sort of 256", "experts' gate", "experts' down", "expert_sum"]
+        // Other kernels may come between these.
+        let expected = decode.map { "decode \($0)" } + prefill.map { "prefill \($0)" }
+        #expect(labels.filter(Set(expected).contains) == expected)
+    }
+
     @Test func aRepeatedPartChangesNoResult() throws {
         let device = try Device.open()
         var bench = Workbench(on: device, seed: 3)

@@ -4,12 +4,12 @@ import Shaders
 
 /// One layer's paged latent cache and how tokens find their entries in it.
 ///
-/// `entries: [pages · 64, kvLoraRank + qkRopeHeadDim and zeros up to a multiple of 8]`, F32 or BF16; `pageTable: [sequences, maxPages], U32`;
-/// `positions, sequences: [T], U32`.
+/// `entries: [pages · 64, P]`, F32 or BF16, where P is kvLoraRank + qkRopeHeadDim rounded up to a multiple of 8, filled with
+/// zeros; `pageTable: [sequences, maxPages], U32`; `positions, sequences: [T], U32`, of each token.
 public struct CacheView: Sendable {
     public static let pageTokenCount = 64
     public let entries, pageTable, positions, sequences: Tensor
-    /// Keys that all tokens of the batch attend to, for `cost`; nil: as if each had the longest's.
+    /// The sum of the tokens' numbers of keys, for `cost`; nil to count the page table's whole width for each token.
     public let keyTotal: Int?
 
     public init(entries: Tensor, pageTable: Tensor, positions: Tensor, sequences: Tensor, keyTotal: Int? = nil) {
@@ -24,15 +24,15 @@ public struct CacheView: Sendable {
     var maxPages: Int { pageTable.columns }
     var isBF16: Bool { entries.type == .bf16 }
 
-    /// The entry's row for a position of a batch row's sequence.
+    /// The row in `entries` for a position of a token's sequence.
     func entry(token: Int, position: Int) -> Int {
         let sequence = Int(sequences.words[token])
         let page = Int(pageTable.words[sequence * pageTable.pitch + position / Self.pageTokenCount])
         return page * Self.pageTokenCount + position % Self.pageTokenCount
     }
 
-    /// Two sequences with shuffled pages; token i of the batch has the given position in sequence i % 2.
-    public static func sample(
+    /// Sequences with shuffled pages; token i has the given position in sequence i mod `sequences`.
+    static func sample(
         _ bench: inout Workbench, _ shape: MLAShape, positions: [Int], sequences: Int = 2, type: ElementType,
         filled: Bool
     ) throws(GPUError) -> CacheView {
@@ -151,21 +151,47 @@ public struct KVCacheAppend: Kernel {
             }
         }
     }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        let shape = model.attention
+        return [
+            ModelCase { bench, tokens throws(GPUError) in
+                KVCacheAppend(
+                    shape: shape, kv: try bench.tensor("kv", [tokens, shape.entryWidth]),
+                    weight: try bench.tensor("weight", [1, shape.kvLoraRank]),
+                    frequencies: try bench.frequencies(shape.qkRopeHeadDim),
+                    cache: try bench.cache(of: model, phase, tokens: tokens), epsilon: model.epsilon, ropeFactor: 1)
+            }
+        ]
+    }
+}
+
+extension ModelDimensions {
+    /// The tokens' positions: in decode each sequence's last key; in prefill the last keys of one sequence.
+    func positions(_ phase: KernelPhase, tokens: Int) -> [Int] {
+        let keys = keyCount(phase)
+        return phase == .decode ? Array(repeating: keys - 1, count: tokens) : Array(keys - tokens..<keys)
+    }
+
+    /// The splits of a decode step.
+    func splits(tokens: Int, on device: Device?) -> AttentionSplits {
+        AttentionSplits(heads: attention.heads, keyCount: keyCount(.decode), isAlone: tokens == 1, on: device?.profile)
+    }
 }
 
 extension Workbench {
-    /// RoPE's frequencies without scaling: 10000^(−2i/R).
-    public mutating func frequencies(_ ropeWidth: Int) throws(GPUError) -> Tensor {
+    /// The frequencies of RoPE without scaling: 10000^(−2i/R).
+    mutating func frequencies(_ ropeWidth: Int) throws(GPUError) -> Tensor {
         let values = (0..<ropeWidth / 2).map { exponential(-Float(2 * $0) / Float(ropeWidth) * 9.210_340_4) }
         return try tensor("frequencies", [1, ropeWidth / 2], .floats(values))
     }
 
-    /// An absorbed query, as `MLAQuery` leaves it.
-    public mutating func absorbedQuery(_ shape: MLAShape, tokens: Int) throws(GPUError) -> Tensor {
+    /// An absorbed query, as `MLAQuery` writes it.
+    mutating func absorbedQuery(_ shape: MLAShape, tokens: Int) throws(GPUError) -> Tensor {
         padded(try tensor("query", .f32, [tokens, shape.heads * shape.paddedEntryWidth]), shape)
     }
 
-    /// The tensor, with zeros in what its entries or queries are padded with.
+    /// The tensor with zeros in the padding of its entries or queries.
     fileprivate func padded(_ tensor: Tensor, _ shape: MLAShape) -> Tensor {
         guard !isAgain, shape.entryWidth < shape.paddedEntryWidth else { return tensor }
         for row in 0..<tensor.rows {
@@ -176,9 +202,22 @@ extension Workbench {
         return tensor
     }
 
-    mutating func tensor(_ label: String, _ shape: [Int], _ fill: Fill = .normal(1)) throws(GPUError) -> Tensor {
-        try tensor(label, .f32, shape, fill)
+    mutating func positions(_ positions: [Int]) throws(GPUError) -> Tensor {
+        try tensor("positions", .u32, [positions.count], .words(positions.map { UInt32($0) }))
     }
 
-    mutating func output(_ label: String, _ shape: [Int]) throws(GPUError) -> Tensor { try output(label, .f32, shape) }
+    /// kv_b_proj: `[heads · (nope + v), C]`.
+    mutating func expansionWeight(_ shape: MLAShape, _ format: WeightFormat) throws(GPUError) -> Weight {
+        try weight(
+            "kv_b_proj", rows: shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim), columns: shape.kvLoraRank, format)
+    }
+
+    /// The cache of a step of a model.
+    mutating func cache(
+        of model: ModelDimensions, _ phase: KernelPhase, tokens: Int
+    ) throws(GPUError) -> CacheView {
+        try .sample(
+            &self, model.attention, positions: model.positions(phase, tokens: tokens),
+            sequences: phase == .decode ? tokens : 2, type: .f32, filled: true)
+    }
 }

@@ -3,16 +3,19 @@ import Numerics
 import Shaders
 
 /// Absorbed causal attention over the paged latent cache: s_j = scale · query · cache[j] for the keys 0 … position;
-/// latent = Σ softmax(s)_j · cache[j, :C]. A token's heads share what is read of the cache.
+/// latent = Σ softmax(s)_j · cache[j, :C]. The heads of a token share what is read from the cache.
 ///
-/// Whole, it gives `latent: [T, heads · C]`. In splits, which run side by side where a step has few tokens, it gives
-/// `[T, heads · splits · (C + 2)]`: Σ exp(s_j − m) · cache[j, :C], then m = max s_j and Σ exp(s_j − m), for `MLAValue`.
-/// `query: [T, heads · padded (C + R)]`; all F32. A split's bounds and the order of the sums depend on the position alone, so a
-/// token's result is the same in every batch. On matrix units the cache's values go in as FP16: one beyond 65504 becomes
-/// infinite, and the step says in which layer; `--variant mla_absorbed=tiles` computes it.
+/// `query: [T, heads · P], F32`, see `MLAQuery`; the cache: see `CacheView`. Without splits, `y: [T, heads · C], F32` is the
+/// latent. With splits, which run side by side where a step has few tokens, `y: [T, heads · splits · (C + 2)], F32` has for each
+/// split Σ exp(s_j − m) · cache[j, :C], then m = max s_j and Σ exp(s_j − m); `MLAValue` joins them. The bounds of a split and the
+/// order of the sums depend on the position only, so a token's result has the same bits in every batch.
+/// Matrix units take the cache's values as FP16. A value beyond 65504 becomes infinite there, and the step's error names the
+/// layer; the variant `tiles` computes it.
 /// Source: DeepSeek-V2 report, section 2.1.2; `MLA.forward` ("absorb") in inference/model.py; Milakov and Gimelshein 2018.
 public struct MLAAbsorbed: VariedKernel {
     public static let name = "mla_absorbed"
+    public static let variants = attentionVariants
+
     let shape: MLAShape
     let query: Tensor
     let cache: CacheView
@@ -21,7 +24,7 @@ public struct MLAAbsorbed: VariedKernel {
     let positions: Tensor
     let sequences: Tensor
     let y: Tensor
-    /// Nil for the whole.
+    /// Nil where one workgroup computes all keys of a token.
     let splits: AttentionSplits?
     let scale: Float
     public var variant: Variant?
@@ -46,16 +49,16 @@ public struct MLAAbsorbed: VariedKernel {
     public var operands: [KernelOperand] { .read(query, entries, pageTable, positions, sequences) + [.write(y)] }
 
     public var choice: String { "\(Self.name) \(entries.type)" }
-    public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(shape, profile) }
+    public func takes(_ variant: Variant, on profile: DeviceProfile) -> Bool { Self.takes(variant, shape, profile) }
 
-    static func variants(_ shape: MLAShape, _ profile: DeviceProfile) -> [Variant] {
-        attentionVariants(on: profile, matrix: matrixRows(shape, profile) != nil)
+    private static func takes(_ variant: Variant, _ shape: MLAShape, _ profile: DeviceProfile) -> Bool {
+        variant != .matrix || matrixRows(shape, profile) != nil
     }
 
-    /// Heads of a workgroup on matrix units; nil where they cannot take the shape.
+    /// Heads of a workgroup on matrix units; nil where these cannot take the shape.
     static func matrixRows(_ shape: MLAShape, _ profile: DeviceProfile) -> Int? {
         guard let tiles = profile.attentionTiles, shape.entryWidth % 8 == 0 else { return nil }
-        // More heads share what is read of the cache; eight subgroups share the blocks of their scores.
+        // More heads share what is read from the cache; eight subgroups share the blocks of their scores.
         let rows = shape.heads > 16 && tiles.shape.m * tiles.shape.n >= 128 ? 32 : 16
         let pitch = ceilDivide(shape.entryWidth, 16) * 16 + 8
         let byteCount = 32 * pitch + 32 * tiles.shape.m * tiles.shape.n + rows * (48 + 4 * tiles.shape.n + 12)
@@ -70,7 +73,7 @@ public struct MLAAbsorbed: VariedKernel {
             constants: .init(
                 cacheBf16: cache.isBF16, queries: UInt32(heads),
                 pairs: UInt32(4 * ceilDivide(shape.kvLoraRank, 8 * 64)),
-                subgroup: attentionSubgroup(variant, commands.device.profile)),
+                subgroup: variant.subgroup(on: commands.device.profile)),
             params: .init(
                 headCount: UInt32(shape.heads), width: UInt32(shape.paddedEntryWidth),
                 latentWidth: UInt32(shape.kvLoraRank), queryPitch: UInt32(query.pitch),
@@ -144,7 +147,7 @@ public struct MLAAbsorbed: VariedKernel {
     }
 
     public var tolerance: Tolerance {
-        // A score of a few units is off by some 2^-10, and its weight by as much of itself; times 8 for the worst.
+        // A score of a few units is off by about 2^-10, and its weight by the same relative error; times 8 for the worst.
         if variant == .matrix {
             return Tolerance(0x1p-7, because: "queries, entries and weights rounded to FP16")
         }
@@ -154,10 +157,11 @@ public struct MLAAbsorbed: VariedKernel {
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         let odd = MLAShape(heads: 11, qkNopeHeadDim: 16, qkRopeHeadDim: 16, vHeadDim: 16, kvLoraRank: 130)
-        let samples = (MLAShape.samples + [("11 heads", odd)]).map { ($0, $1, variants($1, profile)) }
-        // Enough heads for matrix units' largest workgroup. The others would only take long to be compiled.
+        func able(_ shape: MLAShape) -> [Variant] { variants(on: profile) { takes($0, shape, profile) } }
+        let samples = (MLAShape.samples + [("11 heads", odd)]).map { ($0, $1, able($1)) }
+        // Enough heads for the matrix units' largest workgroup. The other variants would only take long to compile.
         let many = MLAShape(heads: 33, qkNopeHeadDim: 128, qkRopeHeadDim: 64, vHeadDim: 128, kvLoraRank: 512)
-        let large = [("V3, 33 heads", many, variants(many, profile).filter { $0 == .matrix })]
+        let large = [("V3, 33 heads", many, able(many).filter { $0 == .matrix })]
         let splits = [nil, AttentionSplits(most: 64, keyCount: 302), AttentionSplits(most: 3, keyCount: 302)]
         let positions = [0, 1, 62, 63, 64, 127, 128, 130, 301]
         return (samples + large).flatMap { name, shape, variants in
@@ -178,31 +182,27 @@ public struct MLAAbsorbed: VariedKernel {
             }
         }
     }
-}
 
-// MARK: What the attention shaders share: see Shaders/common_attention.glsl.
-
-/// - Parameter matrix: whether matrix units can take the shape.
-func attentionVariants(on profile: DeviceProfile, matrix: Bool) -> [Variant] {
-    let units: [Variant] = matrix ? [.matrix] : []
-    return profile.narrowSubgroup == nil ? units + [.tiles] : [.lanes, .tiles] + units
-}
-
-extension DeviceProfile {
-    /// `matrixTiles`, where a workgroup may be eight subgroups that multiply parts of 16 × 16.
-    var attentionTiles: (shape: MatrixShape, subgroup: Int)? {
-        guard let tiles = matrixTiles, hasSubgroupArithmetic, 8 * tiles.subgroup <= maxWorkgroupInvocations,
-            [tiles.shape.m, tiles.shape.n, tiles.shape.k].allSatisfy({ $0 >= 4 && 16 % $0 == 0 }),
-            16 / tiles.shape.m * (16 / tiles.shape.n) <= 8, tiles.subgroup % tiles.shape.m == 0
-        else { return nil }
-        return tiles
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        let shape = model.attention
+        return [
+            ModelCase("mla_absorbed\(phase == .decode ? " in splits" : ""), \(model.keyCount(phase)) keys") {
+                bench, tokens throws(GPUError) in
+                let splits = phase == .decode ? model.splits(tokens: tokens, on: bench.device) : nil
+                let width = splits.map { $0.count * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
+                return MLAAbsorbed(
+                    shape: shape, query: try bench.absorbedQuery(shape, tokens: tokens),
+                    cache: try bench.cache(of: model, phase, tokens: tokens), splits: splits,
+                    y: try bench.output(splits == nil ? "latent" : "partials", [tokens, shape.heads * width]),
+                    scale: shape.plainScale)
+            }
+        ]
     }
-}
 
-/// The shaders' SUBGROUP.
-func attentionSubgroup(_ variant: Variant, _ profile: DeviceProfile) -> UInt32 {
-    variant.form == .lanes ? UInt32(profile.subgroupSize) : 0
+    public static let codeRules = [
+        // 19 to 22 KB of shared memory for 64 threads leave room for one subgroup where four SIMDs share 64 KB.
+        CodeRule("mla_absorbed", subgroups: 1),
+        // The query, the entries, the entries as values.
+        CodeRule("mla_absorbed_matrix", wideLoads: 3, units: .matrix),
+    ]
 }
-
-/// The shaders' QUERIES: the power of two, at most 8, that so many rows fill best.
-func queriesPerWorkgroup(of rows: Int) -> Int { rows > 4 ? 8 : rows > 2 ? 4 : rows }

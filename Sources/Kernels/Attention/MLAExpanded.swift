@@ -6,21 +6,24 @@ import Shaders
 /// (kv[j, h, :nope], entries[j, C:]), its value kv[j, h, nope:]; y[t, h] = Σ_j softmax(scale · q[t, h] · key j) · value j
 /// over the keys up to the token's position.
 ///
-/// `q: [T, heads · (nope + R)]`, rotated; `kv: [keys, slice heads · (nope + v)]`, kv_b_proj's product with the entries'
-/// latents; `entries: [keys, C + R]`; `y: [T, heads · v]`; all F32. Per score and head it costs (nope + R + v) products, the
-/// absorbed form 2 C + R, at the price of expanding every key once. The order of the sums depends on the position alone.
-/// On matrix units keys and values go in as FP16: one beyond 65504 becomes infinite, and the step says in which layer;
-/// `--variant mla_expanded=tiles` computes it.
+/// `q: [T, heads · (nope + R)], F32`, rotated; `kv: [keys, slice heads · (nope + v)], F32`, the product of kv_b_proj with the
+/// entries' latents; `entries: [keys, C + R], F32`; `tiles: [n, 4], U32`; `y: [T, heads · v], F32`. A score costs nope + R + v
+/// multiplications a head, in the absorbed form 2 C + R; but every key must be expanded once. The order of the sums depends on
+/// the position only.
+/// Matrix units take keys and values as FP16. A value beyond 65504 becomes infinite there, and the step's error names the
+/// layer; the variant `tiles` computes it.
 /// Source: DeepSeek-V2 report, equations 37 to 47; `MLA.forward` ("naive") in inference/model.py.
 public struct MLAExpanded: VariedKernel {
     public static let name = "mla_expanded"
-    /// Most tokens of a tile, where matrix units do not compute it.
+    public static let variants = attentionVariants
+
+    /// Tokens of a tile at most, without matrix units.
     private static let usualTileTokenCount = 8
 
-    /// Tokens of one sequence that stand together in the batch.
+    /// Consecutive tokens of one sequence in the batch.
     public struct Run: Sendable {
         public var firstToken, tokenCount: Int
-        /// The first token's position, and the row of `kv` and `entries` where the sequence's first key is.
+        /// The first token's position, and the row of the sequence's first key in `kv` and `entries`.
         public var position, firstKey: Int
         public init(firstToken: Int, tokenCount: Int, position: Int, firstKey: Int) {
             self.firstToken = firstToken
@@ -30,10 +33,10 @@ public struct MLAExpanded: VariedKernel {
         }
     }
 
-    /// Most tokens of a tile in the variant that a device runs; without a device, any number would do.
+    /// Tokens of a tile at most, for the variant that a device runs. Without a device, any number works.
     public static func tileTokenCount(_ shape: MLAShape, on device: Device?) -> Int {
         guard let device else { return usualTileTokenCount }
-        let variant = device.variant(among: variants(shape, device.profile), [name])
+        let variant = variant(on: device, choice: name) { takes($0, shape, device.profile) }
         return tileTokenCount(variant, device.profile)
     }
 
@@ -41,9 +44,9 @@ public struct MLAExpanded: VariedKernel {
         variant == .matrix ? 8 * profile.attentionTiles!.shape.m : usualTileTokenCount
     }
 
-    /// What `tiles` holds for these runs: (first token, tokens, first key, first position) of each.
+    /// The operand `tiles` for some runs: (first token, tokens, first key, first position) of each tile.
     ///
-    /// - Parameter count: most tokens of a tile.
+    /// - Parameter count: tokens of a tile at most.
     public static func tiles(of runs: [Run], by count: Int) -> [UInt32] {
         runs.flatMap { run in
             stride(from: 0, to: run.tokenCount, by: count).flatMap { start in
@@ -90,7 +93,7 @@ public struct MLAExpanded: VariedKernel {
         self.scoreCount = scoreCount
     }
 
-    /// Whether the shape's widths are what the kernel reads at a time: two times four values of a key, two of a value.
+    /// Whether the shape's widths are multiples of what the kernel reads at once: eight values of a key, four of a value.
     public static func takes(_ shape: MLAShape) -> Bool {
         shape.qkNopeHeadDim % 8 == 0 && shape.qkRopeHeadDim % 8 == 0 && shape.kvLoraRank % 4 == 0
             && shape.vHeadDim % 4 == 0
@@ -101,10 +104,10 @@ public struct MLAExpanded: VariedKernel {
     }
 
     public var choice: String { Self.name }
-    public func variants(on profile: DeviceProfile) -> [Variant] { Self.variants(shape, profile) }
+    public func takes(_ variant: Variant, on profile: DeviceProfile) -> Bool { Self.takes(variant, shape, profile) }
 
-    static func variants(_ shape: MLAShape, _ profile: DeviceProfile) -> [Variant] {
-        attentionVariants(on: profile, matrix: fitsMatrix(shape, profile))
+    private static func takes(_ variant: Variant, _ shape: MLAShape, _ profile: DeviceProfile) -> Bool {
+        variant != .matrix || fitsMatrix(shape, profile)
     }
 
     /// Whether matrix units can take the shape.
@@ -122,7 +125,7 @@ public struct MLAExpanded: VariedKernel {
         let shader = MlaExpandedShader(
             constants: .init(
                 queries: UInt32(Self.usualTileTokenCount), pairs: UInt32(ceilDivide(shape.vHeadDim, 2 * 64)),
-                subgroup: attentionSubgroup(variant, commands.device.profile)),
+                subgroup: variant.subgroup(on: commands.device.profile)),
             params: .init(
                 firstHead: UInt32(heads.lowerBound), nopeWidth: UInt32(shape.qkNopeHeadDim),
                 ropeWidth: UInt32(shape.qkRopeHeadDim), valueWidth: UInt32(shape.vHeadDim),
@@ -212,7 +215,7 @@ public struct MLAExpanded: VariedKernel {
             [0..<shape.heads, 1..<3].map { (name, shape, $0) }
         }
         return shapes.flatMap { name, shape, heads in
-            variants(shape, profile).flatMap { variant in
+            variants(on: profile) { takes($0, shape, profile) }.flatMap { variant in
                 KernelCase.eachVariant([variant], "\(name), heads \(heads), \(variant.name)") {
                     bench throws(GPUError) in
                     let words = tiles(of: runs, by: tileTokenCount(variant, profile))
@@ -231,4 +234,35 @@ public struct MLAExpanded: VariedKernel {
             }
         }
     }
+
+    /// The product that expands the keys, and attention over as many heads as are expanded at once.
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        let shape = model.attention
+        guard phase == .prefill, let slice = model.expandedHeads, takes(shape) else { return [] }
+        let (keys, width) = (model.keyCount(phase), slice * (shape.qkNopeHeadDim + shape.vHeadDim))
+        // With few tokens, for the check, there are fewer keys too: the reference takes its time.
+        let expansion = Linear.modelCase(
+            "kv_b_proj, \(keys) keys", phase, .init("kv_b_proj", from: shape.kvLoraRank, to: width, model.format)
+        ) { min(keys, 8 * $0) }
+        let attention = ModelCase("mla_expanded, \(keys) keys") { bench, tokens throws(GPUError) in
+            let run = Run(firstToken: 0, tokenCount: tokens, position: keys - tokens, firstKey: 0)
+            let words = tiles(of: [run], by: tileTokenCount(shape, on: bench.device))
+            return MLAExpanded(
+                shape: shape, heads: 0..<slice, q: try bench.tensor("q", [tokens, shape.queryWidth]),
+                kv: try bench.tensor("kv", [keys, width]),
+                entries: try bench.tensor("entries", [keys, shape.entryWidth]),
+                tiles: try bench.tensor("tiles", .u32, [words.count / 4, 4], .words(words)),
+                y: try bench.tensor(
+                    "y", [tokens, shape.heads * shape.vHeadDim], slice == shape.heads ? .poison : .normal(1)),
+                scale: shape.plainScale, scoreCount: tokens * keys - tokens * (tokens - 1) / 2)
+        }
+        return [expansion, attention]
+    }
+
+    public static let codeRules = [
+        // As in mla_absorbed, shared memory leaves room for one subgroup.
+        CodeRule("mla_expanded", subgroups: 1),
+        // The query, the keys, their rotated part, the values.
+        CodeRule("mla_expanded_matrix", wideLoads: 4, units: .matrix),
+    ]
 }

@@ -4,7 +4,8 @@ import Shaders
 
 /// The absorbed query: query[t, h] = (q_nope[t, h] · W_h[:nope], rope(q_pe[t, h], position)).
 ///
-/// `q: [T, heads · (nope + R)], F32`; `kvB` = kv_b_proj `[heads · (nope + v), C]`; `query: [T, heads · padded (C + R)], F32`, zeros in what is padded.
+/// `q: [T, heads · (nope + R)], F32`; `kvB` = kv_b_proj `[heads · (nope + v), C]`, any format; `frequencies: [1, R/2], F32`;
+/// `positions: [T], U32`; `query: [T, heads · P], F32`, where P is C + R rounded up to a multiple of 8, filled with zeros.
 /// Source: DeepSeek-V2 report, section 2.1.2 (absorption); `MLA.forward` in inference/model.py.
 public struct MLAQuery: Kernel {
     public static let name = "mla_query"
@@ -39,7 +40,7 @@ public struct MLAQuery: Kernel {
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = MlaQueryShader(
-            constants: .init(format: kvB.format),
+            constants: .init(format: kvB.formatConstant),
             params: .init(
                 nopeWidth: UInt32(shape.qkNopeHeadDim), ropeWidth: UInt32(shape.qkRopeHeadDim),
                 valueWidth: UInt32(shape.vHeadDim),
@@ -87,14 +88,14 @@ public struct MLAQuery: Kernel {
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         MLAShape.samples.flatMap { name, shape in
-            [WeightFormat.fp8E4M3, .bf16, .f32, .int8(32), .int4(32)].map { type in
-                KernelCase("\(name), \(type)") { bench throws(GPUError) in
+            [WeightFormat.fp8E4M3, .bf16, .f32, .int8(32), .int4(32)].map { format in
+                KernelCase("\(name), \(format)") { bench throws(GPUError) in
                     let positions: [UInt32] = [0, 7, 150]
                     return MLAQuery(
                         shape: shape, q: try bench.tensor("q", [3, shape.queryWidth]),
                         kvB: try bench.weight(
                             "kv_b", rows: shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim),
-                            columns: shape.kvLoraRank, type),
+                            columns: shape.kvLoraRank, format),
                         frequencies: try bench.frequencies(shape.qkRopeHeadDim),
                         positions: try bench.tensor("positions", .u32, [3], .words(positions)),
                         query: try bench.output("query", [3, shape.heads * shape.paddedEntryWidth]), ropeFactor: 1)
@@ -102,4 +103,20 @@ public struct MLAQuery: Kernel {
             }
         }
     }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        let shape = model.attention
+        return [
+            ModelCase { bench, tokens throws(GPUError) in
+                MLAQuery(
+                    shape: shape, q: try bench.tensor("q", [tokens, shape.queryWidth]),
+                    kvB: try bench.expansionWeight(shape, model.format),
+                    frequencies: try bench.frequencies(shape.qkRopeHeadDim),
+                    positions: try bench.positions(model.positions(phase, tokens: tokens)),
+                    query: try bench.output("query", [tokens, shape.heads * shape.paddedEntryWidth]), ropeFactor: 1)
+            }
+        ]
+    }
+
+    public static let codeRules = [CodeRule("mla_query", wideLoads: 1, subgroups: 4)]
 }

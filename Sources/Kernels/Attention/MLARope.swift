@@ -66,4 +66,17 @@ public struct MLARope: Kernel {
             }
         }
     }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        guard phase == .prefill, model.expandedHeads != nil, MLAExpanded.takes(model.attention) else { return [] }
+        let shape = model.attention
+        return [
+            ModelCase { bench, tokens throws(GPUError) in
+                MLARope(
+                    shape: shape, q: try bench.tensor("q", [tokens, shape.queryWidth]),
+                    frequencies: try bench.frequencies(shape.qkRopeHeadDim),
+                    positions: try bench.positions(model.positions(phase, tokens: tokens)), ropeFactor: 1)
+            }
+        ]
+    }
 }

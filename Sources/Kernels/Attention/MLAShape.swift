@@ -13,12 +13,14 @@ public struct MLAShape: Sendable {
 
     /// Values of a cache entry: RMS(c) and rope(k_pe).
     public var entryWidth: Int { kvLoraRank + qkRopeHeadDim }
-    /// Columns of a cache entry and of an absorbed query: its values, and zeros up to a multiple of 8, so that both are read
-    /// by 16 bytes.
+    /// Columns of a cache entry and of an absorbed query: the values, and zeros up to a multiple of 8, so that both can be read
+    /// in chunks of 16 bytes.
     public var paddedEntryWidth: Int { ceilDivide(entryWidth, 8) * 8 }
     public var queryWidth: Int { heads * (qkNopeHeadDim + qkRopeHeadDim) }
+    /// What scores are multiplied with, without a correction for long contexts.
+    var plainScale: Float { 1 / Float(qkNopeHeadDim + qkRopeHeadDim).squareRoot() }
 
-    /// V3's shape with fewer heads, V2-Lite's, and one where nothing is a multiple of 16.
+    /// V3's shape with fewer heads, a ragged one, and one without multiples of 16.
     static let samples = [
         ("V3, 4 heads", MLAShape(heads: 4, qkNopeHeadDim: 128, qkRopeHeadDim: 64, vHeadDim: 128, kvLoraRank: 512)),
         ("ragged", MLAShape(heads: 3, qkNopeHeadDim: 24, qkRopeHeadDim: 16, vHeadDim: 40, kvLoraRank: 80)),

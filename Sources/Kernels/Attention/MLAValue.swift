@@ -2,15 +2,17 @@ import GPU
 import Numerics
 import Shaders
 
-/// From the latent back to the heads' values: y[t, h, i] = W_h[nope + i] · latent[t, h].
+/// The heads' values from their latents: y[t, h, i] = W_h[nope + i] · latent[t, h].
 ///
-/// `latents: [T, heads · C], F32`, or what `MLAAbsorbed` leaves in splits, which are joined first:
-/// latent = Σ_s e^(m_s − M) · partial_s / Σ_s e^(m_s − M) · l_s, M = max m_s. `kvB` = kv_b_proj `[heads · (nope + v), C]`;
+/// `latents: [T, heads · C], F32`; or, with splits, the partial sums p_s, maxima m_s and sums of weights l_s of `MLAAbsorbed`,
+/// which are joined first: latent = Σ_s e^(m_s − M) · p_s / Σ_s e^(m_s − M) · l_s, M = max m_s.
+/// `kvB` = kv_b_proj `[heads · (nope + v), C]`, any format;
 /// `positions: [T], U32`; `y: [T, heads · v], F32`.
 /// Source: DeepSeek-V2 report, section 2.1.2; `MLA.forward` in inference/model.py.
 public struct MLAValue: VariedKernel {
     public static let name = "mla_value"
-    /// What the shader holds of a head's latent.
+    public static let variants = Product.fewRows
+    /// Values of one latent that the shader has room for.
     public static let maxLatentWidth = 1024
     let shape: MLAShape
     let latents: Tensor
@@ -36,18 +38,15 @@ public struct MLAValue: VariedKernel {
 
     public var operands: [KernelOperand] { .read(latents, kvB, positions) + [.write(y)] }
 
-    public var choice: String { "\(Self.name) \(kvB.type)" }
-    public func variants(on profile: DeviceProfile) -> [Variant] { decodeVariants(profile) }
+    public var choice: String { "\(Self.name) \(kvB.format)" }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let profile = commands.device.profile
         let variant = variant(on: commands.device)
-        // Joining a head's splits is each workgroup's own work: not fewer than 32 rows for it.
+        // Each workgroup joins the head's splits itself, which is worth it for 32 rows or more.
         let groupRows = max(variant.groupRows(on: profile), 32)
         let shader = MlaValueShader(
-            constants: .init(
-                format: kvB.format, rows: UInt32(variant.rows), tokens: 1, subgroup: variant.subgroup(on: profile),
-                quadsAtOnce: profile.quadsAtOnce),
+            constants: kvB.formConstants(variant, on: profile),
             params: .init(
                 nopeWidth: UInt32(shape.qkNopeHeadDim), valueWidth: UInt32(shape.vHeadDim),
                 latentWidth: UInt32(shape.kvLoraRank),
@@ -72,7 +71,7 @@ public struct MLAValue: VariedKernel {
         }
     }
 
-    /// A token's and head's latent, its splits joined.
+    /// The latent of a token and a head, its splits joined.
     private func latent(of token: Int, _ head: Int) -> [Float] {
         let width = shape.kvLoraRank
         let source = latents.floats + token * latents.pitch
@@ -86,7 +85,7 @@ public struct MLAValue: VariedKernel {
     }
 
     public var summary: String {
-        "\(y.rows) × \(shape.heads) heads, \(splits.map { "\($0.count) splits" } ?? "whole"), \(kvB.type)"
+        "\(y.rows) × \(shape.heads) heads, \(splits.map { "\($0.count) splits" } ?? "whole"), \(kvB.format)"
     }
 
     public var cost: Cost {
@@ -103,16 +102,16 @@ public struct MLAValue: VariedKernel {
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
         MLAShape.samples.flatMap { name, shape in
-            [WeightFormat.fp8E4M3, .bf16, .f32, .int8(32), .int4(32)].flatMap { type in
+            [WeightFormat.fp8E4M3, .bf16, .f32, .int8(32), .int4(32)].flatMap { format in
                 [nil, AttentionSplits(most: 64, keyCount: 4096)].flatMap { splits in
                     KernelCase.eachVariant(
-                        decodeVariants(profile), "\(name), \(type)\(splits == nil ? "" : ", in splits")"
+                        variants(on: profile), "\(name), \(format)\(splits == nil ? "" : ", in splits")"
                     ) { bench throws(GPUError) in
                         try sample(
                             &bench, shape, positions: [0, 127, 128, 4095], splits: splits,
                             kvB: try bench.weight(
                                 "kv_b", rows: shape.heads * (shape.qkNopeHeadDim + shape.vHeadDim),
-                                columns: shape.kvLoraRank, type))
+                                columns: shape.kvLoraRank, format))
                     }
                 }
             }
@@ -120,7 +119,7 @@ public struct MLAValue: VariedKernel {
     }
 
     /// The kernel over random latents, whole or in splits.
-    public static func sample(
+    private static func sample(
         _ bench: inout Workbench, _ shape: MLAShape, positions: [UInt32], splits: AttentionSplits?, kvB: Weight
     ) throws(GPUError) -> MLAValue {
         let width = shape.kvLoraRank + 2
@@ -136,4 +135,18 @@ public struct MLAValue: VariedKernel {
             positions: try bench.tensor("positions", .u32, [positions.count], .words(positions)),
             y: try bench.output("y", [positions.count, shape.heads * shape.vHeadDim]))
     }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        let shape = model.attention
+        return [
+            ModelCase { bench, tokens throws(GPUError) in
+                let splits = phase == .decode ? model.splits(tokens: tokens, on: bench.device) : nil
+                return try sample(
+                    &bench, shape, positions: model.positions(phase, tokens: tokens).map { UInt32($0) }, splits: splits,
+                    kvB: try bench.expansionWeight(shape, model.format))
+            }
+        ]
+    }
+
+    public static let codeRules = [CodeRule("mla_value", wideLoads: 4, subgroups: 4)]
 }

@@ -2,14 +2,14 @@ import GPU
 import Numerics
 import Shaders
 
-/// y[i] = x[i]: the device's memory bandwidth.
+/// y[i] = x[i], to measure the device's memory bandwidth.
 ///
 /// `x, y: [n], U32`, n a multiple of four.
 public struct LimitCopy: Kernel {
     public static let name = "limit_copy"
     let x: Tensor
     let y: Tensor
-    /// Bytes of one binding, for tests; nil: as the device says.
+    /// Bytes of one binding at most, for tests; nil for the device's limit.
     var bindingLimit: Int?
 
     public init(x: Tensor, y: Tensor) {
@@ -21,7 +21,7 @@ public struct LimitCopy: Kernel {
     public var operands: [KernelOperand] { [.read(x), .write(y)] }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        // In pieces that a device binds, each from a multiple of 256 bytes on.
+        // In pieces that the device can bind; each begins at a multiple of 256 bytes.
         let piece = (bindingLimit ?? commands.device.profile.maxStorageBufferRange) / 256 * 64
         for first in stride(from: 0, to: x.rows, by: piece) {
             let rows = first..<min(first + piece, x.rows)
@@ -29,7 +29,7 @@ public struct LimitCopy: Kernel {
             let shader = LimitCopyShader(
                 params: .init(chunkCount: UInt32(chunks)),
                 bindings: .init(x: x.rows(rows).view, y: y.rows(rows).view))
-            // Some chunks a thread keep several loads in flight, and enough threads keep every unit busy.
+            // With several chunks a thread, several loads are in flight; 16384 workgroups keep every unit busy.
             try commands.dispatch(shader, groups: (max(1, min(ceilDivide(chunks, 256), 16384)), 1, 1))
         }
     }
@@ -50,9 +50,11 @@ public struct LimitCopy: Kernel {
             }
         }
     }
+
+    public static let codeRules = [CodeRule("limit_copy", wideLoads: 1, subgroups: 4)]
 }
 
-/// v ← v · a + b, many times in FP32 or FP16: the device's arithmetic.
+/// v ← v · a + b many times in FP32 or FP16, to measure the device's arithmetic.
 ///
 /// `y: [1, threads], F32`, threads a multiple of 64: see Shaders/limit_fma.comp.
 public struct LimitFMA: Kernel {
@@ -60,7 +62,7 @@ public struct LimitFMA: Kernel {
     let y: Tensor
     let rounds: Int
     let isHalf: Bool
-    /// With these the values approach b / (1 − a) = 8: no infinities, no subnormals.
+    /// The values approach b / (1 − a) = 8, without infinities or subnormals.
     static let (a, b): (Float, Float) = (0.75, 2)
 
     public init(y: Tensor, rounds: Int, isHalf: Bool) {
@@ -121,11 +123,12 @@ public struct LimitFMA: Kernel {
     }
 }
 
-/// C ← A · B + C, many times on matrix units with FP16 inputs and FP32 sums.
+/// C ← A · B + C many times on matrix units with FP16 inputs and FP32 sums, to measure these.
 ///
 /// `y: [groups, M · N], F32`: see Shaders/limit_matrix.comp.
 public struct LimitMatrix: Kernel {
     public static let name = "limit_matrix"
+    public static let needs = DeviceNeed.anyMatrixUnits
     let y: Tensor
     let rounds: Int
     let shape: DeviceProfile.MatrixShape
@@ -138,12 +141,6 @@ public struct LimitMatrix: Kernel {
         self.rounds = rounds
         self.shape = shape
         self.subgroupSize = subgroupSize
-    }
-
-    /// The device's largest shape with FP16 inputs and FP32 sums for one subgroup; nil if it lists none.
-    public static func shape(of profile: DeviceProfile) -> DeviceProfile.MatrixShape? {
-        // VK_COMPONENT_TYPE_FLOAT16_KHR
-        profile.largestMatrixShape(inputs: 0)
     }
 
     public var operands: [KernelOperand] { [.write(y)] }
@@ -166,9 +163,8 @@ public struct LimitMatrix: Kernel {
     }
     public var tolerance: Tolerance { Tolerance(1e-5, because: "sums of powers of two") }
 
-    /// With the shape that the device lists; none where it lists none that fits.
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
-        guard let shape = shape(of: profile) else { return [] }
+        guard let shape = profile.matrixShape else { return [] }
         return [0, 1, 20].map { rounds in
             KernelCase("\(shape.m) × \(shape.n) × \(shape.k), \(rounds) rounds") { bench throws(GPUError) in
                 let size = shape.m * shape.n
@@ -178,4 +174,6 @@ public struct LimitMatrix: Kernel {
             }
         }
     }
+
+    public static let codeRules = [CodeRule("limit_matrix", units: .matrix)]
 }

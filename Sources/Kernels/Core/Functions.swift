@@ -4,7 +4,7 @@
     import Darwin
 #endif
 
-/// The FP32 functions that references use, by full names.
+/// The FP32 functions of the references, under full names.
 func sine(_ x: Float) -> Float { sinf(x) }
 func cosine(_ x: Float) -> Float { cosf(x) }
 func exponential(_ x: Float) -> Float { expf(x) }

@@ -1,27 +1,37 @@
 import GPU
 import Numerics
 
-/// One operation of the model: its dimensions and operands, its shader's dispatch and its definition.
+/// One operation of the model: its dimensions and operands, its dispatches and its definition.
 ///
-/// A kernel value is one use of the operation. `encode` records it for the device; `reference` computes the same from the
-/// formula, in plain loops over the host's side of the operands.
+/// A kernel value is one use of the operation. `encode` records it for the device. `reference` computes the same on the host,
+/// in plain loops that follow the formula.
 public protocol Kernel: Sendable {
-    /// The name in the shader's file, the catalogue and the profiler.
+    /// The name in the catalogue and in the profiler; the shader's file has the same name, or one that begins with it.
     static var name: String { get }
+    /// What every use of the kernel needs of a device. A device without it has no cases.
+    static var needs: DeviceNeed { get }
     /// Every tensor that the operation reads or writes, on the device or in the reference.
     var operands: [KernelOperand] { get }
     func encode(into commands: inout Commands) throws(GPUError)
     func reference()
-    /// Which operand, sizes and formats, as tables show them: "q_b_proj 1 × 1536 to 24576, fp8E4M3".
+    /// The operand's name, sizes and formats, as tables show them: "q_b_proj 1 × 1536 to 24576, F8_E4M3".
     var summary: String { get }
     var cost: Cost { get }
     var tolerance: Tolerance { get }
-    /// Shapes to test and measure, in every variant that the device can run: the family's true ones, ragged edges, one
-    /// row, a prime width.
+    /// Shapes to test, in every variant that the device can run: the models' true shapes, ragged edges, one row, a prime
+    /// width.
     static func cases(on profile: DeviceProfile) -> [KernelCase]
+    /// The kernel's uses in a step of a model, for the profiler; none for a kernel that no step uses.
+    static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase]
+    /// What the compiled code of the kernel's shaders must look like, where it is more than what holds for all shaders.
+    static var codeRules: [CodeRule] { get }
 }
 
 extension Kernel {
+    public static var needs: DeviceNeed { .nothing }
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] { [] }
+    public static var codeRules: [CodeRule] { [] }
+
     /// The tensors that the operation writes, in the order of `operands`.
     public var outputs: [Tensor] { operands.filter { $0.access != .read }.map(\.tensor) }
 
@@ -29,13 +39,12 @@ extension Kernel {
     public var summary: String { outputs[0].shape.map(String.init).joined(separator: " × ") }
 }
 
-extension Kernel {
-    /// How far a device, which chooses the variant, may be from the reference.
-    public func tolerance(on device: Device) -> Tolerance {
-        guard var varied = self as? any VariedKernel else { return tolerance }
-        varied.variant = varied.variant(on: device)
-        return varied.tolerance
-    }
+/// How many rows of activations a kernel computes, and so which limit it is tuned for.
+public enum KernelPhase: String, Sendable, CaseIterable {
+    /// Few rows: reading the weights limits the speed.
+    case decode
+    /// Many rows: the arithmetic limits the speed.
+    case prefill
 }
 
 /// Bytes that must move and operations that must be done, from the shapes alone.
@@ -48,9 +57,9 @@ public struct Cost: Sendable {
     }
 }
 
-/// How far the device may be from the reference: |found − expected| ≤ relative · (|expected| + rms(expected)) for every
-/// element, the rms that of all or of its row, whichever is larger: a row's errors go with its own size. Integers must be
-/// equal.
+/// How far a device's result may be from the reference: |found − expected| ≤ relative · (|expected| + rms) for every
+/// element, where rms is the root mean square of the expected values of the whole tensor or of the element's row, whichever
+/// is larger: the errors of a row grow with the row's own size. Integers must be equal.
 public struct Tolerance: Sendable {
     public var relative: Float
     public var reason: String
@@ -59,15 +68,15 @@ public struct Tolerance: Sendable {
         self.reason = reason
     }
 
-    /// Sums of `terms` FP32 products in another order: the error grows as √terms · 2⁻²⁴, and 16 covers the worst of
-    /// millions of elements.
+    /// For sums of `terms` FP32 products in another order: the error grows as √terms · 2⁻²⁴, and a factor of 16 covers the
+    /// worst of millions of elements.
     public static func sum(of terms: Int) -> Tolerance {
         Tolerance(
             16 * Float(max(terms, 4)).squareRoot() * 0x1p-24, because: "FP32 sums of \(terms) terms in another order")
     }
 }
 
-/// One shape of a kernel, ready to be made and filled with seeded random data.
+/// One shape of a kernel to test; `make` fills its operands with seeded random data.
 public struct KernelCase: Sendable {
     public let label: String
     public let make: @Sendable (inout Workbench) throws(GPUError) -> any Kernel

@@ -16,13 +16,13 @@ public struct KernelOperand: Sendable {
 }
 
 extension [KernelOperand] {
-    /// All tensors of these, read.
+    /// The tensors of these values, declared as read.
     static func read(_ holders: any TensorHolder...) -> [KernelOperand] {
         holders.flatMap(\.tensors).map { .read($0) }
     }
 }
 
-/// What consists of tensors: a weight has codes and scales.
+/// A value that consists of tensors, as a weight does of codes and scales.
 protocol TensorHolder {
     var tensors: [Tensor] { get }
 }

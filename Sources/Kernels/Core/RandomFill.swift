@@ -2,20 +2,21 @@ import GPU
 import Numerics
 import Shaders
 
-/// y[i, j] = a random weight that i, j and the seed alone decide; zero in the rows' padding.
+/// y[i, j] = a random weight that depends on i, j and the seed only; zero in the padding of the rows.
 ///
-/// `y: [rows, columns]`, BF16, FP8 E4M3 or words, rows of whole 16-byte chunks. With h = the hash of an element's word:
-/// - BF16: (a + b − 255) · gain, a and b being two bytes of h, so that the standard deviation is `deviation`;
-/// - FP8: a byte of h, but ±0 for the two codes that are NaN. Scales bring it to size;
-/// - words, of packed integers: h. Scales bring them to size too.
+/// `y: [rows, columns]`, BF16, FP8 E4M3 or words; the pitch is a whole number of 16-byte chunks. With h = the hash of the
+/// index of the element's word and the seed:
+/// - BF16: (a + b − 255) · gain for two bytes a and b of h; gain makes the standard deviation `deviation`;
+/// - FP8: a byte of h, and ±0 instead of the two codes that are NaN; the weight's scales set the size;
+/// - words of packed integers: h; the weight's scales set the size.
 ///
-/// For models without files: their weights need not cross to the device.
+/// For models without files: their weights are made on the device.
 public struct RandomFill: Kernel {
     public static let name = "random_fill"
     let y: Tensor
     let seed: UInt32
     let deviation: Float
-    /// Bytes of one binding, for tests; nil: as the device says.
+    /// Bytes of one binding at most, for tests; nil for the device's limit.
     var bindingLimit: Int?
 
     /// - Parameter deviation: of BF16 elements.
@@ -31,9 +32,9 @@ public struct RandomFill: Kernel {
     public var operands: [KernelOperand] { [.write(y)] }
     public var summary: String { "\(y.rows) × \(y.columns), \(y.type)" }
 
-    /// Of the sum of two bytes: its variance is 2 · (256² − 1) / 12.
+    /// The factor for a sum of two bytes, whose variance is 2 · (256² − 1) / 12.
     private var gain: Float { deviation / Float(10922.5).squareRoot() }
-    /// The seeds of like tensors are like: each gets a sequence of its own.
+    /// Tensors have seeds that differ in few bits; hashed, each gives a sequence of its own.
     private var mixedSeed: UInt32 { Self.mixed(seed) }
     private var chunkPitch: Int { y.pitch * y.type.byteCount / 16 }
 

@@ -20,27 +20,18 @@ extension SelfTest {
     }
 
     /// A buffer that a dispatch binds and no operand covers, or a written operand that no dispatch binds. Nil if the
-    /// declaration agrees with the dispatches, which have run.
-    static func misdeclared(
-        _ operands: [KernelOperand], by dispatches: [MarkedCommand], _ transfer: inout Transfer
-    ) throws(GPUError) -> String? {
+    /// declaration agrees with the recorded dispatches.
+    static func misdeclared(_ operands: [KernelOperand], by dispatches: [MarkedCommand]) -> String? {
         var written = Set<ObjectBox>()
         for dispatch in dispatches {
             for (view, access) in dispatch.accesses {
-                let holding = operands.filter { $0.contains(view) }
-                guard let operand = holding.first(where: { $0.access != .read }) ?? holding.first else {
+                guard let operand = operand(holding: view, operands) else {
                     return "\(dispatch.name) binds \(view.allocation.label), which is no operand"
                 }
-                let tensor = operand.tensor
-                switch (access, operand.access) {
-                case (.read, _): break
-                case (_, .write), (_, .readWrite): written.insert(ObjectBox(object: tensor.storage))
-                case (.write, .read): return "\(dispatch.name) writes \(tensor.label), which is declared as read"
-                case (.readWrite, .read):
-                    // Another use of the same shader writes it.
-                    guard try download(tensor.storage, &transfer).elementsEqual(tensor.storage.host!) else {
-                        return "\(dispatch.name) changed \(tensor.label), which is declared as read"
-                    }
+                if access != .read && operand.access != .read {
+                    written.insert(ObjectBox(object: operand.tensor.storage))
+                } else if access == .write {
+                    return "\(dispatch.name) writes \(operand.tensor.label), which is declared as read"
                 }
             }
         }
@@ -48,6 +39,28 @@ extension SelfTest {
             $0.access != .read && !written.contains(ObjectBox(object: $0.tensor.storage))
         }
         return forgotten.map { "no dispatch binds \($0.tensor.label) for writing, which is declared as \($0.access)" }
+    }
+
+    /// An operand that is declared as read and that a dispatch changed, where the shader's other uses may write the buffer.
+    static func changed(
+        _ operands: [KernelOperand], by dispatches: [MarkedCommand], _ transfer: inout Transfer
+    ) throws(GPUError) -> String? {
+        for dispatch in dispatches {
+            for (view, access) in dispatch.accesses where access == .readWrite {
+                guard let operand = operand(holding: view, operands), operand.access == .read else { continue }
+                let storage = operand.tensor.storage
+                if try !download(storage, &transfer).elementsEqual(storage.host!) {
+                    return "\(dispatch.name) changed \(operand.tensor.label), which is declared as read"
+                }
+            }
+        }
+        return nil
+    }
+
+    /// The operand that a view is a part of; a written one if there are several.
+    private static func operand(holding view: BufferView, _ operands: [KernelOperand]) -> KernelOperand? {
+        let holding = operands.filter { $0.contains(view) }
+        return holding.first { $0.access != .read } ?? holding.first
     }
 }
 

@@ -1,23 +1,24 @@
 import GPU
 import Numerics
 
-/// Runs catalogue cases on a device and compares every element with the reference.
+/// Runs cases of the catalogue on a device and compares every element with the reference.
 public enum SelfTest {
     public struct Outcome: Sendable {
         public let kernel, label: String
         /// The largest error over its tolerance; at most 1 passes.
         public let worstRatio: Float
-        /// What is wrong, nil where all is well.
+        /// What is wrong; nil if nothing is.
         public let failure: String?
     }
 
-    /// - Parameter seed: the data's seed; a failure reproduces from it.
+    /// - Parameter seed: of the data; the same seed gives the same failure.
     public static func run(_ kernelCase: KernelCase, on device: Device, seed: UInt64 = 1) throws(GPUError) -> Outcome {
         var bench = Workbench(on: device, seed: seed)
         return try check(try kernelCase.make(&bench), label: kernelCase.label, on: device)
     }
 
-    /// Runs a kernel whose operands are filled on the host, on the device and by its reference, and compares.
+    /// Runs a kernel with operands that are filled on the host, on the device and by its reference, and compares. The declared
+    /// operands are compared with the buffers that the dispatches bind.
     public static func check(_ kernel: any Kernel, label: String, on device: Device) throws(GPUError) -> Outcome {
         let name = type(of: kernel).name
         var transfer = Transfer(on: device)
@@ -25,20 +26,19 @@ public enum SelfTest {
             try upload(storage.object, &transfer)
         }
         try transfer.finish()
-        if let failure = unpoisoned(kernel.operands) {
-            return Outcome(kernel: name, label: label, worstRatio: .infinity, failure: failure)
-        }
 
         var commands = try Commands(on: device)
         // The marks list what the dispatches bind.
         commands.marking = Marking()
         try commands.begin()
         try kernel.encode(into: &commands)
-        try commands.submit()
-        try commands.wait()
-        if let failure = try misdeclared(kernel.operands, by: commands.marked, &transfer) {
-            return Outcome(kernel: name, label: label, worstRatio: .infinity, failure: failure)
+        var wrong = unpoisoned(kernel.operands) ?? misdeclared(kernel.operands, by: commands.marked)
+        if wrong == nil {
+            try commands.submit()
+            try commands.wait()
+            wrong = try changed(kernel.operands, by: commands.marked, &transfer)
         }
+        if let wrong { return Outcome(kernel: name, label: label, worstRatio: .infinity, failure: wrong) }
         kernel.reference()
 
         var worst: Float = 0
@@ -53,7 +53,7 @@ public enum SelfTest {
         return Outcome(kernel: name, label: label, worstRatio: worst, failure: nil)
     }
 
-    /// Compares one output with its host side, all elements and all bytes around them.
+    /// Compares one output with its host memory: all elements, and all bytes around them.
     static func compare(_ output: Tensor, found: [UInt8], tolerance: Tolerance) -> (ratio: Float, failure: String?) {
         let size = output.type.byteCount
         var touched = [Bool](repeating: false, count: found.count)
@@ -95,17 +95,17 @@ public enum SelfTest {
         return measure(output, expected: expected, found: values, tolerance: tolerance)
     }
 
-    /// What is wrong with an output that the device computed, nil where all is well. `found` are the storage's bytes.
+    /// What is wrong with an output that the device computed; nil if nothing is. `found` are the bytes of its storage.
     public static func difference(_ output: Tensor, found: [UInt8], tolerance: Tolerance) -> String? {
         compare(output, found: found, tolerance: tolerance).failure
     }
 
-    /// The worst element's error over what it may be.
+    /// The error of the worst element over its tolerance.
     static func measure(_ output: Tensor, expected: [Float], found: [Float], tolerance: Tolerance) -> (
         ratio: Float, failure: String?
     ) {
         guard !expected.isEmpty else { return (0, nil) }
-        // Elements that a kernel leaves alone hold the poison, a NaN, on both sides: equal bits are equal.
+        // Elements that the kernel does not write hold the poison, a NaN, on both sides; equal bits pass.
         func rms(_ values: ArraySlice<Float>) -> Float {
             let sum = values.reduce(0.0) { $1.isFinite ? $0 + Double($1) * Double($1) : $0 }
             return Float((sum / Double(values.count)).squareRoot())

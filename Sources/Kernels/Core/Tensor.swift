@@ -8,7 +8,7 @@ public final class Storage: @unchecked Sendable {
     public let byteCount: Int
     public let device: BufferView?
     public let host: UnsafeMutableRawBufferPointer?
-    /// Of the system's zeros, which it makes where they are first touched: large ones cost nothing before that.
+    /// From `calloc`: the system provides zeroed pages when they are first touched.
     private let allocation: UnsafeMutableRawPointer?
 
     /// - Parameter onHost: also keep host memory, zeroed.
@@ -32,7 +32,7 @@ public struct Tensor: Sendable {
     public let type: ElementType
     public let shape: [Int]
     public let pitch: Int
-    /// Where the first element is, in bytes.
+    /// The first element's place in the storage, in bytes.
     public let byteOffset: Int
 
     public init(_ storage: Storage, _ type: ElementType, _ shape: [Int], pitch: Int? = nil, byteOffset: Int = 0) {
@@ -50,11 +50,11 @@ public struct Tensor: Sendable {
 
     public var label: String { storage.label }
     public var rows: Int { shape[0] }
-    /// Elements of one index of dimension 0.
+    /// Elements of one row: the product of the inner dimensions.
     public var columns: Int { shape.dropFirst().reduce(1, *) }
     public var byteCount: Int { shape[0] * pitch * type.byteCount }
 
-    /// The device's bytes, whole words of them.
+    /// The tensor's bytes on the device, in whole 32-bit words.
     public var view: BufferView {
         guard let device = storage.device else { preconditionFailure("\(label): no device memory") }
         return device.slice(offset: byteOffset, byteCount: min((byteCount + 3) / 4 * 4, device.byteCount - byteOffset))
@@ -76,17 +76,17 @@ public struct Tensor: Sendable {
             byteOffset: byteOffset + range.lowerBound * type.byteCount)
     }
 
-    /// The same elements under another shape with as many columns.
+    /// The same elements under another shape with the same number of columns.
     public func shaped(_ shape: [Int]) -> Tensor { Tensor(storage, type, shape, pitch: pitch, byteOffset: byteOffset) }
 
-    // MARK: The host's side, for references
+    // MARK: Host memory, for references
 
     private var hostBase: UnsafeMutableRawPointer {
         guard let host = storage.host?.baseAddress else { preconditionFailure("\(label): no host memory") }
         return host + byteOffset
     }
 
-    /// The host's elements as FP32; index with `row * pitch + column`.
+    /// The elements in host memory as FP32; the index is `row * pitch + column`.
     public var floats: UnsafeMutablePointer<Float> {
         precondition(type == .f32, "\(label): \(type) read as F32")
         return hostBase.assumingMemoryBound(to: Float.self)
@@ -97,13 +97,13 @@ public struct Tensor: Sendable {
         return hostBase.assumingMemoryBound(to: UInt32.self)
     }
 
-    /// The host's FP8 codes.
+    /// The FP8 codes in host memory.
     var bytes: UnsafeMutablePointer<UInt8> {
         precondition(type == .fp8E4M3, "\(label): \(type) read as FP8")
         return hostBase.assumingMemoryBound(to: UInt8.self)
     }
 
-    /// Row `row`, decoded.
+    /// The values of a row.
     public func decodedRow(_ row: Int) -> [Float] {
         let base = UnsafeRawPointer(hostBase + row * pitch * type.byteCount)
         return (0..<columns).map { column in
@@ -117,7 +117,7 @@ public struct Tensor: Sendable {
         }
     }
 
-    /// Stores one F32 or BF16 element.
+    /// Stores one F32, BF16 or F16 element.
     public func store(_ value: Float, row: Int, column: Int) {
         let index = row * pitch + column
         switch type {
@@ -128,8 +128,8 @@ public struct Tensor: Sendable {
         }
     }
 
-    /// Rows of activations start at multiples of four elements, so that kernels load four at once.
+    /// The pitch of activations: a multiple of four elements, so that kernels load four at once.
     public static func activationPitch(_ columns: Int) -> Int { (columns + 3) / 4 * 4 }
-    /// Rows of weights start at multiples of 16 elements: at least 16 bytes in every format.
+    /// The pitch of weights: a multiple of 16 elements, so that rows begin at multiples of 16 bytes in every format.
     public static func weightPitch(_ columns: Int) -> Int { (columns + 15) / 16 * 16 }
 }

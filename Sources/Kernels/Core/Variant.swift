@@ -1,24 +1,24 @@
 import GPU
 import Numerics
 
-/// One of several ways to compute a kernel. All give what its reference says; which is fastest depends on the device.
+/// One of several ways to compute a kernel. All give the reference's result; which is fastest depends on the device.
 public struct Variant: Hashable, Sendable {
     public enum Form: String, Sendable {
-        /// A subgroup some weight rows: its lanes share their chunks and add their sums up.
+        /// A subgroup computes some weight rows: its lanes share each row's chunks and add up their sums.
         case rows
-        /// A lane some weight rows, activations going round the subgroup: for narrow subgroups.
+        /// A lane computes some weight rows, and the activations go round the subgroup: for narrow subgroups.
         case lanes
-        /// A workgroup a tile of the result, through shared memory.
+        /// A workgroup computes a tile of the result through shared memory.
         case tiles
-        /// The same on matrix units: FP16 inputs, FP32 sums.
+        /// A workgroup computes a tile on matrix units: FP16 inputs, FP32 sums.
         case matrix
-        /// The same on matrix units that take FP8, of activations in FP8. No software device runs it, so that no test here has
-        /// seen its results: it runs where it was measured or asked for, never by the profile alone.
+        /// The same on matrix units with FP8 inputs, for activations in FP8. No device at hand runs it, so no test has seen
+        /// its results: it runs only where it was measured or asked for.
         case matrix8
     }
 
     public let form: Form
-    /// Weight rows and activation rows of a subgroup or a lane; 0 where the form has but one size.
+    /// Weight rows and activation rows of a subgroup or a lane; 0 where the form has one size only.
     public let rows, tokens: Int
 
     public static func rows(_ rows: Int) -> Variant { Variant(form: .rows, rows: rows, tokens: 0) }
@@ -39,60 +39,91 @@ public struct Variant: Hashable, Sendable {
         default: "\(form.rawValue)\(rows)x\(tokens)"
         }
     }
+
+    /// The shaders' SUBGROUP, see Shaders/common_forms.glsl: the subgroup's size in the form `lanes`, else 0.
+    func subgroup(on profile: DeviceProfile) -> UInt32 { form == .lanes ? UInt32(profile.subgroupSize) : 0 }
 }
 
-/// A kernel of which a device may run several variants.
+/// A variant of a kernel and what it needs of a device.
+public struct VariantOption: Sendable {
+    public let variant: Variant
+    public let needs: DeviceNeed
+
+    public init(_ variant: Variant, needs: DeviceNeed = .nothing) {
+        self.variant = variant
+        self.needs = needs
+    }
+}
+
+/// A kernel with several variants.
 ///
-/// All variants that a device could choose for one `choice` add each output's terms in one order, or the choice depends on
-/// nothing but the weights: a token's result has the same bits alone and in a batch.
+/// All variants that a device could choose for one `choice` add the terms of an output in the same order, or the choice
+/// depends on nothing but the weights. So a token's result has the same bits alone and in a batch.
 public protocol ChosenKernel: Kernel {
-    /// What one choice holds for: "linear decode F8_E4M3".
+    /// All variants, the preferred ones first. One of them needs nothing.
+    static var variants: [VariantOption] { get }
+    /// The uses that share one choice of a variant: "linear decode F8_E4M3".
     var choice: String { get }
-    /// What the device can run; the first where nothing was measured or asked for.
-    func variants(on profile: DeviceProfile) -> [Variant]
-    /// The one that `encode` runs.
+    /// Whether a variant that the device can run takes the formats and sizes of this use.
+    func takes(_ variant: Variant, on profile: DeviceProfile) -> Bool
+    /// The variant that `encode` records.
     func variant(on device: Device) -> Variant
+}
+
+extension ChosenKernel {
+    public func takes(_ variant: Variant, on profile: DeviceProfile) -> Bool { true }
+
+    /// The variants that the device can run for this use. The first runs where none was measured or asked for.
+    public func variants(on profile: DeviceProfile) -> [Variant] {
+        Self.variants(on: profile) { takes($0, on: profile) }
+    }
+
+    static func variants(on profile: DeviceProfile, taking takes: (Variant) -> Bool = { _ in true }) -> [Variant] {
+        let able = variants.filter { $0.needs.isMet(profile) && takes($0.variant) }.map(\.variant)
+        // Matrix units come first where subgroups are wide. Devices with narrow subgroups are mostly software devices, where
+        // matrix units are the slowest.
+        return profile.narrowSubgroup == nil ? able.filter { $0 == .matrix } + able.filter { $0 != .matrix } : able
+    }
+
+    /// The device's variant of a choice: the one that was asked for, else the one that was measured, else the first.
+    static func variant(
+        on device: Device, choice: String, taking takes: (Variant) -> Bool = { _ in true }
+    ) -> Variant {
+        let able = variants(on: device.profile, taking: takes)
+        for name in device.chosenVariants[[Self.name, choice]] {
+            if let wanted = able.first(where: { $0.name == name }) { return wanted }
+        }
+        return able[0]
+    }
 }
 
 /// A kernel whose variant may be set.
 protocol VariedKernel: ChosenKernel {
-    /// The one to run; nil for what was chosen for the device.
+    /// The variant to run; nil for the device's.
     var variant: Variant? { get set }
+    /// The kernel with what its variant takes in addition, made on the host: for cases.
+    func ready(in bench: inout Workbench) throws(GPUError) -> Self
 }
 
 extension VariedKernel {
-    /// The variant that `encode` runs: this value's own, else what the device's choices name, by kernel or by `choice`,
-    /// else the first that it can run.
     public func variant(on device: Device) -> Variant {
-        variant ?? device.variant(among: variants(on: device.profile), [Self.name, choice])
+        variant ?? Self.variant(on: device, choice: choice) { takes($0, on: device.profile) }
     }
+
+    func ready(in bench: inout Workbench) throws(GPUError) -> Self { self }
 }
 
-extension Catalogue {
-    /// The variants of a kernel that some device may run, by name; none for a kernel that has but one.
-    public static let variantNames: [String: [String]] = {
-        let attention = [Variant.lanes, .tiles, .matrix].map(\.name)
-        let decode = [Variant.lanes(2), .rows(4)].map(\.name)
-        let products = [Variant.lanes(4, 8), .lanes(2, 8), .tiles, .matrix, .matrix8].map(\.name)
-        return [
-            Linear.name: decode + products, GroupedLinear.name: products, ExpertGateUp.name: decode,
-            ExpertDown.name: decode, MLAValue.name: decode, MLAAbsorbed.name: attention, MLAExpanded.name: attention,
-        ]
-    }()
-}
-
-extension Device {
-    /// The variant that is wanted most for one of the keys, else the first.
-    func variant(among variants: [Variant], _ keys: [String]) -> Variant {
-        for name in chosenVariants[keys] {
-            if let wanted = variants.first(where: { $0.name == name }) { return wanted }
-        }
-        return variants[0]
+extension Kernel {
+    /// How far a device, which chooses the variant, may be from the reference.
+    public func tolerance(on device: Device) -> Tolerance {
+        guard var varied = self as? any VariedKernel else { return tolerance }
+        varied.variant = varied.variant(on: device)
+        return varied.tolerance
     }
 }
 
 extension KernelCase {
-    /// A case once for each variant that the device can run.
+    /// A case once for each of the variants.
     static func eachVariant<K: VariedKernel>(
         _ variants: [Variant], _ label: String,
         _ make: @escaping @Sendable (inout Workbench) throws(GPUError) -> K
@@ -101,90 +132,8 @@ extension KernelCase {
             KernelCase(variants.count == 1 ? label : "\(label), \(variant.name)") { bench throws(GPUError) in
                 var kernel = try make(&bench)
                 kernel.variant = variant
-                return try (kernel as? Linear)?.ready(in: &bench) ?? kernel
+                return try kernel.ready(in: &bench)
             }
         }
     }
-}
-
-extension DeviceProfile {
-    /// The shape of matrices that the form `matrix` multiplies, and the lanes of a subgroup that does; nil where the device
-    /// has none that its tiles are made of. Subgroups must be of one size: by nature, or because the shader asks for it.
-    var matrixTiles: MatrixTiles? {
-        hasFloat16 && has16BitStorage ? LimitMatrix.shape(of: self).flatMap { tiles(of: $0, step: 32) } : nil
-    }
-
-    /// The same of the form `matrix8`.
-    var matrix8Tiles: MatrixTiles? {
-        // VK_COMPONENT_TYPE_FLOAT8_E4M3_EXT
-        hasFP8Matrices ? largestMatrixShape(inputs: 1_000_491_002).flatMap { tiles(of: $0, step: 64) } : nil
-    }
-
-    typealias MatrixTiles = (shape: MatrixShape, subgroup: Int)
-
-    /// - Parameter step: columns that go through shared memory at a time.
-    private func tiles(of shape: MatrixShape, step: Int) -> MatrixTiles? {
-        guard hasFullSubgroups, 32 % shape.m == 0, 32 % shape.n == 0, step % shape.k == 0,
-            4 * subgroupSize <= maxWorkgroupInvocations, hasSubgroupSizeControl || minSubgroupSize == maxSubgroupSize
-        else { return nil }
-        return (shape, subgroupSize)
-    }
-
-    /// The largest shape that one subgroup multiplies, of inputs of this `VkComponentTypeKHR` with FP32 sums; nil if none is
-    /// listed.
-    func largestMatrixShape(inputs: UInt32) -> MatrixShape? {
-        // VK_COMPONENT_TYPE_FLOAT32_KHR is 1; VK_SCOPE_SUBGROUP_KHR is 3.
-        matrixShapes.filter {
-            $0.aType == inputs && $0.bType == inputs && $0.cType == 1 && $0.resultType == 1 && $0.scope == 3
-        }.max { $0.m * $0.n * $0.k < $1.m * $1.n * $1.k }
-    }
-
-    /// The shaders' QUADS_AT_ONCE: a whole chunk of any format, but for vectors of 16 on a software device. Its compiler makes of
-    /// every load as many as lanes, and took half a minute for a product of packed integers.
-    var quadsAtOnce: UInt32 { kind == .software && subgroupSize > 8 ? 1 : 8 }
-
-    /// Lanes of every subgroup, where that is fixed and few enough for the form `lanes`; nil elsewhere.
-    var narrowSubgroup: Int? {
-        let isFixed = minSubgroupSize == subgroupSize && maxSubgroupSize == subgroupSize
-        return isFixed && hasSubgroupBallot && [4, 8, 16].contains(subgroupSize) ? subgroupSize : nil
-    }
-}
-
-/// Variants of a product with many activation rows. More weight rows a lane share what is broadcast, and leave fewer
-/// workgroups: better for large weights.
-///
-/// - Parameters:
-///   - type: of the weights.
-///   - isRounded: whether activations are in FP8.
-func productVariants(_ profile: DeviceProfile, _ type: WeightFormat, isRounded: Bool) -> [Variant] {
-    // FP32 weights would lose most of their bits on matrix units.
-    let matrix: [Variant] = profile.matrixTiles == nil || type == .f32 ? [] : [.matrix]
-    let matrix8: [Variant] = profile.matrix8Tiles == nil || type != .fp8E4M3 || !isRounded ? [] : [.matrix8]
-    return (profile.narrowSubgroup == nil ? matrix + [.tiles] : [.lanes(2, 8), .lanes(4, 8), .tiles] + matrix) + matrix8
-}
-
-/// Variants of a product with few activation rows.
-func decodeVariants(_ profile: DeviceProfile) -> [Variant] {
-    profile.narrowSubgroup == nil ? [.rows(4)] : [.lanes(2), .rows(4)]
-}
-
-extension Variant {
-    /// The shaders' SUBGROUP: see Shaders/common_forms.glsl.
-    func subgroup(on profile: DeviceProfile) -> UInt32 { form == .lanes ? UInt32(profile.subgroupSize) : 0 }
-
-    /// Weight rows of a workgroup of 64. Of a weight with so many rows that enough workgroups are left, a lane takes several,
-    /// one after another.
-    func groupRows(on profile: DeviceProfile, of rowCount: Int = 0) -> Int {
-        guard form == .lanes else { return max(1, 64 / profile.subgroupSize) * rows }
-        var passes = 1
-        while passes < 8 && rowCount >= 2 * passes * 64 * rows * Self.leastGroups { passes *= 2 }
-        return 64 * rows * passes
-    }
-
-    private static let leastGroups = 32
-}
-
-/// Rows at once for so many: the smallest power of two that holds them, at most eight or what the variant says (0: nothing).
-func tokensAtOnce(for count: Int, atMost limit: Int = 0) -> Int {
-    min(count <= 1 ? 1 : count <= 2 ? 2 : count <= 4 ? 4 : 8, limit == 0 ? 8 : limit)
 }

@@ -1,75 +1,78 @@
 import GPU
 import Numerics
 
-/// A weight matrix as the checkpoint stores it: `[rows, columns]` in F32, BF16, F16, FP8 E4M3 with one scale for each
-/// 128 × 128 block (the last row and column of blocks ragged), or integers with one for each group of a row.
+/// A weight matrix as the checkpoint stores it: `[rows, columns]` in F32, BF16 or F16; in FP8 E4M3 with one scale for each
+/// block of 128 × 128 elements (blocks of the last row and column may be smaller); or in packed integers with one scale for
+/// each group of a row's elements.
 ///
-/// Several matrices of one shape may stand on each other (an expert bank): then `rows` counts one matrix's rows, and
-/// each has its own ragged blocks.
+/// A weight may hold several matrices of one shape, one after the other (an expert bank). `rows` then counts the rows of one
+/// matrix, and blocks of scales begin anew with each.
 public struct Weight: Sendable {
-    public let type: WeightFormat
-    /// `[matrixCount * rows, columns]`, or `[matrixCount * rows, words]` of packed integers; rows padded to whole chunks of
-    /// 16 bytes.
+    public let format: WeightFormat
+    /// `[matrixCount * rows, columns]`, or `[matrixCount * rows, words]` of packed integers. The pitch is a whole number of
+    /// 16-byte chunks.
     public let codes: Tensor
-    /// `[matrixCount * scaleRows, scalePitch]`, F32; only with FP8 and integers.
+    /// `[matrixCount * scaleRows, scalePitch]`, F32; only of FP8 and integers.
     public let scales: Tensor?
     public let rows: Int
     public let columns: Int
     public let matrixCount: Int
 
-    /// - Parameter columns: of the matrix.
-    public init(_ type: WeightFormat, codes: Tensor, scales: Tensor?, columns: Int, matrixCount: Int = 1) {
-        self.type = type
+    /// - Parameter columns: columns of the matrix; packed integers have fewer words.
+    public init(_ format: WeightFormat, codes: Tensor, scales: Tensor?, columns: Int, matrixCount: Int = 1) {
+        self.format = format
         self.codes = codes
         self.scales = scales
         self.columns = columns
         self.matrixCount = matrixCount
         rows = codes.rows / matrixCount
         precondition(
-            codes.rows % matrixCount == 0 && codes.type == type.codeType && codes.columns == type.codeCount(columns),
-            "\(codes.label): \(codes.type) \(codes.shape) for \(matrixCount) matrices of \(columns) columns, \(type)")
-        let scaleShape = type.scaleShape(rows: rows, columns: columns).map { [matrixCount * $0[0], $0[1]] }
+            codes.rows % matrixCount == 0 && codes.type == format.codeType
+                && codes.columns == format.codeCount(columns),
+            "\(codes.label): \(codes.type) \(codes.shape) for \(matrixCount) matrices of \(columns) columns, \(format)")
+        let scaleShape = format.scaleShape(rows: rows, columns: columns).map { [matrixCount * $0[0], $0[1]] }
         precondition(
             scales?.shape == scaleShape, "\(codes.label): scales \(scales?.shape ?? []), not \(scaleShape ?? [])")
         precondition(codes.pitch * codes.type.byteCount % 16 == 0, "\(codes.label): pitch \(codes.pitch)")
     }
 
-    /// What is not packed: the elements' type is the format.
+    /// A weight that is not packed: the type of its elements is its format.
     public init(codes: Tensor, scales: Tensor?, matrixCount: Int = 1) {
-        guard let type = WeightFormat(codes.type) else {
+        guard let format = WeightFormat(codes.type) else {
             preconditionFailure("\(codes.label): weights of \(codes.type)")
         }
-        self.init(type, codes: codes, scales: scales, columns: codes.columns, matrixCount: matrixCount)
+        self.init(format, codes: codes, scales: scales, columns: codes.columns, matrixCount: matrixCount)
     }
 
-    /// The published name's part that tells the weights of a layer apart: "q_b_proj".
+    /// The part of the published name that differs between the weights of one layer: "q_b_proj".
     public var name: String {
         let parts = codes.label.split(separator: ".")
         return String((parts.last == "weight" ? parts.dropLast() : parts).last ?? "")
     }
 
     /// The shaders' constant FORMAT.
-    public var format: UInt32 { type.constant }
+    public var formatConstant: UInt32 { format.constant }
 
-    /// Rows of 16-byte chunks are this many chunks apart.
+    /// 16-byte chunks from one row to the next.
     public var chunkPitch: Int { codes.pitch * codes.type.byteCount / 16 }
-    /// Rows of scales of a matrix, and scales of such a row; without any, those of FP8.
+    /// Rows of scales of one matrix, and scales in each of them. For a format without scales: those of FP8.
     public var scaleRows: Int { scaleShape[0] }
     public var scalePitch: Int { scaleShape[1] }
     private var scaleShape: [Int] {
-        type.scaleShape(rows: rows, columns: columns) ?? WeightFormat.fp8E4M3.scaleShape(rows: rows, columns: columns)!
+        format.scaleShape(rows: rows, columns: columns)
+            ?? WeightFormat.fp8E4M3.scaleShape(rows: rows, columns: columns)!
     }
-    /// Bytes that a product with one whole matrix reads.
+    /// Bytes that a product with one matrix reads.
     public var byteCount: Int {
         rows * codes.columns * codes.type.byteCount + (scales == nil ? 0 : scaleRows * scalePitch * 4)
     }
 
-    /// What the `scales` binding takes where there are none: any readable buffer.
+    /// The buffer for a shader's `scales`; without scales, a part of the codes, which the shader does not read.
     public var scalesView: BufferView { scales?.view ?? codes.rows(0..<1).view }
 
-    /// Row `row` of matrix `matrix`, dequantised: `w[i, j] = code[i, j] · scale`, that of its block or group.
+    /// Row `row` of matrix `matrix`, dequantised: w[i, j] = code[i, j] · (scale of the element's block or group).
     public func decodedRow(_ row: Int, matrix: Int = 0) -> [Float] {
-        if case .integers(let scaling) = type { return decodedRow(row, matrix: matrix, scaling) }
+        if case .integers(let scaling) = format { return decodedRow(row, matrix: matrix, scaling) }
         var values = codes.decodedRow(matrix * rows + row)
         if let scales {
             let scaleRow = (matrix * scaleRows + row / 128) * scales.pitch
@@ -85,10 +88,12 @@ public struct Weight: Sendable {
         return codes.indices.map { Float(codes[$0]) * rowScales[$0 / scaling.groupSize] }
     }
 
-    /// Runs of rows, each small enough for one binding: a tensor may exceed what a device binds at once.
+    /// Cuts a range of rows into runs that each fit into one binding: a tensor may be larger than the device's limit.
+    ///
+    /// - Parameter limit: bytes of one binding.
     public func slabs(of rows: Range<Int>, limit: Int) -> [Range<Int>] {
         let rowByteCount = 16 * chunkPitch
-        // Slabs start at multiples of 16 rows, so at multiples of 256 bytes.
+        // Runs start at multiples of 16 rows, so at multiples of 256 bytes, as devices demand.
         let step = max(16, limit / rowByteCount / 16 * 16)
         return stride(from: rows.lowerBound, to: rows.upperBound, by: step).map { $0..<min($0 + step, rows.upperBound) }
     }

@@ -3,9 +3,9 @@ import Numerics
 /// How a weight's elements are stored.
 public enum WeightFormat: Hashable, Sendable {
     case f32, bf16, f16
-    /// With a scale for each block of 128 × 128.
+    /// With a scale for each block of 128 × 128 elements.
     case fp8E4M3
-    /// Packed as files have them, with a scale for each group of a row.
+    /// Packed into words as in the files, with a scale for each group of a row's elements.
     case integers(GroupScaling)
 
     /// Integers of 8 bits.
@@ -17,12 +17,12 @@ public enum WeightFormat: Hashable, Sendable {
         .integers(GroupScaling(bits: 4, groupSize: groupSize))
     }
 
-    /// What the products' cases go through.
+    /// The formats that the cases of all products use.
     static let tested: [WeightFormat] = [.f32, .bf16, .f16, .fp8E4M3, .int8(128), .int4(32)]
-    /// What differs from these in a constant: some cases of `Linear`.
+    /// The other group sizes, for some cases of `Linear`: only a constant of the shaders differs.
     static let otherGroups: [WeightFormat] = [.int8(32), .int8(64), .int4(64), .int4(128)]
 
-    /// The format of weights whose elements are of a type; nil if there is none.
+    /// The format of weights with elements of this type; nil if there is none.
     public init?(_ type: ElementType) {
         switch type {
         case .f32: self = .f32
@@ -33,7 +33,7 @@ public enum WeightFormat: Hashable, Sendable {
         }
     }
 
-    /// What `Weight.codes` holds: elements, or words of packed ones.
+    /// The type of `Weight.codes`: elements, or words of packed elements.
     public var codeType: ElementType {
         switch self {
         case .f32: .f32
@@ -44,12 +44,12 @@ public enum WeightFormat: Hashable, Sendable {
         }
     }
 
-    /// Of these in a row with so many columns.
+    /// Elements of `Weight.codes` in a row of `columns` weights.
     public func codeCount(_ columns: Int) -> Int {
         if case .integers(let scaling) = self { scaling.wordCount(columns) } else { columns }
     }
 
-    /// These from row to row: whole chunks of 16 bytes.
+    /// Elements of `Weight.codes` from one row to the next: whole 16-byte chunks.
     public func codePitch(_ columns: Int) -> Int {
         if case .integers(let scaling) = self {
             (scaling.wordCount(columns) + 3) / 4 * 4
@@ -58,10 +58,10 @@ public enum WeightFormat: Hashable, Sendable {
         }
     }
 
-    /// Bytes from row to row.
+    /// Bytes from one row to the next.
     public func pitchByteCount(_ columns: Int) -> Int { codePitch(columns) * codeType.byteCount }
 
-    /// Rows of scales of a matrix, and scales of such a row; nil without scales.
+    /// `[rows, columns]` of one matrix's scales; nil for formats without scales.
     public func scaleShape(rows: Int, columns: Int) -> [Int]? {
         switch self {
         case .f32, .bf16, .f16: nil
@@ -70,7 +70,7 @@ public enum WeightFormat: Hashable, Sendable {
         }
     }
 
-    /// The root mean square of all codes' values.
+    /// The root mean square of the values of all codes: scales are divided by it.
     public var usualCode: Float {
         switch self {
         case .f32, .bf16, .f16: 1

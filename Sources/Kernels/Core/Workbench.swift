@@ -1,13 +1,14 @@
 import GPU
 import Numerics
 
-/// Makes a case's operands: the same seeded data on the device and on the host, outputs poisoned, guards around them.
+/// Makes the operands of a case: the same seeded data on the device and on the host. Outputs are poisoned, and every tensor
+/// has guard bytes before and after it.
 public struct Workbench {
     public enum Fill {
         case normal(Float)
         case floats([Float])
         case words([UInt32])
-        /// A NaN that no kernel writes: an element left out shows.
+        /// A NaN that no kernel writes, so that an element left out is seen.
         case poison
     }
 
@@ -16,7 +17,7 @@ public struct Workbench {
 
     public let device: Device?
     public var random: SeededRandom
-    /// Every tensor made here, in order.
+    /// Every tensor that was made here, in order.
     public private(set) var tensors: [Tensor] = []
     private var originals: [Tensor]?
 
@@ -25,15 +26,15 @@ public struct Workbench {
         random = SeededRandom(seed: seed)
     }
 
-    /// A bench on which the same case is made again in memory of its own: on the device alone, and not filled. What is in
-    /// each of `tensors` is for the caller to copy from the original's.
+    /// A bench for a second copy of a case's operands, on the device only. Its tensors are not filled: the caller copies the
+    /// contents of the original's `tensors`.
     public init(again original: Workbench) {
         device = original.device
         random = original.random
         originals = original.tensors
     }
 
-    /// Whether this is such a bench: its tensors have no host side.
+    /// Whether this bench makes a second copy: its tensors have no host memory.
     public var isAgain: Bool { originals != nil }
 
     /// A tensor with guards before and after its elements.
@@ -71,22 +72,28 @@ public struct Workbench {
         try tensor(label, type, shape, .poison)
     }
 
-    /// A weight with entries of about `1/√columns`. FP8 codes run through all 254 finite values, integers through all of theirs.
+    mutating func tensor(_ label: String, _ shape: [Int], _ fill: Fill = .normal(1)) throws(GPUError) -> Tensor {
+        try tensor(label, .f32, shape, fill)
+    }
+
+    mutating func output(_ label: String, _ shape: [Int]) throws(GPUError) -> Tensor { try output(label, .f32, shape) }
+
+    /// A weight with entries of about 1/√columns. FP8 codes take all 254 finite values, integers all of theirs.
     public mutating func weight(
-        _ label: String, rows: Int, columns: Int, _ type: WeightFormat, matrixCount: Int = 1
+        _ label: String, rows: Int, columns: Int, _ format: WeightFormat, matrixCount: Int = 1
     ) throws(GPUError) -> Weight {
         let gain = 1 / Float(columns).squareRoot()
         let codes = try tensor(
-            label, type.codeType, [matrixCount * rows, type.codeCount(columns)], .poison, pitch: type.codePitch(columns)
-        )
+            label, format.codeType, [matrixCount * rows, format.codeCount(columns)], .poison,
+            pitch: format.codePitch(columns))
         if originals == nil { fillWeight(codes, gain: gain) }
-        guard let shape = type.scaleShape(rows: rows, columns: columns).map({ [matrixCount * $0[0], $0[1]] }) else {
-            return Weight(type, codes: codes, scales: nil, columns: columns, matrixCount: matrixCount)
+        guard let shape = format.scaleShape(rows: rows, columns: columns).map({ [matrixCount * $0[0], $0[1]] }) else {
+            return Weight(format, codes: codes, scales: nil, columns: columns, matrixCount: matrixCount)
         }
-        let size = gain / type.usualCode
+        let size = gain / format.usualCode
         let values = (0..<shape[0] * shape[1]).map { _ in Float(0.5 + random.nextUnit()) * size }
         let scales = try tensor(label + " scales", .f32, shape, .floats(values), pitch: shape[1])
-        return Weight(type, codes: codes, scales: scales, columns: columns, matrixCount: matrixCount)
+        return Weight(format, codes: codes, scales: scales, columns: columns, matrixCount: matrixCount)
     }
 
     private mutating func fillWeight(_ codes: Tensor, gain: Float) {

@@ -3,13 +3,15 @@ import Numerics
 import Shaders
 
 /// y[t] = [y[t] +] sharedH[t] · Sᵀ + Σ_slot routing[t, slot] · (h[t · k + slot] · D_eᵀ), e = experts[t, slot], in the slots'
-/// order; for few tokens.
+/// order; for few tokens. y's old values are added with `adds`.
 ///
-/// `h: [T · k, I], F32`; `experts: [T, k], U32`; `routing: [T, k], F32`; D: a bank of `[H, I]`, any format; S, the shared
-/// experts': `[H, S]`, the same format; `sharedH: [T, S]`; `y: [T, H], F32`, which with `adds` holds the base before.
+/// `h: [T · k, I], F32`; `experts: [T, k], U32`; `routing: [T, k], F32`; D: a bank of `[H, I]`, any format; S, the weight of
+/// the shared experts: `[H, S]`, the same format; `sharedH: [T, S], F32`; `y: [T, H], F32`.
 /// Source: DeepSeek-V3 report, equation 12; `MoE.forward` in inference/model.py.
 public struct ExpertDown: VariedKernel {
     public static let name = "expert_down"
+    public static let variants = Product.fewRows
+
     let h: Tensor
     let experts: Tensor
     let routing: Tensor
@@ -33,7 +35,7 @@ public struct ExpertDown: VariedKernel {
         precondition(experts.pitch == experts.columns && h.pitch % 4 == 0, "expert_down: pitches")
         if let shared {
             precondition(
-                shared.down.type == down.type && shared.down.rows == y.columns
+                shared.down.format == down.format && shared.down.rows == y.columns
                     && shared.h.shape == [y.rows, shared.down.columns] && shared.h.pitch % 4 == 0,
                 "expert_down: shared \(shared.h.shape), \(shared.down.codes.shape)")
         }
@@ -52,20 +54,17 @@ public struct ExpertDown: VariedKernel {
         .read(h, experts, routing, weights, sharedH, sharedDown) + [adds ? .readWrite(y) : .write(y)]
     }
 
-    public var choice: String { "\(Self.name) \(weights[0].type)" }
-    public func variants(on profile: DeviceProfile) -> [Variant] { decodeVariants(profile) }
+    public var choice: String { "\(Self.name) \(weights[0].format)" }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let profile = commands.device.profile
         let variant = variant(on: commands.device)
         let groupRows = variant.groupRows(on: profile)
         for (index, weight) in weights.enumerated() {
-            // The shared experts go with the first part.
+            // The dispatch of the first part computes the shared experts too.
             let shared = index == 0 ? sharedDown : nil
             let shader = ExpertDownShader(
-                constants: .init(
-                    format: weight.format, rows: UInt32(variant.rows), tokens: 1,
-                    subgroup: variant.subgroup(on: profile), quadsAtOnce: profile.quadsAtOnce),
+                constants: weight.formConstants(variant, on: profile),
                 params: .init(
                     columns: UInt32(h.columns), sharedColumns: UInt32(shared?.columns ?? 0), rows: UInt32(weight.rows),
                     topK: UInt32(experts.columns), firstExpert: UInt32(firstExperts[index]),
@@ -108,7 +107,7 @@ public struct ExpertDown: VariedKernel {
 
     public var summary: String {
         let shared = sharedH.map { " and \($0.columns) shared" } ?? ""
-        return "\(h.rows) × \(h.columns)\(shared) to \(y.columns), \(weights[0].type)"
+        return "\(h.rows) × \(h.columns)\(shared) to \(y.columns), \(weights[0].format)"
     }
 
     public var cost: Cost {
@@ -128,25 +127,42 @@ public struct ExpertDown: VariedKernel {
             (1, 2, 3, 2048, 60, 0, false), (1, 1, 1, 20, 7168, 33, false),
         ]
         return shapes.flatMap { tokens, topK, count, inner, width, shared, adds in
-            WeightFormat.tested.flatMap { type in
+            WeightFormat.tested.flatMap { format in
                 KernelCase.eachVariant(
-                    decodeVariants(profile),
-                    "\(tokens) × \(topK) of \(count) × \(inner) + \(shared) to \(width), \(type)\(adds ? ", added" : "")"
+                    variants(on: profile),
+                    "\(tokens) × \(topK) of \(count) × \(inner) + \(shared) to \(width), \(format)\(adds ? ", added" : "")"
                 ) { bench throws(GPUError) in
                     ExpertDown(
                         h: try bench.tensor("h", [tokens * topK, inner]),
                         experts: try sampleExperts(&bench, tokens: tokens, topK: topK, of: count),
                         routing: try bench.tensor("routing", [tokens, topK]),
-                        down: try .sample(&bench, "down", experts: count, rows: width, columns: inner, type),
+                        down: try .sample(&bench, "down", experts: count, rows: width, columns: inner, format),
                         y: try bench.tensor("y", [tokens, width], adds ? .normal(1) : .poison),
                         shared: shared == 0
                             ? nil
                             : (
                                 try bench.tensor("shared h", [tokens, shared]),
-                                try bench.weight("shared down", rows: width, columns: shared, type)
+                                try bench.weight("shared down", rows: width, columns: shared, format)
                             ), adds: adds)
                 }
             }
         }
     }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        guard let experts = model.experts, phase == .decode else { return [] }
+        let (width, inner, topK) = (model.hiddenSize, experts.intermediateSize, experts.rule.topK)
+        return [
+            ModelCase("experts' down") { bench, tokens throws(GPUError) in
+                ExpertDown(
+                    h: try bench.tensor("h", [tokens * topK, inner]),
+                    experts: try sampleExperts(&bench, tokens: tokens, topK: topK, of: experts.sampledCount),
+                    routing: try bench.tensor("routing", [tokens, topK], .normal(0.1)),
+                    down: try .sample(&bench, "down", of: experts, rows: width, columns: inner, model.format),
+                    y: try bench.output("y", [tokens, width]))
+            }
+        ]
+    }
+
+    public static let codeRules = [CodeRule("expert_down", wideLoads: 10, subgroups: 4)]
 }

@@ -2,9 +2,9 @@ import GPU
 import Numerics
 import Shaders
 
-/// How router logits become chosen experts and their weights; the checkpoint's config says which.
+/// How the router's logits become chosen experts and their weights, as the checkpoint's config says.
 public struct GateRule: Sendable {
-    /// Sigmoid scores (V3), else softmax (V2).
+    /// Whether scores are sigmoids of the logits (V3), else their softmax (V2).
     public var isSigmoid: Bool
     public var groupCount, keptGroups, topK: Int
     public var normalises: Bool
@@ -20,12 +20,13 @@ public struct GateRule: Sendable {
     }
 }
 
-/// score = sigmoid or softmax of the logits; chosen by score + bias among the best groups; weight = score (without bias),
-/// normalised where the rule says so, times the scale. Ties go to the lower index.
+/// Chooses k experts for each token and computes their weights.
 ///
-/// `logits: [T, E], F32`; `bias: [1, E], F32` or none; `experts: [T, k], U32` and `weights: [T, k], F32`, best first. A group's
-/// score is the sum of its two best selections with a bias, else its best. Source: DeepSeek-V3 report, equations 13–16;
-/// `Gate.forward` in inference/model.py.
+/// score = sigmoid or softmax of the logits; selection = score + bias. The experts with the k largest selections in the best
+/// groups are chosen; of equal ones, the lower index. A group's rank is the sum of its two largest selections with a bias, else
+/// its largest. weight = score, divided by the sum of the chosen scores where the rule normalises, times the rule's scale.
+/// `logits: [T, E], F32`; `bias: [1, E], F32` or none; `experts: [T, k], U32` and `weights: [T, k], F32`, the best first.
+/// Source: DeepSeek-V3 report, equations 13–16; `Gate.forward` in inference/model.py.
 public struct ExpertGate: Kernel {
     public static let name = "expert_gate"
     let rule: GateRule
@@ -151,5 +152,19 @@ public struct ExpertGate: Kernel {
                         weights: try bench.output("weights", [2, 8]))
                 }
             }
+    }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        guard let experts = model.experts else { return [] }
+        let (rule, count) = (experts.rule, experts.count)
+        return [
+            ModelCase("expert_gate of \(count)") { bench, tokens throws(GPUError) in
+                ExpertGate(
+                    rule: rule, logits: try bench.tensor("logits", [tokens, count]),
+                    bias: rule.isSigmoid ? try bench.tensor("bias", [1, count], .normal(0.1)) : nil,
+                    experts: try bench.output("experts", .u32, [tokens, rule.topK]),
+                    weights: try bench.output("weights", [tokens, rule.topK]))
+            }
+        ]
     }
 }

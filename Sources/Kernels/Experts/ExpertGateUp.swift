@@ -3,13 +3,15 @@ import Numerics
 import Shaders
 
 /// h[a] = silu(x[t] · G_eᵀ) · (x[t] · U_eᵀ) for each assignment a = t · k + slot with its chosen expert e = experts[t, slot],
-/// and the same of the shared experts; for few tokens: reads the chosen experts only.
+/// and the same for the shared experts. For few tokens; reads the chosen experts' weights only.
 ///
 /// `x: [T, H], F32`; `experts: [T, k], U32`; G, U: banks of `[I, H]`, any format; the shared experts' of `[S, H]`, the same
 /// format; `h: [T · k, I]` and `sharedH: [T, S], F32`.
 /// Source: DeepSeek-V3 report, section 2.1.2; `Expert.forward` in inference/model.py.
 public struct ExpertGateUp: VariedKernel {
     public static let name = "expert_gate_up"
+    public static let variants = Product.fewRows
+
     let x: Tensor
     let experts: Tensor
     let gates: [Weight]
@@ -30,13 +32,13 @@ public struct ExpertGateUp: VariedKernel {
                 && experts.rows == x.rows, "expert_gate_up: \(h.shape) from \(x.shape), \(experts.shape)")
         precondition(
             gate.rows == up.rows && gate.columns == up.columns && gate.firstExperts == up.firstExperts
-                && gate.expertCount == up.expertCount && gate.type == up.type,
+                && gate.expertCount == up.expertCount && gate.format == up.format,
             "expert_gate_up: gate and up differ")
         if let shared {
             precondition(
                 shared.gate.rows == shared.up.rows && shared.gate.columns == x.columns
                     && shared.up.columns == x.columns
-                    && shared.gate.type == gate.type && shared.up.type == gate.type
+                    && shared.gate.format == gate.format && shared.up.format == gate.format
                     && shared.h.shape == [x.rows, shared.gate.rows],
                 "expert_gate_up: shared \(shared.h.shape) from \(shared.gate.codes.shape)")
         }
@@ -56,22 +58,19 @@ public struct ExpertGateUp: VariedKernel {
         .read(x, experts, gates, ups, sharedGate, sharedUp) + [.write(h)] + sharedH.tensors.map { .write($0) }
     }
 
-    public var choice: String { "\(Self.name) \(gates[0].type)" }
-    public func variants(on profile: DeviceProfile) -> [Variant] { decodeVariants(profile) }
+    public var choice: String { "\(Self.name) \(gates[0].format)" }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let profile = commands.device.profile
         let variant = variant(on: commands.device)
-        // A gate's row and an up's make one of h: half as many rows of each.
+        // A row of the gate and a row of the up projection make one value of h, so half as many of each.
         let groupRows = variant.groupRows(on: profile) / 2
         for (index, gate) in gates.enumerated() {
             let up = ups[index]
-            // The shared experts go with the first part.
+            // The dispatch of the first part computes the shared experts too.
             let sharedRows = index == 0 ? sharedGate?.rows ?? 0 : 0
             let shader = ExpertGateUpShader(
-                constants: .init(
-                    format: gate.format, rows: UInt32(variant.rows), tokens: 1, subgroup: variant.subgroup(on: profile),
-                    quadsAtOnce: profile.quadsAtOnce),
+                constants: gate.formConstants(variant, on: profile),
                 params: .init(
                     columns: UInt32(x.columns), rows: UInt32(gate.rows), sharedRows: UInt32(sharedRows),
                     topK: UInt32(experts.columns), firstExpert: UInt32(firstExperts[index]),
@@ -113,7 +112,7 @@ public struct ExpertGateUp: VariedKernel {
 
     public var summary: String {
         let shared = sharedH.map { " and \($0.columns) shared" } ?? ""
-        return "\(h.rows) × \(x.columns) to \(h.columns)\(shared), \(gates[0].type)"
+        return "\(h.rows) × \(x.columns) to \(h.columns)\(shared), \(gates[0].format)"
     }
 
     public var cost: Cost {
@@ -133,26 +132,44 @@ public struct ExpertGateUp: VariedKernel {
             (1, 1, 1, 64, 2048, 130),
         ]
         return shapes.flatMap { tokens, topK, count, width, inner, shared in
-            WeightFormat.tested.flatMap { type in
+            WeightFormat.tested.flatMap { format in
                 KernelCase.eachVariant(
-                    decodeVariants(profile),
-                    "\(tokens) × \(width) to \(topK) of \(count) × \(inner) + \(shared), \(type)"
+                    variants(on: profile),
+                    "\(tokens) × \(width) to \(topK) of \(count) × \(inner) + \(shared), \(format)"
                 ) { bench throws(GPUError) in
                     ExpertGateUp(
                         x: try bench.tensor("x", [tokens, width]),
                         experts: try sampleExperts(&bench, tokens: tokens, topK: topK, of: count),
-                        gate: try .sample(&bench, "gate", experts: count, rows: inner, columns: width, type),
-                        up: try .sample(&bench, "up", experts: count, rows: inner, columns: width, type),
+                        gate: try .sample(&bench, "gate", experts: count, rows: inner, columns: width, format),
+                        up: try .sample(&bench, "up", experts: count, rows: inner, columns: width, format),
                         h: try bench.output("h", [tokens * topK, inner]),
                         shared: shared == 0
                             ? nil
                             : (
-                                try bench.weight("shared gate", rows: shared, columns: width, type),
-                                try bench.weight("shared up", rows: shared, columns: width, type),
+                                try bench.weight("shared gate", rows: shared, columns: width, format),
+                                try bench.weight("shared up", rows: shared, columns: width, format),
                                 try bench.output("shared h", [tokens, shared])
                             ))
                 }
             }
         }
     }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        guard let experts = model.experts, phase == .decode else { return [] }
+        let (width, inner) = (model.hiddenSize, experts.intermediateSize)
+        return [
+            ModelCase("experts' gate and up") { bench, tokens throws(GPUError) in
+                ExpertGateUp(
+                    x: try bench.tensor("x", [tokens, width]),
+                    experts: try sampleExperts(
+                        &bench, tokens: tokens, topK: experts.rule.topK, of: experts.sampledCount),
+                    gate: try .sample(&bench, "gate", of: experts, rows: inner, columns: width, model.format),
+                    up: try .sample(&bench, "up", of: experts, rows: inner, columns: width, model.format),
+                    h: try bench.output("h", [tokens * experts.rule.topK, inner]))
+            }
+        ]
+    }
+
+    public static let codeRules = [CodeRule("expert_gate_up", wideLoads: 10, subgroups: 4)]
 }

@@ -1,17 +1,18 @@
 import GPU
 import Numerics
 
-/// A step's assignments grouped by expert, cut into tiles for products: what `ExpertSort` writes and `GroupedLinear` reads.
+/// The assignments of a step's tokens to experts, grouped by expert and cut into tiles for products: `ExpertSort` writes them
+/// and `GroupedLinear` reads them.
 public struct ExpertGroups: Sendable {
     /// `[E + 1], U32`: expert e's assignments are `assignments[offsets[e] ..< offsets[e + 1]]`.
     public let offsets: Tensor
     /// `[T · k], U32`
     public let assignments: Tensor
-    /// `[at most, 2], U32`: each tile's expert and first place in `assignments`.
+    /// `[at most, 2], U32`: the expert of each tile and the tile's first index in `assignments`.
     public let tiles: Tensor
-    /// `[2, 4], U32`: the workgroups of the products over the tiles, first those into the experts, then those out of them.
+    /// `[2, 4], U32`: the numbers of workgroups of the products, first of those into the experts, then of those out of them.
     public let dispatches: Tensor
-    /// How the products are computed.
+    /// The variant of the products.
     let variant: Variant
     /// Weight rows of the products into the experts and out of them.
     let productRows: [Int]
@@ -19,33 +20,30 @@ public struct ExpertGroups: Sendable {
     let tileRows, tileWeightRows: Int
 
     /// - Parameters:
-    ///   - tensor: makes `[rows, columns], U32` by name.
-    ///   - type: the banks' format.
+    ///   - format: the banks' format.
     ///   - isRounded: whether activations are rounded to FP8.
     ///   - productRows: of the products into the experts and out of them.
-    ///   - device: nil for the reference alone.
-    ///   - tile: the form `tiles`' tile, for tests; nil for `tileSize`'s.
+    ///   - device: nil for the reference only.
+    ///   - variant: nil for the device's.
+    ///   - tile: the tile of the form `tiles`, for tests; nil for that of `tileSize`.
+    ///   - tensor: makes a tensor of U32 with a name and a shape.
     public init<E: Error>(
-        assignments count: Int, experts: Int, _ type: WeightFormat, isRounded: Bool = false, productRows: [Int],
+        assignments count: Int, experts: Int, _ format: WeightFormat, isRounded: Bool = false, productRows: [Int],
         on device: Device?, variant: Variant? = nil, tile: Int? = nil, tensor: (String, [Int]) throws(E) -> Tensor
     ) throws(E) {
         precondition(productRows.count == 2, "experts: products of \(productRows) rows")
         let variant =
-            variant ?? device.map {
-                $0.variant(
-                    among: GroupedLinear.variants($0.profile, type, isRounded: isRounded),
-                    [GroupedLinear.name, GroupedLinear.choice(type, isRounded: isRounded)])
-            } ?? .tiles
+            variant ?? device.map { GroupedLinear.variant(on: $0, format, isRounded: isRounded) } ?? .tiles
         self.variant = variant
         self.productRows = productRows
         switch variant.form {
-        case .matrix, .matrix8: (tileRows, tileWeightRows) = (64, 64)
+        case .matrix, .matrix8: (tileRows, tileWeightRows) = (Product.matrixTile, Product.matrixTile)
         case .rows, .lanes: (tileRows, tileWeightRows) = (variant.tokens, 64 * variant.rows)
         case .tiles:
             tileRows = tile ?? tileSize(tokens: count, groups: experts, rows: productRows.min()!)
             tileWeightRows = tileRows
         }
-        // Room for the smallest tiles: a plan of memory does not know the device's variant.
+        // Room for the smallest tiles of any variant, so that the memory plan does not depend on the variant.
         let tileCount = ceilDivide(count, 4) + min(experts, count)
         offsets = try tensor("expert offsets", [experts + 1])
         assignments = try tensor("assignments", [count])
@@ -53,11 +51,11 @@ public struct ExpertGroups: Sendable {
         dispatches = try tensor("expert dispatches", [2, 4])
     }
 
-    /// Whether the device computes the products on matrix units, so that `HalfRows` must come before.
+    /// Whether the device computes the products on matrix units, so that `HalfRows` must come before them.
     public var takesHalves: Bool { variant == .matrix }
-    /// Whether it does on those that take FP8, so that `QuantiseRows` must write codes.
+    /// Whether it does so with FP8 inputs, so that `QuantiseRows` must write codes.
     public var takesCodes: Bool { variant == .matrix8 }
 
-    /// Workgroups along the weight rows of each product.
+    /// Workgroups along the weight rows of the products into the experts and out of them.
     var rowGroups: [Int] { productRows.map { ceilDivide($0, tileWeightRows) } }
 }

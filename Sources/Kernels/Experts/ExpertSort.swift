@@ -2,9 +2,9 @@ import GPU
 import Numerics
 import Shaders
 
-/// Assignments a = t · k + slot sorted by expert, ascending a within one: expert e's are
-/// assignments[offsets[e] ..< offsets[e + 1]]. Each expert's are cut into tiles, listed as (e, first place); their number
-/// goes to the dispatches of the products.
+/// Sorts the assignments a = t · k + slot by expert, and by a within an expert: those of expert e become
+/// assignments[offsets[e] ..< offsets[e + 1]]. Each expert's assignments are cut into tiles of some rows, listed as (e, first
+/// index in assignments). The number of tiles becomes the number of workgroups of the products.
 ///
 /// `experts: [T, k], U32`; `offsets: [E + 1], U32`; `assignments: [T · k], U32`; `tiles: [at most, 2], U32`;
 /// `dispatches: [2, 4], U32`. Source: the loop over experts of `MoE.forward` in DeepSeek-V3's inference/model.py.
@@ -87,5 +87,21 @@ public struct ExpertSort: Kernel {
                     ) { name, shape throws(GPUError) in try bench.output(name, .u32, shape) })
             }
         }
+    }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        guard let experts = model.experts, phase == .prefill else { return [] }
+        let topK = experts.rule.topK
+        return [
+            ModelCase("expert_sort of \(experts.count)") { bench, tokens throws(GPUError) in
+                let ids = try sampleExperts(&bench, tokens: tokens, topK: topK, of: experts.count)
+                return ExpertSort(
+                    experts: ids,
+                    groups: try .init(
+                        assignments: tokens * topK, experts: experts.count, model.format,
+                        productRows: [experts.intermediateSize, model.hiddenSize], on: bench.device
+                    ) { name, shape throws(GPUError) in try bench.output(name, .u32, shape) })
+            }
+        ]
     }
 }

@@ -4,7 +4,7 @@ import Shaders
 
 /// y[t] += Σ_slot routing[t, slot] · x[t · k + slot], in the slots' order.
 ///
-/// `x: [T · k, H], F32`, the experts' outputs; `routing: [T, k], F32`; `y: [T, H], F32`, which holds the base before.
+/// `x: [T · k, H], F32`, the experts' outputs; `routing: [T, k], F32`; `y: [T, H], F32`.
 /// Source: DeepSeek-V3 report, equation 12; `MoE.forward` in inference/model.py.
 public struct ExpertSum: Kernel {
     public static let name = "expert_sum"
@@ -60,5 +60,18 @@ public struct ExpertSum: Kernel {
                     y: try bench.tensor("y", [tokens, width]))
             }
         }
+    }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        guard let topK = model.experts?.rule.topK, phase == .prefill else { return [] }
+        let width = model.hiddenSize
+        return [
+            ModelCase { bench, tokens throws(GPUError) in
+                ExpertSum(
+                    x: try bench.tensor("x", [tokens * topK, width]),
+                    routing: try bench.tensor("routing", [tokens, topK], .normal(0.1)),
+                    y: try bench.tensor("y", [tokens, width]))
+            }
+        ]
     }
 }

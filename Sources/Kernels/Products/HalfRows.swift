@@ -2,10 +2,11 @@ import GPU
 import Numerics
 import Shaders
 
-/// What matrix units take of activations: y[t] = x[t] / scale[t] in FP16, scale[t] the power of two next above max |x[t]|.
+/// Activations for matrix units: y[t] = x[t] / scale[t] in FP16, where scale[t] is the smallest power of two that is not below
+/// max |x[t]|.
 ///
-/// `x: [T, K], F32`; `y: [T, K up to a multiple of 8], F16`, zeros beyond; `scales: [T, 1], F32`. Nothing overflows, and the
-/// division is exact; a value keeps 11 bits unless it is below 2⁻¹⁴ of its row's largest.
+/// `x: [T, K], F32`; `y: [T, K rounded up to a multiple of 8], F16`, zeros beyond K; `scales: [T, 1], F32`. Nothing overflows and
+/// the division is exact. A value keeps 11 bits unless it is smaller than 2⁻¹⁴ of the row's largest.
 public struct HalfRows: Kernel {
     public static let name = "half_rows"
     let x: Tensor
@@ -22,10 +23,10 @@ public struct HalfRows: Kernel {
         self.scales = scales
     }
 
-    /// What it writes.
+    /// The outputs.
     public var halves: Halves { Halves(x: y, scales: scales) }
 
-    /// Columns of y for so many of x.
+    /// Columns of y for `count` columns of x.
     public static func columns(_ count: Int) -> Int { ceilDivide(count, 8) * 8 }
 
     public var operands: [KernelOperand] { [.read(x), .write(y), .write(scales)] }
@@ -72,14 +73,26 @@ public struct HalfRows: Kernel {
             x: x, y: try bench.tensor("half rows", .f16, [x.rows, columns], .poison, pitch: columns),
             scales: try bench.tensor("row scales", .f32, [x.rows, 1], .poison, pitch: 1))
     }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        guard phase == .prefill else { return [] }
+        let width = model.hiddenSize
+        return [
+            ModelCase { bench, tokens throws(GPUError) in
+                try sample(&bench, x: try bench.tensor("x", [tokens, width]))
+            }
+        ]
+    }
 }
 
-/// Activations as matrix units take them: what `HalfRows` writes.
+/// Activations for matrix units with FP16 inputs, as `HalfRows` writes them.
 public struct Halves: Sendable, TensorHolder {
     let x, scales: Tensor
     var tensors: [Tensor] { [x, scales] }
 
-    /// Made on the host, for a case of a kernel that takes them.
+    func fits(_ x: Tensor) -> Bool { self.x.shape == [x.rows, HalfRows.columns(x.columns)] }
+
+    /// Computed on the host, for a case of a kernel that takes them.
     static func sample(_ bench: inout Workbench, of x: Tensor) throws(GPUError) -> Halves {
         let kernel = try HalfRows.sample(&bench, x: x)
         if !bench.isAgain { kernel.reference() }
@@ -88,9 +101,8 @@ public struct Halves: Sendable, TensorHolder {
 }
 
 extension Tolerance {
-    /// Of products of halves. Each product is off by up to 2⁻¹¹ of itself, at random: the sum by as much of its own size,
-    /// times 5 for the worst.
-    /// Integers' weights, scaled, are rounded as well: by up to √2 as much together.
+    /// Of products of FP16 activations. Each term has a random relative error of up to 2⁻¹¹, so the sum has about the same, times
+    /// 5 for the worst. Integer weights are rounded too after scaling: together √2 times as much.
     static func halves(with weights: WeightFormat) -> Tolerance {
         if case .integers = weights {
             return Tolerance(0x1.7p-9, because: "activations and weights rounded to FP16, and sums in another order")

@@ -2,19 +2,17 @@ import GPU
 import Numerics
 import Shaders
 
-/// What a product is tuned for: few activation rows (the weights' bytes bound it) or many (the arithmetic does).
-public enum LinearPhase: Sendable { case decode, prefill }
-
-/// y[t, n] = Σ_k x'[t, k] · W[n, k]; with `adds`, added to what is in y. x' is x, or RMSNorm(x).
+/// y[t, n] = Σ_k x'[t, k] · W[n, k], added to y's old values with `adds`; x' = x or RMSNorm(x).
 ///
 /// `x: [T, K], F32`; `weight: [N, K]`, any format; `y: [T, N], F32`.
-/// On matrix units weights go in as FP16: a BF16 weight beyond 65504 becomes infinite, and the step says in which layer;
-/// `--variant linear=tiles` computes it.
-/// Source: `linear` and `fp8_gemm` in DeepSeek-V3's inference/model.py and kernel.py, activations kept in F32.
+/// Matrix units take weights as FP16. A BF16 weight beyond 65504 becomes infinite there, and the step's error names the layer;
+/// the variant `tiles` computes it.
+/// Source: `linear` and `fp8_gemm` in DeepSeek-V3's inference/model.py and kernel.py, with activations in F32.
 public struct Linear: VariedKernel {
     public static let name = "linear"
+    public static let variants = Product.fewRows + Product.manyRows
 
-    /// x[t, k] / √(mean(x[t]²) + ε) · weight[k]; `weight: [1, K], F32`. Its sum of squares comes with the product's.
+    /// x[t, k] / √(mean(x[t]²) + ε) · weight[k], with `weight: [1, K], F32`; computed in the product's own pass over x.
     public struct Norm: Sendable {
         let weight: Tensor
         let epsilon: Float
@@ -25,32 +23,29 @@ public struct Linear: VariedKernel {
         }
     }
 
-    let phase: LinearPhase
-    private(set) var x: Tensor
+    let phase: KernelPhase
+    private(set) var product: Product
     let weight: Weight
     let y: Tensor
-    /// The weight's rows that are taken, from a multiple of 16 on; y has a column for each.
+    /// The weight's rows to use, from a multiple of 16 on; y has one column for each.
     let rows: Range<Int>
     /// The norm's weight.
     let gain: Tensor?
     let epsilon: Float
     let adds: Bool
     public var variant: Variant?
-    /// x as matrix units take it; only for the form `matrix`.
-    private(set) var halves: Halves?
-    private(set) var rounding = Rounding.none
-    /// Most bytes of one binding; nil for what the device binds. Larger weights take several dispatches.
+    /// Bytes of one binding at most; nil for the device's limit. A larger weight takes several dispatches.
     var bindingLimit: Int?
-    /// The form `tiles`' tile and the form `rows`' split, for tests; nil for those that the shape asks for.
+    /// The tile of the form `tiles` and the split of the form `rows`, for tests; nil for the sizes that the shape asks for.
     var tile, split: Int?
 
     /// - Parameters:
-    ///   - norm: taken of x first; in decode alone, where every result has its own sum.
-    ///   - rounding: of x, then without a norm.
-    ///   - rows: nil for all of the weight's.
-    ///   - adds: add to y; in decode alone.
+    ///   - norm: applied to x first; in decode only.
+    ///   - rounding: how x was rounded; not together with a norm.
+    ///   - rows: nil for all rows of the weight.
+    ///   - adds: add to y; in decode only.
     public init(
-        phase: LinearPhase, x: Tensor, norm: Norm? = nil, rounding: Rounding = .none, weight: Weight,
+        phase: KernelPhase, x: Tensor, norm: Norm? = nil, rounding: Rounding = .none, weight: Weight,
         rows: Range<Int>? = nil, y: Tensor, adds: Bool = false
     ) {
         let rows = rows ?? 0..<weight.rows
@@ -58,17 +53,14 @@ public struct Linear: VariedKernel {
             x.columns == weight.columns && y.columns == rows.count && rows.upperBound <= weight.rows
                 && rows.lowerBound % 16 == 0 && x.rows == y.rows && weight.matrixCount == 1,
             "linear: \(y.shape) from \(x.shape), \(weight.codes.shape), rows \(rows)")
-        precondition(x.pitch % 4 == 0, "linear: \(x.label) has pitch \(x.pitch)")
-        precondition(phase == .decode || (norm == nil && !adds), "linear: a prefill with a norm or a sum before")
-        precondition(rounding.codes.map { $0.fits(x) } ?? true, "linear: codes of \(x.label)")
+        precondition(phase == .decode || (norm == nil && !adds), "linear: a prefill with a norm or added to y")
         if let norm {
             precondition(
                 norm.weight.columns == x.columns && norm.weight.pitch % 4 == 0 && !rounding.isRounded,
                 "linear: norm of \(norm.weight.shape)")
         }
         self.phase = phase
-        self.rounding = rounding
-        self.x = x
+        product = Product(x: x, rounding: rounding, format: weight.format, of: Self.name)
         gain = norm?.weight
         epsilon = norm?.epsilon ?? 0
         self.adds = adds
@@ -77,52 +69,73 @@ public struct Linear: VariedKernel {
         self.rows = rows
     }
 
+    var x: Tensor { product.x }
+
     public var operands: [KernelOperand] {
-        .read(x, weight, gain, halves, rounding.codes) + [adds ? .readWrite(y) : .write(y)]
+        .read(product, weight, gain) + [adds ? .readWrite(y) : .write(y)]
     }
 
-    public var choice: String { Self.choice(phase, weight.type, isRounded: rounding.isRounded) }
+    // MARK: Variants
 
-    private static func choice(_ phase: LinearPhase, _ type: WeightFormat, isRounded: Bool) -> String {
-        "\(name) \(phase) \(type)" + (isRounded && phase == .prefill ? " of FP8" : "")
+    public var choice: String { Self.choice(phase, weight.format, isRounded: product.rounding.isRounded) }
+
+    private static func choice(_ phase: KernelPhase, _ format: WeightFormat, isRounded: Bool) -> String {
+        "\(name) \(phase) \(format)" + (isRounded && phase == .prefill ? " of FP8" : "")
     }
 
-    public func variants(on profile: DeviceProfile) -> [Variant] {
-        Self.variants(phase, weight.type, isRounded: rounding.isRounded, profile)
+    public func takes(_ variant: Variant, on profile: DeviceProfile) -> Bool {
+        Self.takes(variant, phase, weight.format, isRounded: product.rounding.isRounded)
     }
 
-    static func variants(
-        _ phase: LinearPhase, _ type: WeightFormat, isRounded: Bool, _ profile: DeviceProfile
-    ) -> [Variant] {
-        phase == .decode ? decodeVariants(profile) : productVariants(profile, type, isRounded: isRounded)
+    static func takes(_ variant: Variant, _ phase: KernelPhase, _ format: WeightFormat, isRounded: Bool) -> Bool {
+        let ofPhase = phase == .decode ? Product.fewRows : Product.manyRows
+        return ofPhase.contains { $0.variant == variant } && Product.takes(variant, format, isRounded: isRounded)
     }
 
-    /// Whether the device computes products of rounded activations with FP8 weights on matrix units that take codes.
-    public static func takesCodes(_ phase: LinearPhase, on device: Device) -> Bool {
-        let variants = variants(phase, .fp8E4M3, isRounded: true, device.profile)
-        return device.variant(among: variants, [name, choice(phase, .fp8E4M3, isRounded: true)]) == .matrix8
+    /// Whether the device computes products of rounded activations with FP8 weights on matrix units with FP8 inputs, so that
+    /// `QuantiseRows` must write codes.
+    public static func takesCodes(_ phase: KernelPhase, on device: Device) -> Bool {
+        variant(on: device, choice: choice(phase, .fp8E4M3, isRounded: true)) {
+            takes($0, phase, .fp8E4M3, isRounded: true)
+        } == .matrix8
     }
 
-    /// Whether the device computes this on matrix units, so that `HalfRows` must come before.
+    /// Whether the device computes this product on matrix units, so that `HalfRows` must come before it.
     public func takesHalves(on device: Device) -> Bool { variant(on: device) == .matrix }
 
     public mutating func setHalves(_ halves: Halves) {
-        precondition(halves.x.shape == [x.rows, HalfRows.columns(x.columns)], "linear: halves \(halves.x.shape)")
-        self.halves = halves
+        product = Product(
+            x: x, rounding: product.rounding, halves: halves, format: weight.format, of: Self.name)
     }
 
+    func ready(in bench: inout Workbench) throws(GPUError) -> Linear {
+        var kernel = self
+        if variant == .matrix8 {
+            let quantised = try QuantiseRows.sample(&bench, x: x)
+            if !bench.isAgain { quantised.reference() }
+            kernel.product = Product(
+                x: quantised.y, rounding: .codes(quantised.codes!), format: weight.format, of: Self.name)
+        }
+        guard let device = bench.device, takesHalves(on: device) else { return kernel }
+        kernel.setHalves(try .sample(&bench, of: x))
+        return kernel
+    }
+
+    // MARK: Dispatches
+
     public func encode(into commands: inout Commands) throws(GPUError) {
+        let profile = commands.device.profile
         let variant = variant(on: commands.device)
-        for slab in weight.slabs(of: rows, limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange) {
+        let limit = bindingLimit ?? profile.maxStorageBufferRange
+        for slab in weight.slabs(of: rows, limit: limit) {
             let codes = weight.codes.rows(slab).view
             switch variant.form {
             case .rows, .lanes:
-                let profile = commands.device.profile
                 let (tokens, tokenGroups) = tokens(variant)
                 let group = group(variant, on: profile, of: x.rows <= tokens * tokenGroups ? slab.count : 0)
                 let shader = LinearShader(
                     constants: .init(
-                        format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(tokens),
+                        format: weight.formatConstant, rows: UInt32(variant.rows), tokens: UInt32(tokens),
                         subgroup: variant.subgroup(on: profile), threads: UInt32(group.threads),
                         kSplit: UInt32(group.split), normed: gain != nil, tokenGroups: UInt32(tokenGroups),
                         quadsAtOnce: profile.quadsAtOnce),
@@ -133,63 +146,50 @@ public struct Linear: VariedKernel {
                         xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch), groupRows: UInt32(group.rows),
                         epsilon: epsilon, adds: adds ? 1 : 0),
                     bindings: .init(
-                        x: x.view, weights: codes, scales: weight.scalesView, gain: (gain ?? x).view, y: y.view)
-                )
+                        x: x.view, weights: codes, scales: weight.scalesView, gain: (gain ?? x).view, y: y.view))
                 try commands.dispatch(
                     shader, groups: (ceilDivide(slab.count, group.rows), ceilDivide(x.rows, tokens * tokenGroups), 1))
-            case .matrix:
-                guard let halves, let tiles = commands.device.profile.matrixTiles else {
-                    preconditionFailure("linear: \(weight.codes.label): the form matrix without halves or matrix units")
-                }
-                let shader = LinearMatrixShader(
-                    constants: .init(
-                        format: weight.format, m: UInt32(tiles.shape.m), n: UInt32(tiles.shape.n),
-                        k: UInt32(tiles.shape.k), requiredSubgroup: UInt32(tiles.subgroup),
-                        threads: UInt32(4 * tiles.subgroup)),
-                    params: .init(
-                        tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
-                        firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
-                        chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
-                        xPitch: UInt32(halves.x.pitch), yPitch: UInt32(y.pitch)),
-                    bindings: .init(
-                        x: halves.x.view, rowScales: halves.scales.view, weights: codes, scales: weight.scalesView,
-                        y: y.view))
-                // Tiles begin at multiples of 64 rows of the matrix.
-                let tileCount = ceilDivide(slab.upperBound, 64) - slab.lowerBound / 64
-                try commands.dispatch(shader, groups: (tileCount, ceilDivide(x.rows, 64), 1))
-            case .matrix8:
-                guard let rounded = rounding.codes, let tiles = commands.device.profile.matrix8Tiles else {
-                    preconditionFailure("linear: \(weight.codes.label): the form matrix8 without codes or matrix units")
-                }
-                let shader = LinearMatrix8Shader(
-                    constants: .init(
-                        format: weight.format, m: UInt32(tiles.shape.m), n: UInt32(tiles.shape.n),
-                        k: UInt32(tiles.shape.k), requiredSubgroup: UInt32(tiles.subgroup),
-                        threads: UInt32(4 * tiles.subgroup)),
-                    params: .init(
-                        tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
-                        firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
-                        chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
-                        xPitch: UInt32(rounded.codes.pitch), yPitch: UInt32(y.pitch)),
-                    bindings: .init(
-                        x: rounded.codes.view, xScales: rounded.scales.view, weights: codes, scales: weight.scalesView,
-                        y: y.view))
-                let tileCount = ceilDivide(slab.upperBound, 64) - slab.lowerBound / 64
-                try commands.dispatch(shader, groups: (tileCount, ceilDivide(x.rows, 64), 1))
             case .tiles:
                 let tile = tile ?? tileSize(tokens: x.rows, rows: rows.count)
-                let shader = GemmShader(
-                    constants: .init(format: weight.format, tile: UInt32(tile), threads: UInt32(2 * tile)),
-                    params: .init(
-                        tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
-                        firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
-                        chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch),
-                        xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch)),
+                let shader = LinearTilesShader(
+                    constants: product.tileConstants(tile), params: params(slab, xPitch: x.pitch),
                     bindings: .init(x: x.view, weights: codes, scales: weight.scalesView, y: y.view))
                 try commands.dispatch(shader, groups: (ceilDivide(slab.count, tile), ceilDivide(x.rows, tile), 1))
+            case .matrix:
+                let input = product.matrixInput(.matrix, on: profile, of: Self.name)
+                let shader = LinearMatrixShader(
+                    constants: input.constants(), params: params(slab, xPitch: input.x.pitch),
+                    bindings: .init(
+                        x: input.x.view, rowScales: input.scales.view, weights: codes, scales: weight.scalesView,
+                        y: y.view))
+                try commands.dispatch(shader, groups: matrixGroups(slab))
+            case .matrix8:
+                let input = product.matrixInput(.matrix8, on: profile, of: Self.name)
+                let shader = LinearMatrix8Shader(
+                    constants: input.constants(), params: params(slab, xPitch: input.x.pitch),
+                    bindings: .init(
+                        x: input.x.view, xScales: input.scales.view, weights: codes, scales: weight.scalesView,
+                        y: y.view))
+                try commands.dispatch(shader, groups: matrixGroups(slab))
             }
         }
     }
+
+    /// Tiles begin at multiples of 64 rows of the matrix, wherever the slab begins.
+    private func matrixGroups(_ slab: Range<Int>) -> (Int, Int, Int) {
+        let tile = Product.matrixTile
+        return (ceilDivide(slab.upperBound, tile) - slab.lowerBound / tile, ceilDivide(x.rows, tile), 1)
+    }
+
+    private func params<P: LinearParams>(_ slab: Range<Int>, xPitch: Int) -> P {
+        P(
+            tokenCount: UInt32(x.rows), columns: UInt32(x.columns), firstRow: UInt32(slab.lowerBound),
+            firstColumn: UInt32(slab.lowerBound - rows.lowerBound), rowCount: UInt32(slab.count),
+            chunkPitch: UInt32(weight.chunkPitch), scalePitch: UInt32(weight.scalePitch), xPitch: UInt32(xPitch),
+            yPitch: UInt32(y.pitch))
+    }
+
+    // MARK: Definition
 
     public func reference() {
         let inputs = (0..<x.rows).map { t in
@@ -205,7 +205,7 @@ public struct Linear: VariedKernel {
         }
     }
 
-    public var summary: String { "\(weight.name) \(x.rows) × \(x.columns) to \(y.columns), \(weight.type)" }
+    public var summary: String { "\(weight.name) \(x.rows) × \(x.columns) to \(y.columns), \(weight.format)" }
 
     public var cost: Cost {
         Cost(
@@ -214,24 +214,24 @@ public struct Linear: VariedKernel {
             flopCount: 2 * x.rows * x.columns * y.columns + (gain == nil ? 0 : 4 * x.rows * x.columns))
     }
 
-    public var tolerance: Tolerance {
-        halves != nil ? .halves(with: weight.type) : rounding.codes != nil ? .codes : .sum(of: x.columns)
-    }
+    public var tolerance: Tolerance { product.tolerance }
 
-    /// As it is for the device's variant: with halves or codes made on the host where matrix units take them.
-    public func ready(in bench: inout Workbench) throws(GPUError) -> Linear {
-        var kernel = self
-        if variant == .matrix8 {
-            let quantised = try QuantiseRows.sample(&bench, x: x)
-            if !bench.isAgain { quantised.reference() }
-            kernel.x = quantised.y
-            kernel.rounding = .codes(quantised.codes!)
-        }
-        guard let device = bench.device, takesHalves(on: device) else { return kernel }
-        kernel.setHalves(try .sample(&bench, of: x))
-        return kernel
-    }
+    public static let codeRules = [
+        CodeRule("linear", wideLoads: 5), CodeRule("linear_tiles", wideLoads: 6),
+        CodeRule("linear_matrix", wideLoads: 4, units: .matrix, subgroups: 4),
+        CodeRule("linear_matrix8", wideLoads: 4, units: .matrixFP8, subgroups: 4),
+    ]
 }
+
+/// The parameters that the forms for many rows share.
+private protocol LinearParams {
+    init(
+        tokenCount: UInt32, columns: UInt32, firstRow: UInt32, firstColumn: UInt32, rowCount: UInt32,
+        chunkPitch: UInt32, scalePitch: UInt32, xPitch: UInt32, yPitch: UInt32)
+}
+extension LinearTilesShader.Params: LinearParams {}
+extension LinearMatrixShader.Params: LinearParams {}
+extension LinearMatrix8Shader.Params: LinearParams {}
 
 /// Σ_k row[k] · x[k], in the order of k.
 func dotProduct(_ row: [Float], _ x: UnsafePointer<Float>) -> Float {

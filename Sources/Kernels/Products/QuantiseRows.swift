@@ -2,14 +2,14 @@ import GPU
 import Numerics
 import Shaders
 
-/// Activations as DeepSeek's FP8 products take them, in FP32: y[t, k] = e4m3(x[t, k] / s) · s, with one s for each 128
-/// columns of a row: max(max |x|, 10⁻⁴) / 448, or the power of two next above.
+/// Rounds activations to FP8 as DeepSeek's products do: y[t, k] = e4m3(x[t, k] / s) · s, with one scale s for each 128 columns
+/// of a row: s = max(max |x|, 10⁻⁴) / 448, or the next power of two that is not smaller.
 ///
-/// `x, y: [T, K], F32`. Any product follows; with FP8 weights it is then `fp8_gemm`, in FP32 sums. Matrix units that take FP8
-/// get the codes and scales themselves.
-/// e4m3(v) is the nearest value, ties to even. x is compared with the middles of neighbouring values times s, rounded to
-/// FP32, and s is a product with the FP32 number next to 1/448: Vulkan's division may be off, and all devices and the
-/// reference agree bit for bit. An infinity or a NaN stays what it is.
+/// `x, y: [T, K], F32`; codes and scales: see `RowCodes`. A product of y with FP8 weights is `fp8_gemm` with FP32 sums. Matrix
+/// units with FP8 inputs take the codes and the scales.
+/// e4m3(v) is the nearest value, ties to even. To find it, x is compared with the middles of neighbouring values times s,
+/// rounded to FP32, and s is the product with the FP32 number next to 1/448. As nothing is divided, which Vulkan allows to be
+/// inexact, all devices and the reference agree in every bit. Infinities and NaN are kept.
 /// Source: `act_quant` in DeepSeek-V3's inference/kernel.py; powers of two where `scale_fmt` is "ue8m0", as in V3.1.
 public struct QuantiseRows: Kernel {
     public static let name = "quantise_rows"
@@ -18,7 +18,7 @@ public struct QuantiseRows: Kernel {
     let codes: RowCodes?
     let hasPowerOfTwoScales: Bool
 
-    /// - Parameter codes: where codes and scales go too; nil if no one takes them.
+    /// - Parameter codes: where the codes and scales are written; nil for y only.
     public init(x: Tensor, y: Tensor, codes: RowCodes? = nil, hasPowerOfTwoScales: Bool) {
         precondition(x.shape == y.shape && x.pitch % 4 == 0, "quantise_rows: \(y.shape) from \(x.shape)")
         precondition(codes.map { $0.fits(x) } ?? true, "quantise_rows: \(codes!.codes.shape) from \(x.shape)")
@@ -36,7 +36,7 @@ public struct QuantiseRows: Kernel {
             params: .init(
                 columns: UInt32(x.columns), xPitch: UInt32(x.pitch), yPitch: UInt32(y.pitch),
                 codePitch: UInt32(codes?.codes.pitch ?? 0)),
-            // Without codes any buffer will do for them.
+            // Without codes the shader does not write these two buffers.
             bindings: .init(
                 x: x.view, y: y.view, codes: codes?.codes.view ?? y.view, scales: codes?.scales.view ?? y.view))
         try commands.dispatch(shader, groups: (ceilDivide(x.columns, 512), x.rows, 1))
@@ -128,14 +128,27 @@ public struct QuantiseRows: Kernel {
             hasPowerOfTwoScales: hasPowerOfTwoScales)
     }
 
-    /// The middles of all neighbours, by turns below zero, and 448, which makes their scale 1.
+    /// The middles of all neighbouring values with alternating signs, and 448, which makes the scale 1.
     static let middlesAndLargest: [Float] =
         (0..<0x7E).map { ($0 % 2 == 0 ? 1 : -1) * (FP8E4M3.values[$0] + FP8E4M3.values[$0 + 1]) / 2 } + [448]
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        let width = model.hiddenSize
+        return [
+            ModelCase { bench, tokens throws(GPUError) in
+                QuantiseRows(
+                    x: try bench.tensor("x", [tokens, width]), y: try bench.output("y", [tokens, width]),
+                    hasPowerOfTwoScales: false)
+            }
+        ]
+    }
+
+    public static let codeRules = [CodeRule("quantise_rows", wideLoads: 1, subgroups: 4)]
 }
 
-/// Activations as matrix units take them that take FP8.
+/// Activations for matrix units with FP8 inputs.
 public struct RowCodes: Sendable, TensorHolder {
-    /// `[T, K up to a multiple of 16], E4M3`, zeros beyond.
+    /// `[T, K rounded up to a multiple of 16], E4M3`; zeros beyond K.
     let codes: Tensor
     /// `[T, ⌈K/128⌉], F32`
     let scales: Tensor
@@ -145,7 +158,7 @@ public struct RowCodes: Sendable, TensorHolder {
         self.scales = scales
     }
 
-    /// Columns of the codes for so many of x.
+    /// Columns of the codes for `count` columns of x.
     public static func columns(_ count: Int) -> Int { ceilDivide(count, 16) * 16 }
 
     var tensors: [Tensor] { [codes, scales] }
@@ -156,7 +169,7 @@ public struct RowCodes: Sendable, TensorHolder {
     }
 }
 
-/// Whether a product's activations were rounded to FP8 by `QuantiseRows`, and their codes where they are wanted.
+/// Whether `QuantiseRows` rounded a product's activations to FP8, and their codes for matrix units with FP8 inputs.
 public enum Rounding: Sendable {
     case none, values
     case codes(RowCodes)
@@ -166,13 +179,13 @@ public enum Rounding: Sendable {
 }
 
 extension Tolerance {
-    /// Of products of codes.
+    /// Of products of FP8 codes.
     static let codes = Tolerance(
-        0x1p-12, because: "exact products; what matrix units keep of a sum is theirs to choose")
+        0x1p-12, because: "exact products, and sums of a precision that the matrix units choose")
 }
 
 extension [Float] {
-    /// The first index whose element is so, of elements that all are from some index on.
+    /// The first index whose element meets a condition that all elements after it meet too.
     fileprivate func partitionIndex(where isSo: (Float) -> Bool) -> Int {
         var range = startIndex..<endIndex
         while !range.isEmpty {

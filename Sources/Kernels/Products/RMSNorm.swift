@@ -4,14 +4,15 @@ import Shaders
 
 /// y[t, column + i] = x[t, i] / √(mean(x[t]²) + ε) · weight[i], after x[t] += delta[t] where a delta is given.
 ///
-/// `x, delta: [T, width], F32`; `weight: [1, width], F32`; `y: [T, ≥ column + width], F32`. Source: `RMSNorm` in DeepSeek-V3's inference/model.py.
+/// `x, delta: [T, width], F32`; `weight: [1, width], F32`; `y: [T, ≥ column + width], F32`.
+/// Source: `RMSNorm` in DeepSeek-V3's inference/model.py.
 public struct RMSNorm: Kernel {
     public static let name = "rms_norm"
     let x: Tensor
     let delta: Tensor?
     let weight: Tensor
     let y: Tensor
-    /// Where the result starts in y's rows.
+    /// The column of y where the result begins.
     let column: Int
     let epsilon: Float
 
@@ -61,7 +62,7 @@ public struct RMSNorm: Kernel {
     public var tolerance: Tolerance { .sum(of: x.columns) }
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
-        // Rows, width, whether a delta is added, where in y's rows the result starts.
+        // Rows, width, whether a delta is added, the column of y where the result begins.
         let shapes = [
             (1, 7168, true, 0), (3, 7168, false, 0), (7, 1536, false, 0), (5, 101, true, 0), (64, 320, true, 0),
             (1, 1, false, 0), (3, 101, false, 101),
@@ -76,6 +77,18 @@ public struct RMSNorm: Kernel {
                     y: try bench.output("y", [rows, column + width]), column: column, epsilon: 1e-6)
             }
         }
+    }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        let (width, epsilon) = (model.hiddenSize, model.epsilon)
+        return [
+            ModelCase("norm") { bench, tokens throws(GPUError) in
+                RMSNorm(
+                    x: try bench.tensor("x", [tokens, width]), adding: try bench.tensor("delta", [tokens, width]),
+                    weight: try bench.tensor("weight", [1, width]), y: try bench.output("y", [tokens, width]),
+                    epsilon: epsilon)
+            }
+        ]
     }
 }
 

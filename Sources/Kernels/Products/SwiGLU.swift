@@ -53,4 +53,15 @@ public struct SwiGLU: Kernel {
             }
         }
     }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        let inner = model.intermediateSize
+        return [
+            ModelCase { bench, tokens throws(GPUError) in
+                SwiGLU(
+                    gate: try bench.tensor("gate", [tokens, inner]), up: try bench.tensor("up", [tokens, inner]),
+                    h: try bench.output("h", [tokens, inner]))
+            }
+        ]
+    }
 }

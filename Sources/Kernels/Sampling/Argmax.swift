@@ -2,8 +2,8 @@ import GPU
 import Numerics
 import Shaders
 
-/// result[0, r] = index of the largest logit of row r, the lowest of equals; result[1, r] = number of its logits that are Inf
-/// or NaN.
+/// result[0, r] = index of the largest finite logit of row r, the lowest of equal ones; result[1, r] = number of the row's
+/// logits that are Inf or NaN.
 ///
 /// `logits: [rows, count], F32`; `result: [2, rows], U32`.
 public struct Argmax: Kernel {
@@ -58,6 +58,18 @@ public struct Argmax: Kernel {
                 return Argmax(
                     logits: try bench.tensor("logits", [2, 300], .floats(values)),
                     result: try bench.output("result", .u32, [2, 2]))
+            }
+        ]
+    }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        guard phase == .decode else { return [] }
+        let count = model.vocabularySize
+        return [
+            ModelCase { bench, tokens throws(GPUError) in
+                Argmax(
+                    logits: try bench.tensor("logits", [tokens, count]),
+                    result: try bench.output("result", .u32, [2, tokens]))
             }
         ]
     }

@@ -2,16 +2,16 @@ import GPU
 import Numerics
 import Shaders
 
-/// result[0, r] = a token drawn from row r of the logits by its rule, as `DrawRule` defines it; result[1, r] = number of its
-/// logits that are Inf or NaN, which are not drawn.
+/// result[0, r] = a token drawn from row r of the logits by the row's rule, as `DrawRule` defines it; result[1, r] = number of
+/// the row's logits that are Inf or NaN, which are not drawn.
 ///
-/// `logits: [rows, count], F32`; `rules: [rows, 6], U32`: how many of the logits count, and the rule's words;
+/// `logits: [rows, count], F32`; `rules: [rows, 6], U32`: the number of logits to draw from, and the words of the rule;
 /// `result: [2, rows], U32`.
 public struct Sample: Kernel {
     public static let name = "sample"
-    /// Words of a row's rule.
+    /// Words of a row of `rules`.
     public static let ruleWidth = 6
-    /// The shader's places have 20 bits of id.
+    /// The shader keeps a token's id in 20 bits.
     public static let mostLogits = 1 << 20
     let logits: Tensor
     let rules: Tensor
@@ -27,7 +27,7 @@ public struct Sample: Kernel {
         self.result = result
     }
 
-    /// A row's rule for the first `count` logits.
+    /// A row of `rules`, to draw from the first `count` logits.
     public static func words(_ rule: DrawRule, among count: Int) -> [UInt32] { [UInt32(count)] + rule.words }
 
     public var operands: [KernelOperand] { [.read(logits), .read(rules), .write(result)] }
@@ -48,12 +48,12 @@ public struct Sample: Kernel {
         }
     }
 
-    /// The logits once: what goes over them again finds them in a cache.
+    /// The logits count once; later passes read them from a cache.
     public var cost: Cost { Cost(byteCount: 4 * logits.rows * logits.columns, flopCount: logits.rows * logits.columns) }
     public var tolerance: Tolerance { Tolerance(0, because: "sums of integers") }
 
     public static func cases(on profile: DeviceProfile) -> [KernelCase] {
-        // Rows, logits, how many of them count.
+        // Rows, logits, number of logits to draw from.
         let shapes = [
             (1, 129_280, 128_815), (1, 163_840, 163_840), (24, 512, 509), (7, 101, 101), (3, 3, 3), (2, 1, 1),
         ]
@@ -78,10 +78,26 @@ public struct Sample: Kernel {
             }
         ]
     }
+
+    public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
+        guard phase == .decode else { return [] }
+        let count = model.vocabularySize
+        return [
+            ModelCase { bench, tokens throws(GPUError) in
+                var rule = DrawRule(temperature: 0.6, topP: 0.95)
+                rule.random = 1 << 31
+                let rules = (0..<tokens).flatMap { _ in words(rule, among: count) }
+                return Sample(
+                    logits: try bench.tensor("logits", [tokens, count], .normal(3)),
+                    rules: try bench.tensor("rules", .u32, [tokens, ruleWidth], .words(rules)),
+                    result: try bench.output("result", .u32, [2, tokens]))
+            }
+        ]
+    }
 }
 
 extension Workbench {
-    /// A rule for each row: every mixture of the options, one after the other.
+    /// A rule for each row, with every combination of options in turn.
     mutating func rules(_ rows: Int, among count: Int) throws(GPUError) -> Tensor {
         let words = (0..<rows).flatMap { row in
             var rule = DrawRule(

@@ -1,6 +1,6 @@
 import GPU
 
-/// "gemm 3": the shader of a use's first command and its constants.
+/// "linear_tiles 3": the shader of a use's first command and its constants.
 func variantText(_ marked: [MarkedCommand]) -> String {
     guard let first = marked.first else { return "" }
     return variantText(shader: first.name, constants: first.constants)

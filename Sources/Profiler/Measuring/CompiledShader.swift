@@ -1,4 +1,5 @@
 import GPU
+import Kernels
 
 /// A shader with its constants, as a driver compiled it; nil where the driver tells nothing.
 public struct CompiledShader: Sendable {
@@ -31,8 +32,8 @@ public struct CompiledShader: Sendable {
         instructions = assembly.map(InstructionMix.init(assembly:))
     }
 
-    /// Everything that is wrong with it, by `CodeRule.table`.
-    public var findings: [String] { CodeRule.rule(for: name).findings(in: self) }
+    /// How it breaks its shader's rule.
+    public var findings: [String] { Catalogue.codeRule(for: name).findings(in: self) }
 
     /// All that the device has compiled.
     ///

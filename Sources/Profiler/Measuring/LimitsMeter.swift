@@ -24,7 +24,7 @@ struct LimitsMeter {
             notes.append("FP16 rate: not available, the device computes in FP32 alone")
         }
         var matrix: Double?
-        if let shape = LimitMatrix.shape(of: device.profile) {
+        if let shape = device.profile.matrixShape {
             // A driver whose matrix units fail or compute something else has the other limits all the same.
             do throws(GPUError) { matrix = try matrixRate(&bench, empty, shape) } catch {
                 notes.append("matrix units: not available: \(error.description)")

@@ -22,7 +22,7 @@ layout(push_constant) uniform Params {
 
 void main() {
     uint firstToken = gl_WorkGroupID.y * TILE, first = gl_WorkGroupID.x * TILE;
-    // Beyond the last: the last again, computed and not written.
+    // Clamped to the last; duplicates are not written.
     uint loadedToken = min(firstToken + loadedRow(), tokenCount - 1), weightRow = min(first + loadedRow(), rowCount - 1);
     vec4 sums[ROWS];
     tileProduct(

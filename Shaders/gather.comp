@@ -1,22 +1,22 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
-// y[t, :] = table[tokens[t], :] for the tokens whose row lies in this binding (a table may exceed what a device binds).
+// y[t, :] = table[indices[t], :] for the indices whose row lies in this binding (a table may exceed what a device binds).
 //
-// table: [rows, width] in FORMAT (F32, BF16 or F16), y: [tokens, width] F32. A workgroup writes 256 elements of one row.
+// table: [rows, width] in FORMAT (F32, BF16 or F16), y: [indices, width] F32. A workgroup writes 256 elements of one row.
 
 #include "common_weights.glsl"
 
 layout(local_size_x = 64) in;
-layout(set = 0, binding = 0, std430) readonly buffer TokensBuffer { uint tokens[]; };
+layout(set = 0, binding = 0, std430) readonly buffer IndicesBuffer { uint indices[]; };
 layout(set = 0, binding = 1, std430) readonly buffer TableBuffer { uvec4 table[]; };
 layout(set = 0, binding = 2, std430) writeonly buffer YBuffer { float y[]; };
 layout(push_constant) uniform Params { uint firstRow; uint rowCount; uint width; uint chunkPitch; uint yPitch; };
 
 void main() {
-    uint token = gl_WorkGroupID.x;
+    uint t = gl_WorkGroupID.x;
     uint column = (gl_WorkGroupID.y * 64 + gl_LocalInvocationIndex) * 4;
-    uint row = tokens[token] - firstRow;
+    uint row = indices[t] - firstRow;
     if (row >= rowCount || column >= width) return;
     vec4 value = decodeQuad(table[row * chunkPitch + column / CHUNK], column % CHUNK / 4);
-    for (uint i = 0; i < 4 && column + i < width; i++) y[token * yPitch + column + i] = value[i];
+    for (uint i = 0; i < 4 && column + i < width; i++) y[t * yPitch + column + i] = value[i];
 }

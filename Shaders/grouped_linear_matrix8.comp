@@ -34,14 +34,14 @@ layout(push_constant) uniform Params {
 
 GroupTile group;
 uint firstRow = gl_WorkGroupID.y * TILE;
-shared uint owners[TILE];  // the tile's assignments; beyond the last: the last again
+shared uint owners[TILE];  // the tile's assignments, clamped to the last
 
 uint xStart(uint row) { return owners[row] / rowDivisor * (xPitch / X_CHUNK); }
 
 uint weightStart(uint row) { return (group.expert * rowCount + min(firstRow + row, rowCount - 1)) * chunkPitch; }
 
 float xScale(uint row, uint block) {
-    return xScales[owners[row] / rowDivisor * scalePitch + block];  // as many as the weights have
+    return xScales[owners[row] / rowDivisor * scalePitch + block];  // there are as many as scales of a weight row
 }
 
 void put(uint row, uint column, float sum) {
@@ -53,6 +53,6 @@ void main() {
     if (!groupTile(firstExpert, expertCount, group)) return;  // the whole workgroup
     for (uint i = gl_LocalInvocationIndex; i < TILE; i += THREADS)
         owners[i] = assignments[min(group.begin + i, group.end - 1)];
-    barrier();  // they are there
+    barrier();  // owners is complete
     matrixProduct(columns, (group.expert * scaleRows + firstRow / 128) * scalePitch, group.end - group.begin);
 }

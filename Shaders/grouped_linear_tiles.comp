@@ -28,7 +28,7 @@ void main() {
     GroupTile group;
     if (!groupTile(firstExpert, expertCount, group)) return;  // the whole workgroup
     uint first = gl_WorkGroupID.y * TILE;
-    // Beyond the last: the last again, computed and not written.
+    // Clamped to the last; duplicates are not written.
     uint loaded = assignments[min(group.begin + loadedRow(), group.end - 1)] / rowDivisor;
     uint weightRow = min(first + loadedRow(), rowCount - 1);
     vec4 sums[ROWS];

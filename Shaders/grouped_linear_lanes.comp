@@ -37,7 +37,7 @@ void main() {
     if (!groupTile(firstExpert, expertCount, group)) return;  // the whole workgroup
     uint begin = gl_WorkGroupID.y * 64 * ROWS, count = min(64 * ROWS, rowCount - begin);  // in one pass
     if (!hasRows(0, 1, ROWS, count)) return;  // the whole subgroup
-    uint rows[ROWS], rowScales[ROWS], starts[TOKENS], owners[TOKENS];  // beyond the last: the last again, not written
+    uint rows[ROWS], rowScales[ROWS], starts[TOKENS], owners[TOKENS];  // clamped to the last; duplicates are not written
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
         uint row = min(begin + rowInPass(0, 1, r, ROWS, count), rowCount - 1);
         rows[r] = (group.expert * rowCount + row) * chunkPitch;

@@ -34,7 +34,7 @@ layout(push_constant) uniform Params {
 
 GroupTile group;
 uint firstRow = gl_WorkGroupID.y * TILE;
-shared uint owners[TILE];  // the tile's assignments; beyond the last: the last again
+shared uint owners[TILE];  // the tile's assignments, clamped to the last
 
 uint xStart(uint row) { return owners[row] / rowDivisor * (xPitch / X_CHUNK); }
 
@@ -51,6 +51,6 @@ void main() {
     if (!groupTile(firstExpert, expertCount, group)) return;  // the whole workgroup
     for (uint i = gl_LocalInvocationIndex; i < TILE; i += THREADS)
         owners[i] = assignments[min(group.begin + i, group.end - 1)];
-    barrier();  // they are there
+    barrier();  // owners is complete
     matrixProduct(columns, (group.expert * scaleRows + firstRow / 128) * scalePitch, group.end - group.begin);
 }
