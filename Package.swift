@@ -2,7 +2,7 @@
 import PackageDescription
 
 // Imports point one way: CVulkan <- GPU <- Shaders <- Kernels <- Model <- Generation, Profiler <- fathom.
-// JSON, Numerics and Threads stand alone; Text and Checkpoint stand on them.
+// JSON, Numerics and Threads stand alone; Cache, Text and Checkpoint stand on them.
 let package = Package(
     name: "fathom",
     products: [.executable(name: "fathom", targets: ["fathom"])],
@@ -22,6 +22,8 @@ let package = Package(
         // The built-in model's files, placed in the binary by the assembler.
         .target(name: "Minnow", exclude: ["checkpoint"], cSettings: [.headerSearchPath("checkpoint")]),
 
+        // How the latent cache is laid out, and which pages belong to which sequence.
+        .target(name: "Cache", dependencies: ["Numerics"]),
         .target(name: "JSON"),
         .target(name: "Numerics"),
         // Threads beyond the processors, for work that waits for a disk or a driver's compiler.
@@ -67,6 +69,7 @@ let package = Package(
         .target(
             name: "VulkanFaults", dependencies: ["CVulkan"], path: "Tests/VulkanFaults",
             cSettings: [.headerSearchPath("../../Sources/CVulkan")]),
+        .testTarget(name: "CacheTests", dependencies: ["Cache", "Numerics"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
         .testTarget(name: "NumericsTests", dependencies: ["Numerics"]),
         .testTarget(name: "TextTests", dependencies: ["FixtureSupport", "JSON", "Text"]),
