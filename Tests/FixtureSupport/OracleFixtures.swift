@@ -18,6 +18,11 @@ public enum Oracle: String, CaseIterable, Sendable {
     case kimiK2UE8M0 = "kimi-k2-ue8m0"
     /// V3's gate without groups, one query projection, RoPE unscaled.
     case moonlightBF16 = "moonlight-bf16"
+    /// V3's shape, smaller, and a prompt of 760 tokens: several chunks of a prefill, the last one ending within a page.
+    case v3Long = "v3-long"
+
+    /// The short ones, of at most 96 tokens. `v3Long` needs a context of its own.
+    public static let allCases: [Oracle] = [.v3FP8, .v3Ragged, .v2BF16, .v2LiteBF16, .kimiK2UE8M0, .moonlightBF16]
 
     /// The checkpoint's folder, unpacked on first use and kept in the temporary folder for later runs.
     public func folder() throws -> String {

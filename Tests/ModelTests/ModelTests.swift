@@ -22,28 +22,9 @@ import Testing
         let expected = try Expected(oracle)
         let tokens = expected.integers("tokens").map { Int32($0) }
         let model = try Self.load(oracle, device == "cpu" ? .cpu : .vulkan(nil))
-        let bound = device == "cpu" ? 1e-9 : 1e-5
-        let trace = try model.trace(tokens, chunk: nil)
-        let distance = similarityDistance(trace.logits, expected.floats("logits"))
-        #expect(distance < bound, "logits: \(distance)")
-
-        let hidden = expected.floats("hidden")
-        let size = hidden.count / trace.hidden.count
-        for (layer, values) in trace.hidden.enumerated() {
-            let distance = similarityDistance(values, hidden[layer * size..<(layer + 1) * size])
-            #expect(distance < bound, "hidden \(layer): \(distance)")
-        }
-        for routing in trace.routing {
-            #expect(routing.experts == expected.integers("router_experts_\(routing.layer)"), "layer \(routing.layer)")
-            let distance = similarityDistance(routing.weights, expected.floats("router_weights_\(routing.layer)"))
-            #expect(distance < bound, "router weights \(routing.layer): \(distance)")
-        }
-        let predicted = model.config.numNextnPredictLayers > 0 ? expected.floats("mtp_logits") : []
-        #expect(trace.mtpLogits.count == predicted.count)
-        if !predicted.isEmpty {
-            let distance = similarityDistance(trace.mtpLogits, predicted)
-            #expect(distance < bound, "mtp_logits: \(distance)")
-        }
+        expected.compare(
+            try model.trace(tokens, chunk: nil), predicts: model.config.numNextnPredictLayers > 0,
+            bound: device == "cpu" ? 1e-9 : 1e-5)
     }
 
     /// Greedy continuation, wherever the expected one was not a close call (and the margins here are all comfortable).
