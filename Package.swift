@@ -2,7 +2,7 @@
 import PackageDescription
 
 // Imports point one way: CVulkan <- GPU <- Shaders <- Kernels <- Model <- Generation, Profiler <- fathom.
-// JSON, Numerics and Threads stand alone; Text and Checkpoint stand on them.
+// Files, JSON, Numerics and Threads stand alone; Terminal, Text and Checkpoint stand on them.
 let package = Package(
     name: "fathom",
     products: [.executable(name: "fathom", targets: ["fathom"])],
@@ -22,17 +22,19 @@ let package = Package(
         // The built-in model's files, placed in the binary by the assembler.
         .target(name: "Minnow", exclude: ["checkpoint"], cSettings: [.headerSearchPath("checkpoint")]),
 
+        // System calls on files as Swift functions: the one place that repeats what a signal interrupted.
+        .target(name: "Files"),
         .target(name: "JSON"),
         .target(name: "Numerics"),
         // Threads beyond the processors, for work that waits for a disk or a driver's compiler.
         .target(name: "Threads"),
-        .target(name: "GPU", dependencies: ["CVulkan", "Threads"]),
+        .target(name: "GPU", dependencies: ["CVulkan", "Files", "Threads"]),
         // Top-level Shaders/: the plugin compiles every .comp and generates one Swift type for each.
         .target(name: "Shaders", dependencies: ["GPU"], path: "Shaders", plugins: ["ShaderPlugin"]),
         .target(name: "Kernels", dependencies: ["GPU", "Numerics", "Shaders"]),
         .target(
             name: "Checkpoint",
-            dependencies: ["JSON", "Numerics", "Threads", .product(name: "Crypto", package: "swift-crypto")]),
+            dependencies: ["Files", "JSON", "Numerics", "Threads", .product(name: "Crypto", package: "swift-crypto")]),
         // The archive by name, so that the linker does not prefer the shared library: a copied binary needs no PCRE2.
         .target(
             name: "Text", dependencies: ["CPCRE2", "JSON"], linkerSettings: [.linkedLibrary(":libpcre2-8.a")]),
@@ -43,12 +45,12 @@ let package = Package(
             name: "Profiler", dependencies: ["CZlib", "GPU", "JSON", "Kernels", "Model", "Numerics"],
             linkerSettings: [.linkedLibrary(":libz.a")]),
         // Reading keys and drawing lines in a terminal; standard output.
-        .target(name: "Terminal"),
+        .target(name: "Terminal", dependencies: ["Files"]),
         .executableTarget(
             name: "fathom",
             dependencies: [
-                "Checkpoint", "GPU", "Generation", "JSON", "Kernels", "Minnow", "Model", "Numerics", "Profiler",
-                "Terminal", "Text",
+                "Checkpoint", "Files", "GPU", "Generation", "JSON", "Kernels", "Minnow", "Model", "Numerics",
+                "Profiler", "Terminal", "Text",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             plugins: ["BuildInfoPlugin"]),
@@ -67,10 +69,12 @@ let package = Package(
         .target(
             name: "VulkanFaults", dependencies: ["CVulkan"], path: "Tests/VulkanFaults",
             cSettings: [.headerSearchPath("../../Sources/CVulkan")]),
+        .testTarget(name: "FilesTests", dependencies: ["Files", "Threads"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
         .testTarget(name: "NumericsTests", dependencies: ["Numerics"]),
         .testTarget(name: "TextTests", dependencies: ["FixtureSupport", "JSON", "Text"]),
-        .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "FixtureSupport", "JSON", "Numerics"]),
+        .testTarget(
+            name: "CheckpointTests", dependencies: ["Checkpoint", "Files", "FixtureSupport", "JSON", "Numerics"]),
         .testTarget(name: "GPUTests", dependencies: ["FixtureSupport", "GPU", "VulkanFaults"]),
         .testTarget(name: "ShaderCompilerTests", dependencies: ["ShaderCompiler"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
@@ -88,9 +92,8 @@ let package = Package(
         .testTarget(
             name: "FathomTests",
             dependencies: [
-                "Checkpoint", "fathom", "FixtureSupport", "Generation", "JSON", "Model", "Numerics", "Terminal",
-                "TerminalSupport",
-                "Text",
+                "Checkpoint", "fathom", "Files", "FixtureSupport", "Generation", "GPU", "JSON", "Model", "Numerics",
+                "Profiler", "Terminal", "TerminalSupport", "Text",
             ]),
     ]
 )

@@ -57,7 +57,8 @@ public final class Checkpoint: Sendable {
         _ tensor: TensorInfo, offset: Int = 0, into destination: UnsafeMutableRawBufferPointer
     ) throws(CheckpointError) {
         guard let shard = shards[tensor.shard] else {
-            throw CheckpointError(tensor.name, expected: "a tensor of this checkpoint", found: "one of \(tensor.shard)")
+            throw CheckpointError(
+                .refused, tensor.name, expected: "a tensor of this checkpoint", found: "one of \(tensor.shard)")
         }
         try shard.read(tensor, offset: offset, into: destination)
     }

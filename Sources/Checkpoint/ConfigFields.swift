@@ -87,9 +87,11 @@ struct ConfigFields {
         }
     }
 
-    func error(_ key: String, expected: String, advice: String? = nil) throws(CheckpointError) -> CheckpointError {
+    func error(
+        _ key: String, expected: String, advice: CheckpointError.Advice? = nil
+    ) throws(CheckpointError) -> CheckpointError {
         try readingJSON { () throws(JSONError) in
-            CheckpointError(try root[key].error(expected: expected), advice: advice)
+            CheckpointError(try root[key].error(expected: expected), .unsupported, advice: advice)
         }
     }
 }

@@ -78,7 +78,7 @@ extension ModelConfig {
         guard nRoutedExperts > 0 else { return }
         guard (scoringFunc == .sigmoid) == (topkMethod == .noauxTC) else {
             throw CheckpointError(
-                "config.json: scoring_func and topk_method",
+                .unsupported, "config.json: scoring_func and topk_method",
                 expected: "sigmoid with noaux_tc, or softmax with greedy or group_limited_greedy",
                 found: "\(scoringFunc.rawValue) with \(topkMethod.rawValue)",
                 advice: "no published model combines these")
@@ -134,7 +134,7 @@ extension ModelConfig {
         if key == "rope_type", let other = try rope.string("type"), other != type {
             throw try rope.error("type", expected: "rope_type's own (\(type))")
         }
-        let differs = "published implementations differ on it"
+        let differs: CheckpointError.Advice = "published implementations differ on it"
         if try rope.double("partial_rotary_factor", in: 0...1, default: 1) != 1 {
             throw try rope.error("partial_rotary_factor", expected: "1 or no such key", advice: differs)
         }

@@ -20,7 +20,8 @@ extension ModelConfig {
 
     /// DeepSeek's FP8: E4M3 in blocks, their scales in FP32 or powers of two.
     private static func hasPowerOfTwoScales(_ quantized: ConfigFields) throws(CheckpointError) -> Bool {
-        let advice = "only FP8 E4M3 in blocks of 128 by 128 is supported; use the published or a BF16 checkpoint"
+        let advice: CheckpointError.Advice =
+            "only FP8 E4M3 in blocks of 128 by 128 is supported; use the published or a BF16 checkpoint"
         for (key, value) in [("fmt", "e4m3"), ("activation_scheme", "dynamic")] {
             if let found = try quantized.string(key), found != value {
                 throw try quantized.error(key, expected: value, advice: advice)
@@ -37,7 +38,8 @@ extension ModelConfig {
     /// compressed-tensors' packed integers, of weights alone. Which weights these are the files tell: `targets` and `ignore`
     /// may be patterns.
     private static func integers(_ quantized: ConfigFields) throws(CheckpointError) -> GroupScaling {
-        let advice = "only weights as symmetric INT4 or INT8 in groups of 32, 64 or 128 are supported (pack-quantized)"
+        let advice: CheckpointError.Advice =
+            "only weights as symmetric INT4 or INT8 in groups of 32, 64 or 128 are supported (pack-quantized)"
         func expect(
             _ fields: ConfigFields, _ key: String, _ values: [JSONValue?], _ expected: String
         ) throws(CheckpointError) {

@@ -58,7 +58,7 @@ public final class SafetensorsFile: Sendable {
     ) throws(CheckpointError) {
         guard offset >= 0, destination.count <= tensor.byteCount, offset <= tensor.byteCount - destination.count else {
             throw CheckpointError(
-                "\(file.name): \(tensor.name)", expected: "a range within its \(tensor.byteCount) bytes",
+                .refused, "\(file.name): \(tensor.name)", expected: "a range within its \(tensor.byteCount) bytes",
                 found: "\(destination.count) bytes at \(offset)")
         }
         try file.read(at: tensor.offset + offset, into: destination)

@@ -17,7 +17,7 @@ struct SafetensorsHeader {
     static let maximumLength = 100_000_000
     /// Of a tensor, and of a file that is only described: more than any has, and far from what 64 bits hold.
     static let maximumByteCount = 1 << 48
-    static let advice = "the file is damaged or incomplete: download it again"
+    static let advice: CheckpointError.Advice = "the file is damaged or incomplete: download it again"
 
     /// Sorted by offset.
     let entries: [SafetensorsEntry]
@@ -29,7 +29,7 @@ struct SafetensorsHeader {
     /// Throws where there are no entries to be read.
     init(_ file: RandomAccessFile) throws(CheckpointError) {
         func damaged(_ expected: String, _ found: String) -> CheckpointError {
-            CheckpointError(file.name, expected: expected, found: found, advice: Self.advice)
+            CheckpointError(.damaged, file.name, expected: expected, found: found, advice: Self.advice)
         }
         guard file.byteCount >= 8 else { throw damaged("a safetensors header", "\(file.byteCount) bytes") }
         let written = try file.bytes(at: 0, count: 8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
@@ -59,7 +59,8 @@ struct SafetensorsHeader {
         if let first = faults.first { throw first }
         let end = entries.last?.range.upperBound ?? 0
         guard end <= maximumByteCount else {
-            throw CheckpointError(name, expected: "at most \(maximumByteCount) bytes of data", found: "\(end)")
+            throw CheckpointError(
+                .damaged, name, expected: "at most \(maximumByteCount) bytes of data", found: "\(end)")
         }
         return entries
     }
@@ -70,7 +71,8 @@ struct SafetensorsHeader {
     ) throws(CheckpointError) -> (entries: [SafetensorsEntry], faults: [CheckpointError], isWhole: Bool) {
         guard json.first == UInt8(ascii: "{") else {
             throw CheckpointError(
-                name, expected: "a header that starts with {", found: json.first.map { "byte \($0)" } ?? "nothing",
+                .damaged, name, expected: "a header that starts with {",
+                found: json.first.map { "byte \($0)" } ?? "nothing",
                 advice: advice)
         }
         var (entries, unreadable) = try readingJSON(advice: advice) { () throws(JSONError) in
@@ -82,7 +84,7 @@ struct SafetensorsHeader {
         var end = 0
         for entry in entries {
             func damaged(_ expected: String, _ found: String) -> CheckpointError {
-                CheckpointError("\(name): \(entry.name)", expected: expected, found: found, advice: advice)
+                CheckpointError(.damaged, "\(name): \(entry.name)", expected: expected, found: found, advice: advice)
             }
             if !names.insert(entry.name).inserted { faults.append(damaged("each tensor once", "\(entry.name) twice")) }
             // An entry that could not be read leaves a hole.

@@ -36,9 +36,9 @@ struct ShardSet: Sendable {
         } else {
             let isSplit = source.exists(SourceLayout.fileName)
             throw CheckpointError(
-                source.name, expected: "\(Self.singleFile) or \(Self.indexFile)",
+                isSplit ? .unsupported : .missing, source.name, expected: "\(Self.singleFile) or \(Self.indexFile)",
                 found: isSplit ? "a checkpoint split for ranks" : "neither",
-                advice: isSplit ? "put it together: fathom convert --merge" : "download the model's .safetensors files")
+                advice: isSplit ? .merge(folder: source.name) : "download the model's .safetensors files")
         }
     }
 
@@ -68,7 +68,7 @@ struct ShardSet: Sendable {
         excused.formUnion(misplaced)
         for tensor in misplaced.sorted() {
             let error = CheckpointError(
-                "\(source.path(of: shard)): \(tensor)",
+                .damaged, "\(source.path(of: shard)): \(tensor)",
                 expected: "a tensor that \(Self.indexFile) places in this file",
                 found: map[tensor].map { "\($0) named instead" } ?? "no such entry",
                 advice: "the files are from different versions: download them again")
@@ -83,7 +83,7 @@ struct ShardSet: Sendable {
             // Of a header with faults, what is not there may just be what could not be read.
             guard let file = files[shard], file.faults.isEmpty else { continue }
             let error = CheckpointError(
-                source.path(of: shard), expected: "the tensor \(tensor), as \(Self.indexFile) says",
+                .missing, source.path(of: shard), expected: "the tensor \(tensor), as \(Self.indexFile) says",
                 found: "no such tensor", advice: "the files are from different versions: download them again")
             problems.append(CheckpointProblem(.missing, file: shard, tensor: tensor, error))
         }

@@ -13,7 +13,7 @@ extension WeightMap {
         guard problems.isEmpty else {
             let more = problems.count > 10 ? "; and \(problems.count - 10) more" : ""
             throw CheckpointError(
-                source, expected: "the tensors that config.json calls for",
+                .damaged, source, expected: "the tensors that config.json calls for",
                 found: problems.prefix(10).map(brief).joined(separator: "; ") + more,
                 advice: "config.json and the .safetensors files must be of the same model")
         }
@@ -41,7 +41,7 @@ extension WeightMap {
             problems.append(
                 CheckpointProblem(
                     kind, file: tensors[name]?.shard, tensor: name,
-                    CheckpointError(name, expected: expected, found: found)))
+                    CheckpointError(kind == .missing ? .missing : .damaged, name, expected: expected, found: found)))
         }
         var known = Set<String>(minimumCapacity: tensors.count)
         // The kernels read a layer's experts as one bank.

@@ -44,7 +44,7 @@ public final class Device: @unchecked Sendable {
     /// The place of the device that `choice` names: an index, a name or a part of it (case does not matter), or nil for
     /// the best kind (discrete, then integrated, virtual, software; the first of a kind). A whole number is an index.
     ///
-    /// - Throws: `.badChoice` where it names none, or several that are not alike.
+    /// - Throws: `.unknownDevice` where none matches, `.ambiguousDevice` where devices of different names do.
     static func choose(
         _ choice: String?, among devices: [(name: String, kind: DeviceProfile.Kind)]
     ) throws(GPUError) -> Int {
@@ -60,13 +60,13 @@ public final class Device: @unchecked Sendable {
         let names = devices.map { $0.name.lowercased() }
         if let exact = names.firstIndex(of: wanted) { return exact }
         let matches = wanted.isEmpty || index != nil ? [] : names.indices.filter { names[$0].contains(wanted) }
-        // Cards of the same name do the same: the first will do.
+        // Devices of one name are interchangeable.
         if let first = matches.first, matches.allSatisfy({ names[$0] == names[first] }) { return first }
         let list = (matches.isEmpty ? Array(devices.indices) : matches).map { "\($0): \(devices[$0].name)" }
-        let expected = matches.isEmpty ? "one of: cpu, " : "one device, found several: "
         throw GPUError(
-            call: "vkEnumeratePhysicalDevices", result: .badChoice(expected: expected + list.joined(separator: ", ")),
-            object: "--device \(choice.isEmpty ? "\"\"" : choice)")
+            call: "vkEnumeratePhysicalDevices",
+            result: matches.isEmpty ? .unknownDevice(devices: list) : .ambiguousDevice(devices: list),
+            object: choice.isEmpty ? "\"\"" : choice)
     }
 
     private init(_ profile: DeviceProfile, captureStatistics: Bool, cache: PipelineCache?) throws(GPUError) {

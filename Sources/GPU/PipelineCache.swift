@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 /// A file in which a device's compiled pipelines are kept between runs.
@@ -83,36 +84,27 @@ public struct PipelineCache: Sendable {
 
     /// The driver's data; nil unless the file is whole, this user's, and of this owner and these shaders.
     func read(_ owner: Owner) -> [UInt8]? {
-        let descriptor = open(path(of: owner), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(),
-            (1...Self.largestByteCount).contains(Int(status.st_size)),
-            let bytes = Self.bytes(of: descriptor, count: Int(status.st_size))
-        else { return nil }
+        guard let bytes = try? contents(path(of: owner)) else { return nil }
         let headerByteCount = header(owner, []).count
         guard bytes.count >= headerByteCount else { return nil }
         let data = Array(bytes[headerByteCount...])
         return header(owner, data).elementsEqual(bytes[..<headerByteCount]) ? data : nil
     }
 
-    /// The first `count` bytes of a file; nil if there are fewer.
-    private static func bytes(of descriptor: Int32, count: Int) -> [UInt8]? {
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            filled = 0
-            while filled < count {
-                let found = Glibc.read(descriptor, buffer.baseAddress! + filled, count - filled)
-                if found < 0 && errno == EINTR { continue }
-                if found <= 0 { return }
-                filled += found
-            }
-        }
-        return bytes.count == count ? bytes : nil
+    /// A regular file of this user's; nil where it is another kind of file, another's, empty or too large.
+    private func contents(_ path: String) throws(SystemError) -> [UInt8]? {
+        let file = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        defer { file.discard() }
+        let status = try file.status()
+        guard status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(),
+            (1...Self.largestByteCount).contains(Int(status.st_size))
+        else { return nil }
+        let bytes = try file.bytes(at: 0, count: Int(status.st_size))
+        return bytes.count == Int(status.st_size) ? bytes : nil
     }
 
-    /// Puts the data in the file's place at once: whoever reads meanwhile, or writes too, finds one or the other whole.
-    /// A power cut may leave a damaged file, which its checksum tells.
+    /// Replaces the file in one step: whoever reads or writes at the same time finds one content or the other, whole.
+    /// A power cut may leave a damaged file, which its checksum reveals.
     ///
     /// - Returns: whether it is there now.
     @discardableResult func write(_ data: [UInt8], _ owner: Owner) -> Bool {
@@ -122,25 +114,28 @@ public struct PipelineCache: Sendable {
         guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, limit.rlim_cur >= bytes.count,
             makeFolder()
         else { return false }
-        var template = Array("\(path(of: owner)).XXXXXX".utf8CString)
-        // Readable by this user alone.
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { return false }
-        var written = 0
-        while written < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress! + written, bytes.count - written)
-            }
-            if count < 0 && errno == EINTR { continue }
-            if count <= 0 { break }
-            written += count
-        }
-        let isWhole = close(descriptor) == 0 && written == bytes.count
-        guard isWhole, rename(template, path(of: owner)) == 0 else {
-            unlink(template)
+        do throws(SystemError) {
+            try replace(path(of: owner), with: bytes)
+            return true
+        } catch {
             return false
         }
-        return true
+    }
+
+    private func replace(_ path: String, with bytes: [UInt8]) throws(SystemError) {
+        // Readable by this user alone.
+        let (file, temporary) = try Descriptor.temporary(beside: path)
+        do throws(SystemError) {
+            do throws(SystemError) { try file.write(bytes) } catch {
+                file.discard()
+                throw error
+            }
+            try file.close()
+            try retryingInterrupts { rename(temporary, path) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
     }
 
     /// Makes the folder, and the one that it is in: a new user has no ~/.cache.

@@ -1,7 +1,7 @@
 import Model
 import Text
 
-/// What can go wrong while text is generated. The message names the thing, what was expected, what was found and what to do.
+/// What can go wrong while text is generated. Errors of the model and of the text keep their kind.
 public enum GenerationError: Error, Sendable, Equatable, CustomStringConvertible {
     /// An option outside its range; `name` as on the command line, without the dashes.
     case option(name: String, expected: String, found: String)
@@ -17,11 +17,11 @@ public enum GenerationError: Error, Sendable, Equatable, CustomStringConvertible
     public var description: String {
         switch self {
         case .option(let name, let expected, let found):
-            "--\(name): expected \(expected), found \(found)"
+            "\(name): expected \(expected), found \(found)"
         case .emptyPrompt:
-            "the prompt is empty: give at least one token to continue from"
+            "the prompt is empty: expected at least one token to continue from"
         case .promptTooLong(let tokenCount, let contextLength):
-            "the prompt has \(tokenCount) tokens, but the context holds \(contextLength), of which the answer needs at least one: shorten the prompt, or raise --context"
+            "the prompt has \(tokenCount) tokens, but the context holds \(contextLength), of which the answer needs at least one"
         case .model(let error): error.description
         case .text(let error): error.description
         case .request(let index, let error): "prompt \(index + 1): \(error)"

@@ -208,9 +208,9 @@ struct Scratch {
             return Tensor(known, words ? .u32 : .f32, shape, pitch: pitch)
         }
         if let limit = executor.device?.profile.maxStorageBufferRange, byteCount > limit {
-            throw .failed(
-                "\(name), \(shape): expected at most \(byteText(limit)), what \(executor.device!.profile.name) binds at once, "
-                    + "found \(byteText(byteCount)): ask for fewer tokens a step")
+            throw .tooLargeToBind(
+                tensor: "\(name), \(shape)", byteCount: byteCount, limit: limit,
+                device: executor.device!.profile.name)
         }
         let storage = try executor.makeStorage(name, byteCount: byteCount)
         storages[name] = storage

@@ -66,14 +66,18 @@ extension Checkpoint: WeightSource {
         _ info: TensorInfo, offset: Int, into bytes: UnsafeMutableRawBufferPointer
     ) throws(ModelError) {
         do throws(CheckpointError) { try read(info, offset: offset, into: bytes) } catch {
-            throw .failed("\(info.name): \(error.description)")
+            var error = error
+            error.subject = "\(info.name): \(error.subject)"
+            throw .checkpoint(error)
         }
         guard let bad = FiniteScan.firstNonFinite(info.type, in: UnsafeRawBufferPointer(bytes)) else { return }
         let index = offset / info.type.byteCount + bad
         let columns = info.shape.last ?? 1
-        throw .failed(
-            "\(info.name): expected finite weights, found NaN or infinity (\(info.type)) at [\(index / columns), \(index % columns)]: "
-                + "the file is damaged; fetch it again")
+        throw .checkpoint(
+            CheckpointError(
+                .damaged, info.name, expected: "finite weights",
+                found: "NaN or infinity (\(info.type)) at [\(index / columns), \(index % columns)]",
+                advice: "the file is damaged: download it again"))
     }
 }
 

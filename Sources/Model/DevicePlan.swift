@@ -34,8 +34,7 @@ public struct DevicePlan: Sendable, Equatable {
             self = try DevicePlan(checkpoint, at: .host)
             return
         }
-        let device: Device
-        do throws(GPUError) { device = try Device.open(name) } catch { throw .failed(error.description) }
+        let device = try onDevice { () throws(GPUError) in try Device.open(name) }
         prepareDevice(device)
         self = try DevicePlan(checkpoint, at: MemoryPlan.Place(device.profile), device)
     }

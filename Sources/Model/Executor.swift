@@ -168,7 +168,7 @@ public final class Executor {
         bytes.withUnsafeMutableBytes { raw in
             do throws(GPUError) { try transfer!.download(view, into: raw) } catch { failure = error }
         }
-        if let failure { throw .failed(failure.description) }
+        if let failure { throw .device(failure) }
     }
 
     private func write(
@@ -180,7 +180,7 @@ public final class Executor {
         } catch {
             switch error {
             case .source(let error): throw error
-            case .device(let error): throw .failed(error.description)
+            case .device(let error): throw .device(error)
             }
         }
     }
@@ -268,8 +268,8 @@ public final class Executor {
                 var bytes = [UInt8](repeating: 0, count: output.storage.byteCount)
                 try download(output.storage.device!, into: &bytes)
                 if let failure = SelfTest.difference(output, found: bytes, tolerance: tolerance) {
-                    throw .failed(
-                        "--check: \(place): kernel \(type(of: kernel).name) parts from its reference: \(failure)")
+                    throw .disagreement(
+                        place: place, kernel: type(of: kernel).name, failure: failure)
                 }
                 bytes.withUnsafeBytes { output.storage.host!.copyMemory(from: $0) }
             }
@@ -277,7 +277,7 @@ public final class Executor {
     }
 
     func gpu<R>(_ body: () throws(GPUError) -> R) throws(ModelError) -> R {
-        do throws(GPUError) { return try body() } catch { throw .failed(error.description) }
+        try onDevice(body)
     }
 }
 

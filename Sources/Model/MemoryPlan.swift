@@ -15,32 +15,15 @@ struct MemoryPlan: Equatable {
 
     var total: Int { weights + cache + scratch }
 
-    /// Memory that a model could go to.
-    struct Place: Equatable {
-        /// As `--device` takes it.
-        var choice: String
-        var name: String
-        /// Bytes that can still be allocated.
-        var budget: Int
-    }
+    typealias Place = MemoryPlace
 
-    /// What is wrong with loading the model at a place where it does not fit, and what would fit.
+    /// The error of loading the model at a place where it does not fit.
     ///
     /// - Parameter largestContext: the longest context that fits there; 0 if none does.
-    func refusal(at place: Place, others: [Place], largestContext: Int) -> String {
-        var advice: [String] = []
-        if largestContext > 0 { advice.append("--context \(largestContext) fits") }
-        for other in others where other.budget >= total {
-            advice.append("--device \(other.choice) (\(other.name)) has \(byteText(other.budget))")
-        }
-        if advice.isEmpty {
-            let room = max(0, place.budget - scratch - cache)
-            advice.append("a checkpoint of at most \(byteText(room)) of weights would fit")
-        }
-        return
-            "the model does not fit on \(place.name): expected at most \(byteText(place.budget)), found "
-            + "\(byteText(total)) (weights \(byteText(weights)), cache for \(contextLength) tokens \(byteText(cache)), "
-            + "intermediate values \(byteText(scratch))); " + advice.joined(separator: "; ")
+    func shortage(at place: Place, others: [Place], largestContext: Int) -> MemoryShortage {
+        MemoryShortage(
+            place: place, weights: weights, cache: cache, scratch: scratch, contextLength: contextLength,
+            largestContext: largestContext, roomierPlaces: others.filter { $0.budget >= total })
     }
 }
 

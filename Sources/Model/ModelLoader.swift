@@ -11,8 +11,7 @@ public enum ModelLoader {
         source: CheckpointSource, device choice: DeviceChoice, options: LoadOptions,
         progress: @escaping (LoadProgress) -> Bool = { _ in true }
     ) throws(ModelError) -> Transformer {
-        let checkpoint: Checkpoint
-        do throws(CheckpointError) { checkpoint = try Checkpoint(source) } catch { throw .failed(error.description) }
+        let checkpoint = try readingCheckpoint { () throws(CheckpointError) in try Checkpoint(source) }
         return try load(checkpoint, device: choice, options: options, progress: progress)
     }
 
@@ -31,21 +30,20 @@ public enum ModelLoader {
         let config = source.config
         let context = options.contextTokens ?? min(config.maxPositionEmbeddings, LoadOptions.defaultContextTokens)
         guard context <= config.maxPositionEmbeddings else {
-            throw .failed(
-                "--context \(context): expected at most \(config.maxPositionEmbeddings), the model's max_position_embeddings"
-            )
+            throw .option(
+                name: "context",
+                expected: "at most \(config.maxPositionEmbeddings), the model's max_position_embeddings",
+                found: "\(context)")
         }
         if options.activations == .fp8, !config.isFP8 {
-            throw .failed(
-                "--activations fp8: expected FP8 weights, whose products it is for; the checkpoint has none")
+            throw .option(
+                name: "activations", expected: "f32 for a checkpoint without FP8 weights", found: "fp8")
         }
         var device: Device?
         if case .vulkan(let name) = choice {
-            do throws(GPUError) {
-                device = try Device.open(
+            device = try onDevice { () throws(GPUError) in
+                try Device.open(
                     name, captureStatistics: options.captureStatistics, pipelineCache: options.pipelineCache)
-            } catch {
-                throw .failed(error.description)
             }
         }
         if let device { options.prepareDevice(device) }
@@ -82,9 +80,11 @@ public enum ModelLoader {
     ) throws(ModelError) {
         let most = largestContext(config, format, profile)
         guard context > most else { return }
-        throw .failed(
-            "--context \(context): expected at most \(most) with --kv-cache \(format.rawValue), what "
-                + "\(profile.name) binds at once (\(byteText(profile.maxStorageBufferRange)))")
+        throw .option(
+            name: "context",
+            expected: "at most \(most) with a cache in \(format.rawValue), of which \(profile.name) binds "
+                + "\(byteText(profile.maxStorageBufferRange)) at once",
+            found: "\(context)")
     }
 
     /// Compares the plan with the memory there is. Returns whether the multi-token prediction is loaded (it is left
@@ -109,13 +109,10 @@ public enum ModelLoader {
                 return (false, lesser.readByteCount)
             }
         }
-        let profiles: [DeviceProfile]
-        do throws(GPUError) { profiles = device == nil ? [] : try Device.available() } catch {
-            throw .failed(error.description)
-        }
+        let profiles = try onDevice { () throws(GPUError) in device == nil ? [] : try Device.available() }
         let others = profiles.map { MemoryPlan.Place($0) } + [host]
-        throw .failed(
-            plan.refusal(
+        throw .doesNotFit(
+            plan.shortage(
                 at: place, others: others.filter { $0 != place },
                 largestContext: try planner.largestContext(within: place.budget, below: context)))
     }

@@ -43,10 +43,7 @@ public struct SyntheticModel: Sendable {
     /// - Parameters:
     ///   - layers, experts: nil for as many as the model has, or a slice takes.
     public init(_ shape: Shape, layers: Int? = nil, experts: Int? = nil, format: Format) throws(ModelError) {
-        let published: ModelConfig?
-        do throws(CheckpointError) { published = try ModelConfig.known(shape.model) } catch {
-            throw .failed(error.description)
-        }
+        let published = try readingCheckpoint { () throws(CheckpointError) in try ModelConfig.known(shape.model) }
         guard let published else { preconditionFailure("\(shape.model) is no known model") }
         config = published.resized(
             layers: layers ?? shape.slice?.layers, experts: experts ?? shape.slice?.experts, isFP8: format == .fp8,

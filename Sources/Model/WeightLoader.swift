@@ -76,7 +76,7 @@ struct WeightLoader {
         }
         let type = try tensor(name).type
         guard let format = WeightFormat(type) else {
-            throw .failed("\(name): expected a weight's type, found \(type)")
+            throw .checkpoint(CheckpointError(.unsupported, name, expected: "a weight's type", found: "\(type)"))
         }
         return format
     }
@@ -140,9 +140,10 @@ struct WeightLoader {
         guard has(WeightMap.packedShapeName(name)) else { return }
         let (found, expected) = (try floats(WeightMap.packedShapeName(name)), try shape(name))
         guard executor.onlyCounts || found == expected.map({ Float($0) }) else {
-            throw .failed(
-                "\(WeightMap.packedShapeName(name)): expected \(expected), found \(found): the file is of "
-                    + "another model or damaged; fetch it again")
+            throw .checkpoint(
+                CheckpointError(
+                    .damaged, WeightMap.packedShapeName(name), expected: "\(expected)", found: "\(found)",
+                    advice: "the file is of another model or damaged: download it again"))
         }
     }
 
@@ -161,7 +162,8 @@ struct WeightLoader {
 
     private func tensor(_ name: String) throws(ModelError) -> TensorInfo {
         guard let info = source[name] else {
-            throw .failed("\(name): expected in the checkpoint, found no such tensor")
+            throw .checkpoint(
+                CheckpointError(.missing, name, expected: "a tensor of the checkpoint", found: "none of this name"))
         }
         return info
     }
@@ -176,7 +178,7 @@ struct WeightLoader {
     private mutating func advance(_ byteCount: Int) throws(ModelError) {
         loadedByteCount += byteCount
         guard progress(LoadProgress(loadedByteCount: loadedByteCount, totalByteCount: totalByteCount)) else {
-            throw .failed("loading was interrupted")
+            throw .interrupted
         }
     }
 }

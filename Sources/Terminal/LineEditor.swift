@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 /// Reads messages at a terminal: shows the editor's text, feeds it keys, follows the window's size.
@@ -114,14 +115,14 @@ public final class LineEditor {
             typed = []
             if !keys.isEmpty { return keys }
         }
-        var bytes = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             var watched = [
                 pollfd(fd: input, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: Signals.wakeDescriptor, events: Int16(POLLIN), revents: 0),
             ]
             let ready = poll(&watched, 2, decoder.awaitsSequence ? 100 : -1)
-            guard ready >= 0 || errno == EINTR else { throw .system(call: "poll", object: "terminal", code: errno) }
+            // Not repeated: a signal asks for what follows.
+            guard ready >= 0 || errno == EINTR else { throw .system(call: "poll", object: "terminal", .last) }
             if Signals.interrupts.exchange(0, ordering: .relaxed) > 0 { return [.control("c")] }
             if Signals.resizes.exchange(0, ordering: .relaxed) > 0 {
                 Signals.drain()
@@ -136,11 +137,14 @@ public final class LineEditor {
             }
             if watched[1].revents != 0 { Signals.drain() }
             guard watched[0].revents != 0 else { continue }
-            let count = read(input, &bytes, bytes.count)
-            if count < 0, errno == EINTR || errno == EAGAIN { continue }
-            // 0 and EIO: the terminal hung up.
-            guard count > 0 else { return nil }
-            let keys = decode(bytes[..<count])
+            let bytes: [UInt8]
+            do throws(SystemError) { bytes = try Descriptor(input).read(upTo: 1 << 16) } catch {
+                if error.code == EAGAIN { continue }
+                // EIO: the terminal hung up.
+                return nil
+            }
+            if bytes.isEmpty { return nil }
+            let keys = decode(bytes[...])
             if !keys.isEmpty { return keys }
         }
     }

@@ -1,3 +1,4 @@
+import Files
 import Glibc
 import Synchronization
 
@@ -14,7 +15,7 @@ final class TerminalMode {
         var saved = termios()
         guard tcgetattr(input, &saved) == 0 else {
             isHeld.store(false, ordering: .releasing)
-            throw .system(call: "tcgetattr", object: "terminal", code: errno)
+            throw .system(call: "tcgetattr", object: "terminal", .last)
         }
         Signals.prepare()
         held.initialize(
@@ -48,10 +49,10 @@ final class TerminalMode {
         }
         held.pointee.current = modes
         // What is typed ahead stays.
-        while tcsetattr(held.pointee.input, TCSADRAIN, &held.pointee.current) != 0 {
-            guard errno == EINTR else {
-                throw .system(call: "tcsetattr", object: "terminal", code: errno)
-            }
+        do throws(SystemError) {
+            try retryingInterrupts { tcsetattr(held.pointee.input, TCSADRAIN, &held.pointee.current) }
+        } catch {
+            throw .system(call: "tcsetattr", object: "terminal", error)
         }
     }
 

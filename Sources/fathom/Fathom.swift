@@ -34,7 +34,12 @@ struct Fathom: ParsableCommand {
         sigaddset(&signals, SIGINT)
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         occupyStandardDescriptors()
-        main(nil)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            exit(withError: ErrorAdvice.shown(error))
+        }
     }
 
     /// Where standard input, output or error was closed, the next file opened would take its place: a model be read as

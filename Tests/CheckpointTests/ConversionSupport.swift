@@ -1,3 +1,4 @@
+import Files
 import FixtureSupport
 import Foundation
 import Glibc
@@ -50,7 +51,7 @@ enum Conversions {
             let opened = try SafetensorsFile(source, file)
             if let tensor = opened[name] { return try opened.bytes(tensor) }
         }
-        throw CheckpointError(folder, expected: name, found: "no such tensor")
+        throw CheckpointError(.missing, folder, expected: name, found: "no such tensor")
     }
 
     /// A folder's files: names and contents.
@@ -106,21 +107,63 @@ final class Faults: Sendable {
 
     var count: Int { state.withLock { $0.count } }
 
-    var files: ConversionFiles {
-        var files = ConversionFiles()
-        files.fault = { operation, _ in
-            self.state.withLock { state in
-                state.count += 1
-                guard state.isDead ? self.staysDead : state.count > self.limit else { return nil }
-                let wasDead = state.isDead
-                state.isDead = true
-                // The last write may have been under way.
-                if case .write(let byteCount) = operation, !wasDead {
-                    return ConversionFiles.Fault(code: self.code, writtenByteCount: byteCount * (state.count % 3) / 2)
-                }
-                return ConversionFiles.Fault(code: self.code)
-            }
+    var files: ConversionFiles { ConversionFiles(FaultyStorage(self)) }
+
+    /// Counts an operation; the fault if it is to fail, and a number to choose how much of a write is done.
+    fileprivate func next() -> (error: SystemError, isFirst: Bool, number: Int)? {
+        state.withLock { state in
+            state.count += 1
+            guard state.isDead ? staysDead : state.count > limit else { return nil }
+            defer { state.isDead = true }
+            return (SystemError(code: code), !state.isDead, state.count)
         }
-        return files
+    }
+}
+
+/// The system's files, some of whose operations fail.
+private struct FaultyStorage: ConversionStorage {
+    let faults: Faults
+    let system = SystemStorage()
+
+    init(_ faults: Faults) { self.faults = faults }
+
+    private func check() throws(SystemError) { if let fault = faults.next() { throw fault.error } }
+
+    func makeFolder(_ path: String) throws(SystemError) {
+        try check()
+        try system.makeFolder(path)
+    }
+
+    func create(_ path: String) throws(SystemError) -> Descriptor {
+        try check()
+        return try system.create(path)
+    }
+
+    /// The last write may have been under way.
+    func write(_ bytes: UnsafeRawBufferPointer, to file: Descriptor, at offset: Int) throws(SystemError) {
+        guard let fault = faults.next() else { return try system.write(bytes, to: file, at: offset) }
+        let count = fault.isFirst ? bytes.count * (fault.number % 3) / 2 : 0
+        try system.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]), to: file, at: offset)
+        throw fault.error
+    }
+
+    func store(_ file: Descriptor) throws(SystemError) {
+        try check()
+        try system.store(file)
+    }
+
+    func storeFolder(_ path: String) throws(SystemError) {
+        try check()
+        try system.storeFolder(path)
+    }
+
+    func rename(_ path: String, to target: String) throws(SystemError) {
+        try check()
+        try system.rename(path, to: target)
+    }
+
+    func remove(_ path: String) throws(SystemError) {
+        try check()
+        try system.remove(path)
     }
 }

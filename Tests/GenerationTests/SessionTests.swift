@@ -179,7 +179,7 @@ import Text
             #expect(error == .model(.notFinite(place: "layer 3")))
             session.reset()
         }
-        model.failure = (model.steps.count + 6, .failed("the device was lost"))
+        model.failure = (model.steps.count + 6, .interrupted)
         #expect(throws: GenerationError.self) { try session.generate(prompt, options: options, text: NoText()) }
         let answer = try session.generate(prompt, options: options, text: NoText())
         #expect(answer.tokens == textbookAnswer(model, prompt, options))

@@ -58,7 +58,8 @@ import Testing
         #expect {
             try prefillAndDecode(model)
         } throws: {
-            "\($0)".hasPrefix("--check: \(fault.place) parts from its reference: ") && "\($0)".contains("expected")
+            guard case ModelError.disagreement(let place, let kernel, let failure) = $0 else { return false }
+            return "\(place): kernel \(kernel)" == fault.place && failure.contains("expected")
         }
     }
 
@@ -81,7 +82,8 @@ import Testing
         #expect {
             _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [7], output: .last)])
         } throws: {
-            "\($0)".hasPrefix("--check: \(fault.place) parts from its reference: ")
+            guard case ModelError.disagreement(let place, let kernel, _) = $0 else { return false }
+            return "\(place): kernel \(kernel)" == fault.place
         }
         #expect(model.tokenCount(of: sequence) == 3)
     }

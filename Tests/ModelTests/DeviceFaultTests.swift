@@ -41,7 +41,8 @@ struct DeviceFaultTests {
                 break
             } catch {
                 failures += 1
-                #expect("\(error)".contains("out of device memory: a shorter --context or a smaller model"), "\(error)")
+                guard case ModelError.device(let cause) = error else { throw error }
+                #expect(cause.result == .outOfDeviceMemory, "\(error)")
                 #expect(device.allocatedByteCount.current == 0)
             }
         }
@@ -59,7 +60,8 @@ struct DeviceFaultTests {
             #expect {
                 _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [4], output: .last)])
             } throws: {
-                "\($0)".contains("\(device.profile.name): the device was lost")
+                guard case ModelError.device(let cause) = $0 else { return false }
+                return cause.result == .deviceLost && cause.object == device.profile.name
             }
             #expect(model.tokenCount(of: sequence) == 3)
         }

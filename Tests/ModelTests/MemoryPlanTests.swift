@@ -40,14 +40,15 @@ struct MemoryPlanTests {
         let card = MemoryPlan.Place(choice: "0", name: "Card", budget: 12 * gigabyte)
         let large = MemoryPlan.Place(choice: "1", name: "Large card", budget: 80 * gigabyte)
         let host = MemoryPlan.Place(choice: "cpu", name: "the host's memory", budget: 8 * gigabyte)
+        let shortage = plan.shortage(at: card, others: [large, host], largestContext: 65536)
+        #expect(shortage.roomierPlaces == [large] && shortage.largestContext == 65536)
         #expect(
-            plan.refusal(at: card, others: [large, host], largestContext: 65536)
+            shortage.description
                 == "the model does not fit on Card: expected at most 12 GiB, found 13 GiB (weights 10 GiB, cache for 131072 "
-                + "tokens 2 GiB, intermediate values 1 GiB); --context 65536 fits; --device 1 (Large card) has 80 GiB")
+                + "tokens 2 GiB, intermediate values 1 GiB)")
         let small = MemoryPlan.Place(choice: "0", name: "Small card", budget: 4 * gigabyte)
-        #expect(
-            plan.refusal(at: small, others: [card, host], largestContext: 0)
-                .hasSuffix("; a checkpoint of at most 1 GiB of weights would fit"))
+        let none = plan.shortage(at: small, others: [card, host], largestContext: 0)
+        #expect(none.roomierPlaces.isEmpty && none.largestWeights == gigabyte)
     }
 
     /// The longest context that is said to fit does fit, and the next longer one does not.
@@ -70,7 +71,8 @@ struct MemoryPlanTests {
             _ = try ModelLoader.load(
                 source: .folder(folder.path), device: .vulkan(nil), options: LoadOptions(contextTokens: 6_000_000))
         } throws: {
-            "\($0)".hasPrefix("--context 6000000: expected at most") && "\($0)".contains("with --kv-cache f32")
+            guard case ModelError.option("context", let expected, "6000000") = $0 else { return false }
+            return expected.hasPrefix("at most ") && expected.contains("with a cache in f32")
         }
     }
 
@@ -82,8 +84,9 @@ struct MemoryPlanTests {
             _ = try ModelLoader.load(
                 source: .folder(folder.path), device: .cpu, options: LoadOptions(contextTokens: 1 << 30))
         } throws: {
-            "\($0)".hasPrefix("the model does not fit on the host's memory: expected at most")
-                && "\($0)".contains("; --context ")
+            guard case ModelError.doesNotFit(let shortage) = $0 else { return false }
+            return shortage.place.choice == "cpu" && shortage.total > shortage.place.budget
+                && shortage.contextLength == 1 << 30 && shortage.largestContext > 0
         }
     }
 

@@ -72,6 +72,6 @@ struct SyntheticTests {
         do {
             _ = try load(whole, .vulkan(nil))
             Issue.record("1.3 TB fitted")
-        } catch { #expect("\(error)".contains("the model does not fit on"), "\(error)") }
+        } catch { if case ModelError.doesNotFit = error {} else { Issue.record("\(error)") } }
     }
 }

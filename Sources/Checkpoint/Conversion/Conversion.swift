@@ -1,3 +1,4 @@
+import Files
 import Glibc
 import Numerics
 
@@ -65,8 +66,7 @@ extension ConversionSource {
         let own: Set = ["config.json", ShardSet.indexFile, SourceLayout.fileName]
         let weights = [".safetensors", ".bin", ".pt", ".pth", ".gguf"]
         for name in try files.names(in: folder) where !own.contains(name) && !name.hasPrefix(".") {
-            var status = stat()
-            guard !weights.contains(where: name.hasSuffix), stat("\(folder)/\(name)", &status) == 0,
+            guard !weights.contains(where: name.hasSuffix), let status = try? fileStatus("\(folder)/\(name)"),
                 status.st_mode & S_IFMT == S_IFREG
             else { continue }
             try files.write(CheckpointSource.folder(folder).read(name), to: "\(target)/\(name)")

@@ -1,3 +1,4 @@
+import Files
 import Glibc
 import JSON
 
@@ -11,7 +12,7 @@ final class ConversionFolder {
     let path: String
     private let files: ConversionFiles
     /// Held while this process writes there.
-    private let lock: CInt
+    private let lock: Descriptor
 
     /// Makes the folder ready.
     ///
@@ -23,19 +24,20 @@ final class ConversionFolder {
         self.path = try Self.resolved(path)
         try Self.checkApart(self.path, plan.source.folder)
         try files.makeFolder(self.path)
-        lock = open(self.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard lock >= 0 else {
-            throw CheckpointError(self.path, expected: "a folder that can be read", found: systemMessage())
+        let folder = self.path
+        lock = try onFile(folder, "a folder that can be read") { () throws(SystemError) in
+            try Descriptor.open(folder, O_RDONLY | O_DIRECTORY)
         }
-        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-            close(lock)
+        guard flock(lock.number, LOCK_EX | LOCK_NB) == 0 else {
+            lock.discard()
             throw CheckpointError(
-                self.path, expected: "a folder that nothing else writes to", found: "another conversion at work there")
+                .refused, folder, expected: "a folder that nothing else writes to",
+                found: "another conversion at work there")
         }
         try prepare(plan, force)
     }
 
-    deinit { close(lock) }
+    deinit { lock.discard() }
 
     func name(_ file: String) -> String { "\(path)/\(file)" }
 
@@ -49,8 +51,7 @@ final class ConversionFolder {
         case .finished:
             guard force else {
                 throw CheckpointError(
-                    path, expected: "an empty folder", found: "this conversion, finished",
-                    advice: "nothing is left to do; --force does it again")
+                    .refused, path, expected: "an empty folder", found: "this conversion, finished", advice: .force)
             }
         case .other(let error): guard force else { throw error }
         }
@@ -81,9 +82,9 @@ final class ConversionFolder {
             if try CheckpointSource.folder(path).read(journal) == fingerprint(plan) { return .begun }
             return .other(
                 CheckpointError(
-                    path, expected: "an empty folder, or this conversion unfinished",
+                    .refused, path, expected: "an empty folder, or this conversion unfinished",
                     found: "another conversion unfinished, or this one of a source that has changed since",
-                    advice: "name another folder, or --force to begin anew"))
+                    advice: .forceOverUnfinished))
         }
         guard let first = found.first(where: { $0 != journal + ConversionFiles.temporarySuffix }) else {
             return .nothing
@@ -91,8 +92,7 @@ final class ConversionFolder {
         if try isFinished(path, plan, files) { return .finished }
         return .other(
             CheckpointError(
-                path, expected: "an empty folder", found: "\(first) in it",
-                advice: "name another folder, or --force to replace the checkpoint there"))
+                .refused, path, expected: "an empty folder", found: "\(first) in it", advice: .forceOverCheckpoint))
     }
 
     /// Whether all is there that the conversion writes, and none of it older than the source.
@@ -182,42 +182,30 @@ final class ConversionFolder {
     }
 
     private static func status(_ path: String) throws(CheckpointError) -> stat {
-        var status = stat()
-        guard stat(path, &status) == 0 else {
-            throw CheckpointError(path, expected: "a readable file", found: systemMessage())
-        }
-        return status
+        try onFile(path, "a readable file") { () throws(SystemError) in try fileStatus(path) }
     }
 
     /// A path without links and dots; its folder must be there.
     private static func resolved(_ path: String) throws(CheckpointError) -> String {
-        if let real = realpath(path, nil) {
-            defer { free(real) }
-            return String(cString: real)
+        do throws(SystemError) { return try realPath(path) } catch {
+            var parts = path.split(separator: "/", omittingEmptySubsequences: true)
+            guard error.code == ENOENT, let last = parts.popLast(), last != "..", last != "." else {
+                throw CheckpointError(error, path, expected: "a folder to write to")
+            }
+            let parent = (path.hasPrefix("/") ? "/" : "./") + parts.joined(separator: "/")
+            let folder = try onFile(parent, "a folder to make \(last) in") { () throws(SystemError) in
+                try realPath(parent)
+            }
+            return (folder == "/" ? "" : folder) + "/" + last
         }
-        var parts = path.split(separator: "/", omittingEmptySubsequences: true)
-        guard errno == ENOENT, let last = parts.popLast(), last != "..", last != "." else {
-            throw CheckpointError(path, expected: "a folder to write to", found: systemMessage())
-        }
-        let parent = (path.hasPrefix("/") ? "/" : "./") + parts.joined(separator: "/")
-        guard let real = realpath(parent, nil) else {
-            throw CheckpointError(parent, expected: "a folder to make \(last) in", found: systemMessage())
-        }
-        defer { free(real) }
-        let folder = String(cString: real)
-        return (folder == "/" ? "" : folder) + "/" + last
     }
 
     /// That neither folder is the other or in it.
     private static func checkApart(_ target: String, _ source: String) throws(CheckpointError) {
-        guard let real = realpath(source, nil) else {
-            throw CheckpointError(source, expected: "a model's folder", found: systemMessage())
-        }
-        defer { free(real) }
-        let source = String(cString: real)
+        let source = try onFile(source, "a model's folder") { () throws(SystemError) in try realPath(source) }
         guard !(target + "/").hasPrefix(source + "/"), !(source + "/").hasPrefix(target + "/") else {
             throw CheckpointError(
-                target, expected: "a folder apart from the source's", found: source,
+                .refused, target, expected: "a folder apart from the source's", found: source,
                 advice: "name another folder: the source is never written to")
         }
     }
@@ -229,7 +217,7 @@ final class ConversionFolder {
         let room = UInt64(status.f_bavail) &* UInt64(status.f_frsize)
         guard UInt64(byteCount) <= room else {
             throw CheckpointError(
-                path, expected: "\(byteCount) bytes free for what is to be written", found: "\(room)",
+                .system(ENOSPC), path, expected: "\(byteCount) bytes free for what is to be written", found: "\(room)",
                 advice: "make room, or name a folder on another disk")
         }
     }

@@ -46,7 +46,7 @@ public struct ConversionPlan: Sendable {
         }
         if let format = options.format, convertedCount == 0 {
             throw CheckpointError(
-                source.folder, expected: "matrices to convert to \(format.rawValue)", found: "none",
+                .refused, source.folder, expected: "matrices to convert to \(format.rawValue)", found: "none",
                 advice: rules.advice(isUneven: !stay.isEmpty))
         }
         if !stay.isEmpty {

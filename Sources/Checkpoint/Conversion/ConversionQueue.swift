@@ -105,7 +105,7 @@ final class ConversionQueue: Sendable {
                 } else {
                     let header = file(piece.file).header
                     byteCount = header.count
-                    try write(header, to: piece.output)
+                    try piece.output.write(header, at: 0)
                 }
                 let now = try finish(piece, error, byteCount)
                 progress(ConversionProgress(doneByteCount: now, totalByteCount: totalByteCount))
@@ -113,14 +113,6 @@ final class ConversionQueue: Sendable {
         } catch {
             state.withLock { if $0.failure == nil { $0.failure = error } }
         }
-    }
-
-    private func write(_ bytes: [UInt8], to output: OutputFile) throws(CheckpointError) {
-        var failure: CheckpointError?
-        bytes.withUnsafeBytes { raw in
-            do throws(CheckpointError) { try output.write(raw, at: 0) } catch { failure = error }
-        }
-        if let failure { throw failure }
     }
 
     /// The next piece; nil where none is left, or something failed.

@@ -74,9 +74,9 @@ struct ConversionRules {
     /// What to do where nothing is to be converted.
     ///
     /// - Parameter isUneven: whether the group size is why.
-    func advice(isUneven: Bool) -> String {
-        guard !isUneven else { return options.groupSize > 32 ? "choose a smaller --group" : "choose --to fp8" }
-        return "its matrices are as --to would make them: give --ranks without --to if it is to be split"
+    func advice(isUneven: Bool) -> CheckpointError.Advice {
+        guard isUneven else { return .splitOnly }
+        return options.groupSize > 32 ? .smallerGroup : .fp8
     }
 
     // MARK: config.json

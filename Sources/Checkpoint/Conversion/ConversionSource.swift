@@ -26,8 +26,8 @@ public final class ConversionSource: Sendable {
         let source = CheckpointSource.folder(folder)
         guard !source.exists(SourceLayout.fileName) else {
             throw CheckpointError(
-                folder, expected: "a checkpoint that is not split", found: SourceLayout.fileName,
-                advice: "put it together first: fathom convert \(folder) NEW --merge")
+                .unsupported, folder, expected: "a checkpoint that is not split", found: SourceLayout.fileName,
+                advice: .merge(folder: folder))
         }
         configJSON = try source.read("config.json")
         let checkpoint = try Checkpoint(source)
@@ -62,7 +62,8 @@ public final class ConversionSource: Sendable {
             try Self.check(tensor, split, ranks, source.name)
             guard tensors.updateValue(tensor, forKey: tensor.name) == nil else {
                 throw CheckpointError(
-                    source.path(of: SourceLayout.fileName), expected: "each tensor once", found: "\(tensor.name) twice")
+                    .damaged, source.path(of: SourceLayout.fileName), expected: "each tensor once",
+                    found: "\(tensor.name) twice")
             }
         }
         folder = source.name
@@ -105,7 +106,7 @@ public final class ConversionSource: Sendable {
         let weight = split.weightShape(tensor.name)
         guard !RankSplit.isShape(tensor.name) || tensor.shape == [weight.count] else {
             throw CheckpointError(
-                "\(folder)/\(SourceLayout.fileName): \(tensor.name)",
+                .damaged, "\(folder)/\(SourceLayout.fileName): \(tensor.name)",
                 expected: "the shape of a weight, \(weight.count) numbers", found: "\(tensor.shape)")
         }
         let share = split.share(tensor.name)
@@ -124,7 +125,7 @@ public final class ConversionSource: Sendable {
             let found = file[tensor.name]
             guard let found, found.type == tensor.type, found.shape == shape else {
                 throw CheckpointError(
-                    "\(folder)/\(Rank(index, of: ranks.count).fileName): \(tensor.name)",
+                    .damaged, "\(folder)/\(Rank(index, of: ranks.count).fileName): \(tensor.name)",
                     expected: "\(tensor.type) \(shape)",
                     found: found.map { "\($0.type) \($0.shape)" } ?? "no such tensor",
                     advice: "the files are of different conversions: split the checkpoint again")

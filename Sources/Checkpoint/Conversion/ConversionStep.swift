@@ -112,9 +112,9 @@ struct ConversionStep: Sendable {
         let weight = split.weightShape(source.name)
         guard weight[1] % columns.count == 0 else {
             throw CheckpointError(
-                source.name, expected: "groups of equal size to share among \(split.count) ranks",
+                .refused, source.name, expected: "groups of equal size to share among \(split.count) ranks",
                 found: "\(columns.count) groups of \(weight[1]) columns",
-                advice: "choose another number of ranks, or --to bf16")
+                advice: .otherRanksOrBF16)
         }
     }
 

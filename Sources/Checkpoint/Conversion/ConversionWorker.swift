@@ -110,15 +110,13 @@ final class ConversionWorker {
     }
 
     private func write(_ bytes: [UInt8], to file: OutputFile, at offset: Int) throws(CheckpointError) -> Int {
-        let copy = Self.room(&made, bytes.count)
-        copy.copyBytes(from: bytes)
-        try file.write(UnsafeRawBufferPointer(copy), at: offset)
+        try file.write(bytes, at: offset)
         return bytes.count
     }
 
     private static func unscalable(_ weight: UnscalableWeight, _ step: ConversionStep) -> CheckpointError {
         CheckpointError(
-            "\(step.name) [\(weight.row), \(weight.column)]", expected: "a weight that a scale can stand for",
+            .damaged, "\(step.name) [\(weight.row), \(weight.column)]", expected: "a weight that a scale can stand for",
             found: "\(weight.value)", advice: "the file is damaged, or this tensor needs another format")
     }
 

@@ -35,7 +35,8 @@ struct RankSplit {
     init(_ config: ModelConfig, count: Int) throws(CheckpointError) {
         guard config.nRoutedExperts % count == 0 else {
             throw CheckpointError(
-                "n_routed_experts", expected: "a multiple of the \(count) ranks", found: "\(config.nRoutedExperts)",
+                .refused, "n_routed_experts", expected: "a multiple of the \(count) ranks",
+                found: "\(config.nRoutedExperts)",
                 advice: "choose another number of ranks")
         }
         self.count = count
@@ -80,9 +81,9 @@ struct RankSplit {
     {
         guard range.count % (count * unit) == 0 else {
             throw CheckpointError(
-                tensor.name, expected: "a multiple of \(count * unit) to share among \(count) ranks",
+                .refused, tensor.name, expected: "a multiple of \(count * unit) to share among \(count) ranks",
                 found: "\(range.count) of \(tensor.shape)",
-                advice: "choose another number of ranks" + (unit > 1 ? ", or --to bf16" : ""))
+                advice: unit > 1 ? .otherRanksOrBF16 : "choose another number of ranks")
         }
         let size = range.count / count
         return range.lowerBound + rank * size..<range.lowerBound + (rank + 1) * size
@@ -102,7 +103,7 @@ struct RankSplit {
             case .owned(let owner):
                 guard owner == rank.index, let place = Self.expert(name) else {
                     throw CheckpointError(
-                        "\(rank.fileName): \(name)", expected: "experts of rank \(rank.index) alone",
+                        .damaged, "\(rank.fileName): \(name)", expected: "experts of rank \(rank.index) alone",
                         found: "one of rank \(owner)", advice: "split the checkpoint again")
                 }
                 for other in 0..<count {

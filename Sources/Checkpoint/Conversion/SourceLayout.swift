@@ -38,7 +38,7 @@ struct SourceLayout: Sendable {
         var names: Set<String> = []
         for (file, text) in texts {
             guard ShardSet.isFileName(file), names.insert(file).inserted else {
-                throw CheckpointError(name, expected: "names of .safetensors files, each once", found: file)
+                throw CheckpointError(.damaged, name, expected: "names of .safetensors files, each once", found: file)
             }
             let json = Array(text.utf8)
             let header = SafetensorsHeader.length(json.count) + json

@@ -46,7 +46,7 @@ extension CheckpointSurvey {
                 }
                 if let expected = stretch.digest, let found = scan.digest, found != expected {
                     let error = CheckpointError(
-                        source.path(of: stretch.name), expected: "SHA-256 \(expected)", found: found,
+                        .damaged, source.path(of: stretch.name), expected: "SHA-256 \(expected)", found: found,
                         advice: "the file is damaged or of another version: download it again")
                     problems.append(CheckpointProblem(.damaged, file: stretch.name, error))
                 }
@@ -80,7 +80,8 @@ extension CheckpointSurvey {
         guard let checksums else { return stretches }
         for name in shards.names where checksums.digests[name] == nil {
             let error = CheckpointError(
-                source.path(of: name), expected: "its SHA-256 among the checksums", found: "none of this name")
+                .missing, source.path(of: name), expected: "its SHA-256 among the checksums", found: "none of this name"
+            )
             problems.append(CheckpointProblem(.missing, file: name, error))
         }
         for (name, digest) in checksums.digests.sorted(by: { $0.key < $1.key }) where shards.files[name] == nil {
@@ -114,7 +115,7 @@ extension CheckpointSurvey {
                 ("numbers", "NaN or infinite")
             }
         let error = CheckpointError(
-            tensor.name, expected: expected,
+            .damaged, tensor.name, expected: expected,
             found: "\(finding.count) of \(tensor.elementCount) \(tensor.type) that are \(found), the first at \(place)",
             advice: "\(tensor.shard) is damaged: download it again")
         return CheckpointProblem(

@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 /// All that is wrong with a checkpoint's files by their names, headers and config: found in a second, without reading weights.
@@ -29,7 +30,8 @@ public struct CheckpointSurvey: Sendable {
         }
         for name in try source.fileNames() where name.hasSuffix(".safetensors") && !shards.names.contains(name) {
             let error = CheckpointError(
-                source.path(of: name), expected: "only files that hold the model", found: "one that nothing refers to",
+                .damaged, source.path(of: name), expected: "only files that hold the model",
+                found: "one that nothing refers to",
                 advice: "it may be of another version: remove it")
             // By its name a part of a model; anything else is somebody's own.
             if name.hasPrefix("model-") {
@@ -56,15 +58,8 @@ extension CheckpointSource {
         case .memory(_, let files): return files.keys.sorted()
         case .folder(let folder): path = folder
         }
-        guard let folder = opendir(path) else {
-            throw CheckpointError(path, expected: "a folder whose files can be listed", found: systemMessage())
+        return try onFile(path, "a folder whose files can be listed") { () throws(SystemError) in
+            try folderNames(path)
         }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while let entry = readdir(folder) {
-            names.append(
-                withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
-        }
-        return names.sorted()
     }
 }

@@ -103,7 +103,7 @@ final class ChatConsole {
 
     /// Says what went wrong, where the chat goes on.
     func complain(_ error: any Error) throws(TerminalError) {
-        let shown = surroundings.note("\(error)", on: errors)
+        let shown = surroundings.note(ErrorAdvice.line(error), on: errors)
         try errors.write(surroundings.errorStyle(.red).applied(to: shown) + "\n")
     }
 }

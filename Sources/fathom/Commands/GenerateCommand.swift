@@ -97,7 +97,7 @@ struct GenerateCommand: ParsableCommand {
             var prompts: [[Int32]] = []
             for (index, line) in lines.enumerated() {
                 do { prompts.append(try encode(line, for: opened)) } catch {
-                    throw CommandError("\(name), line \(index + 1): \(error)")
+                    throw CommandError("\(name), line \(index + 1): \(ErrorAdvice.line(error))")
                 }
             }
             try answerBatch(prompts, name: name, opened)
@@ -170,7 +170,7 @@ struct GenerateCommand: ParsableCommand {
             }
         } catch {
             guard case .request(let index, let reason) = error else { throw error }
-            throw CommandError("\(name), line \(index + 1): \(reason)")
+            throw CommandError("\(name), line \(index + 1): \(ErrorAdvice.line(reason))")
         }
         if let failure { throw failure }
         if Surroundings.current().errorIsTerminal {

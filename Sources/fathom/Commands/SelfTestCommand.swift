@@ -88,8 +88,3 @@ struct SelfTestCommand: ParsableCommand {
         ]).serialized() + "\n"
     }
 }
-
-extension String {
-    /// At least `width` characters, filled with spaces.
-    func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
-}

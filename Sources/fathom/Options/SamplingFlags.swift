@@ -46,7 +46,7 @@ struct SamplingFlags: ParsableArguments {
     var maxNewTokens: Int?
 
     mutating func validate() throws {
-        do { try options(stopTokens: []).validate() } catch { throw ValidationError("\(error)") }
+        do { try options(stopTokens: []).validate() } catch { throw ValidationError(ErrorAdvice.line(error)) }
     }
 
     /// The flags as generation takes them.

@@ -43,7 +43,7 @@ struct Report {
             var part = Part(name: words[0], seconds: seconds)
             // A selftest with failures ends with 1, and says which.
             if status == 0 || part.name == "selftest" {
-                do { try take(part.name, folder, index) } catch { part.failure = "\(error)" }
+                do { try take(part.name, folder, index) } catch { part.failure = ErrorAdvice.line(error) }
             }
             if status != 0 {
                 let isLate = status == 124 || status == 137

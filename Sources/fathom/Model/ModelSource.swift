@@ -1,7 +1,8 @@
 import ArgumentParser
 import Checkpoint
+import Files
 import Glibc
-import Terminal
+import Minnow
 
 /// Where a model's files are: a folder, or the program itself.
 struct ModelSource {
@@ -25,7 +26,7 @@ struct ModelSource {
         // A folder that is not there or cannot be entered should not look like one without the file.
         if case .folder(let path) = checkpoint, access("\(path)/.", R_OK | X_OK) != 0 {
             throw CommandError(
-                "\(path): expected a folder with a checkpoint that can be read, found: \(errorText(errno))")
+                "\(path): expected a folder with a checkpoint that can be read, found: \(SystemError.last)")
         }
         return nil
     }
@@ -40,5 +41,20 @@ struct ModelSource {
                 "\(name): expected tokenizer.json, found none: add it (fathom generate --prompt-tokens does without)")
         }
         return text
+    }
+}
+
+/// Minnow, the model that travels inside the program.
+enum BuiltInModel {
+    static let name = "Minnow"
+
+    /// Its files' bytes, where the program was loaded.
+    static var files: [String: UnsafeRawBufferPointer] {
+        var files: [String: UnsafeRawBufferPointer] = [:]
+        for index in 0..<Int(minnow_count) {
+            let file = minnow_table[index]
+            files[String(cString: file.name)] = UnsafeRawBufferPointer(start: file.start, count: file.end - file.start)
+        }
+        return files
     }
 }

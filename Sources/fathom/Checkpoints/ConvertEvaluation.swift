@@ -5,11 +5,11 @@ import Kernels
 import Model
 import Numerics
 
-/// How well a model foretells a text before a conversion and after it (`--eval`), one model loaded at a time.
+/// How well a model predicts a text before and after a conversion (`--eval`), one model loaded at a time.
 struct ConvertEvaluation {
     /// Both measures, of one text and in the same windows.
     struct Result {
-        let source, target: ForetoldText.Measure
+        let source, target: PredictedText.Measure
 
         private var ratio: Double { target.perplexity.value / source.perplexity.value }
 
@@ -31,32 +31,32 @@ struct ConvertEvaluation {
         }
     }
 
-    private let text: ForetoldText
+    private let text: PredictedText
     private let device: String?
 
     /// Reads the text.
     init(text path: String, device: String?) throws {
-        text = try ForetoldText(path: path)
+        text = try PredictedText(path: path)
         self.device = device
     }
 
-    /// Measures the source, before a conversion that takes long: what keeps either model from being measured is to be
-    /// known by then.
-    func source(_ folder: String, _ plan: ConversionPlan, target: String) throws -> ForetoldText.Measure {
+    /// Measures the source. Before the conversion, which takes long, and with a check that the target will fit: whatever
+    /// keeps either model from being measured is reported first.
+    func source(_ folder: String, _ plan: ConversionPlan, target: String) throws -> PredictedText.Measure {
         do {
             try checkRoom(plan.outcome(), target)
             return try measure(folder)
         } catch let code as ExitCode {
             throw code
         } catch {
-            throw CommandError("\(error); leave --eval out to convert without measuring")
+            throw CommandError("\(ErrorAdvice.line(error)); leave --eval out to convert without measuring")
         }
     }
 
     /// Measures what the conversion made.
-    func target(_ folder: String) throws -> ForetoldText.Measure { try measure(folder) }
+    func target(_ folder: String) throws -> PredictedText.Measure { try measure(folder) }
 
-    private func measure(_ folder: String) throws -> ForetoldText.Measure {
+    private func measure(_ folder: String) throws -> PredictedText.Measure {
         Interrupt.install()
         defer { Interrupt.uninstall() }
         var options = LoadOptions(pipelineCache: Catalogue.pipelineCache)
@@ -65,7 +65,7 @@ struct ConvertEvaluation {
             on: ModelSource(folder: folder).open(on: device, needsText: true, options: options))
     }
 
-    /// That what is to be written will fit where it is to run.
+    /// Checks that the converted model will fit where it is to run.
     private func checkRoom(_ outcome: Checkpoint, _ target: String) throws {
         let plan = try DevicePlan(outcome, on: DeviceChoice(checking: device)) { VariantOptions.applyMeasured(to: $0) }
         let context = min(outcome.config.maxPositionEmbeddings, LoadOptions.defaultContextTokens)

@@ -61,7 +61,7 @@ struct VerifyCommand: ParsableCommand {
 
     private func text(_ survey: CheckpointSurvey, _ problems: [CheckpointProblem]) -> String {
         let lines = problems.map { problem in
-            let text = problem.error.description
+            let text = ErrorAdvice.line(problem.error)
             // A tensor's name does not say where it is.
             let place = problem.file.flatMap { text.contains($0) ? nil : " (\($0))" } ?? ""
             return "\(problem.kind.rawValue.padded(to: 10))\(text)\(place)\n"
@@ -85,7 +85,8 @@ struct VerifyCommand: ParsableCommand {
                 JSONMember("kind", .string(problem.kind.rawValue)), JSONMember("file", text(problem.file)),
                 JSONMember("tensor", text(problem.tensor)), JSONMember("subject", .string(problem.error.subject)),
                 JSONMember("expected", .string(problem.error.expected)),
-                JSONMember("found", .string(problem.error.found)), JSONMember("advice", text(problem.error.advice)),
+                JSONMember("found", .string(problem.error.found)),
+                JSONMember("advice", text(problem.error.advice.map(ErrorAdvice.text))),
                 JSONMember(
                     "first_bad_element", problem.badElements.map { .array($0.first.map { .init($0) }) } ?? .null),
                 JSONMember("bad_elements", problem.badElements.map { .init($0.count) } ?? .null),

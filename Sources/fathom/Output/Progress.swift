@@ -2,45 +2,69 @@ import Model
 import Numerics
 import Terminal
 
-/// Shows on stderr how much of a model is loaded, where that is a terminal and it takes long enough to wonder.
+/// A line on stderr, under the program's name as a shell shows it.
+func note(_ text: String) throws(TerminalError) {
+    try Output.error.write(Surroundings.current().note("fathom: \(text)") + "\n")
+}
+
+/// A line on stderr that shows how far some work is, where stderr is a terminal.
+final class ProgressLine {
+    fileprivate let output: Output
+    /// Nil where stderr is no terminal, or can no longer be written to.
+    private var line: StatusLine?
+    private var lastShown: Double
+
+    /// - Parameter start: on the clock of `monotonicSeconds`; nothing is shown for a tenth of a second from then on.
+    init(output: Output = .error, surroundings: Surroundings = .current(), start: Double = 0) {
+        self.output = output
+        lastShown = start
+        if surroundings.errorIsTerminal {
+            line = StatusLine(output: output, usesEscapeCodes: surroundings.allowsEscapeCodes)
+        }
+    }
+
+    /// Shows the text, at most ten times a second.
+    func show(_ text: @autoclosure () -> String, now: Double = monotonicSeconds()) {
+        guard line != nil, now - lastShown > 0.1 else { return }
+        lastShown = now
+        // A progress line that cannot be shown does not stop the work.
+        do throws(TerminalError) { try line?.show(text()) } catch { line = nil }
+    }
+
+    /// Takes the line away.
+    func clear() {
+        do throws(TerminalError) { try line?.hide() } catch { line = nil }
+    }
+}
+
+/// Shows on stderr how much of a model is loaded, where stderr is a terminal and loading takes more than an instant.
 ///
 ///     Minnow  [#########···········]  45%  4.2 MiB of 9.4 MiB  310.0 MiB/s  3 s left
-final class LoadingBar {
+struct LoadingBar {
     private let name: String
-    private let output: Output
-    /// Nil where no one looks.
-    private var line: StatusLine?
     private let start: Double
-    private var lastShown = 0.0
+    private let line: ProgressLine
 
     init(
         name: String, output: Output = .error, surroundings: Surroundings = .current(),
         start: Double = monotonicSeconds()
     ) {
         self.name = name
-        self.output = output
         self.start = start
-        if surroundings.errorIsTerminal {
-            line = StatusLine(output: output, usesEscapeCodes: surroundings.allowsEscapeCodes)
-        }
+        line = ProgressLine(output: output, surroundings: surroundings, start: start)
     }
 
     /// - Parameter now: on the clock of `start`.
     func show(_ progress: LoadProgress, now: Double = monotonicSeconds()) {
-        // Ten times a second is enough to see, and a small model is there before the first.
-        guard line != nil, now - max(lastShown, start) > 0.1 else { return }
-        lastShown = now
-        let text = Self.line(name, progress, seconds: now - start, columns: screenSize(output.descriptor).columns)
-        // What cannot be shown does not stop the loading.
-        do throws(TerminalError) { try line?.show(text) } catch { line = nil }
+        line.show(
+            Self.line(
+                name, progress, seconds: now - start, columns: screenSize(line.output.descriptor).columns), now: now)
     }
 
     /// Takes the bar away.
-    func clear() {
-        do throws(TerminalError) { try line?.hide() } catch { line = nil }
-    }
+    func clear() { line.clear() }
 
-    /// One line that fits in `columns`, less where they do not suffice.
+    /// One line of less than `columns` columns; on narrow terminals with fewer parts.
     static func line(_ name: String, _ progress: LoadProgress, seconds: Double, columns: Int) -> String {
         let share = progress.totalByteCount > 0 ? Double(progress.loadedByteCount) / Double(progress.totalByteCount) : 1
         let rate = byteText(Int(Double(progress.loadedByteCount) / seconds))

@@ -44,7 +44,7 @@ struct InspectCommand: ParsableCommand {
                             VariantOptions.applyMeasured(to: device)
                         })
                 } catch {
-                    try note("\(profile.name): \(error)")
+                    try note("\(profile.name): \(ErrorAdvice.line(error))")
                 }
             }
         }

@@ -4,26 +4,26 @@ import Glibc
 import Model
 import Terminal
 
-/// Writes a checkpoint in another format, split for several devices, or put together again.
+/// Writes a checkpoint in another format, split for several devices, or merged again.
 struct ConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert",
-        abstract: "Writes a checkpoint in another format, split for several devices, or put together again.",
+        abstract: "Writes a checkpoint in another format, split for several devices, or merged again.",
         discussion: """
             --to bf16 dequantises weights, FP8 as DeepSeek's fp8_cast_bf16.py does; fp8 makes blocks of 128 by 128; int8 and int4 \
-            give each group of a row's weights a scale, in the layout of compressed-tensors (kv_b_proj, and what no group divides, \
-            stay in BF16). SRC may be BF16, F16, F32, FP8 or such integers; what a format has no place for becomes BF16. Embedding, \
-            head, norms and router are copied, and so is what lies beside the weights.
+            give each group of a row's weights a scale, in the layout of compressed-tensors (kv_b_proj, and matrices whose rows \
+            are no multiple of the group, stay in BF16). SRC may be in BF16, F16, F32, FP8 or packed integers; a matrix that the \
+            format cannot hold becomes BF16. Embedding, head, norms and router are copied, and so are the other files of SRC.
 
-            --ranks N writes model0-mpN.safetensors and so on, one whole file a rank: experts by rank, rows and columns as \
-            DeepSeek's convert.py has them, with the published names; --merge makes the same files of them again.
+            --ranks N writes model0-mpN.safetensors and so on, one file a rank: experts by rank, rows and columns as \
+            DeepSeek's convert.py splits them, with the published names; --merge makes the original files again.
 
-            What is interrupted goes on where it was when the same command runs again; until the end DST has no config.json, \
-            without which no program takes it for a model. SRC is never written to.
+            Interrupted runs resume when the same command runs again. Partial output never opens: DST has no config.json \
+            until the end. SRC is never written to.
 
-            How far the weights moved is said of each part of the model, with --json of each tensor. --eval also has the model \
-            foretell a text before and after, as fathom perplexity does: before, so that what cannot run is known before the \
-            conversion begins; with a finished DST it measures alone.
+            The report says how far the weights of each part of the model moved, with --json of each tensor. --eval also measures \
+            how well the model predicts a text before and after, as fathom perplexity does; it measures SRC first, so that a \
+            model that cannot run is reported before the conversion begins. With a finished DST it only measures.
 
               fathom convert DeepSeek-V3 DeepSeek-V3-int4 --to int4 --experts-only
               fathom convert V2-Lite V2-Lite-int8 --to int8 --eval wiki.test.raw
@@ -52,13 +52,13 @@ struct ConvertCommand: ParsableCommand {
             "Scales of fp8: f32, or ue8m0, rounded up to powers of two (default f32).", valueName: "format"))
     var scales: ScaleFormat?
 
-    @Flag(help: "Convert the routed experts' matrices alone; the others stay, where the format allows for it.")
+    @Flag(help: "Convert the routed experts' matrices only; the others keep their format where the config can say so.")
     var expertsOnly = false
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Split for so many ranks.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Split for this many ranks.", valueName: "n"))
     var ranks: Int?
 
-    @Flag(help: "Put together what --ranks split.")
+    @Flag(help: "Merge the files that --ranks made.")
     var merge = false
 
     @Option(help: ArgumentHelp("Measure the perplexity of SRC and DST on this text, in UTF-8.", valueName: "file"))
@@ -133,7 +133,7 @@ struct ConvertCommand: ParsableCommand {
     }
 
     private func convert(_ plan: ConversionPlan) throws -> ConversionResult {
-        // A file over the shell's limit is to be an error that says so.
+        // A file over the shell's limit becomes an error instead of a signal.
         signal(SIGXFSZ, SIG_IGN)
         let bar = LoadingBar(name: target)
         let result: ConversionResult
@@ -149,7 +149,7 @@ struct ConvertCommand: ParsableCommand {
         }
         bar.clear()
         if !result.keptFiles.isEmpty {
-            try note("\(target): \(result.keptFiles.count) files were there from an earlier run, whole")
+            try note("\(target): \(result.keptFiles.count) files are complete from an earlier run")
         }
         return result
     }

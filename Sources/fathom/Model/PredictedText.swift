@@ -2,12 +2,12 @@ import ArgumentParser
 import Generation
 import Numerics
 
-/// A text for models to foretell, read and checked before any of them is loaded.
-struct ForetoldText {
-    /// How well a model foretold it, and how that was measured.
+/// A text that models predict, read and checked before any model is loaded.
+struct PredictedText {
+    /// How well a model predicted it, and how that was measured.
     struct Measure {
         let perplexity: Perplexity
-        /// Of the text, the first included, which nothing foretells.
+        /// Of the whole text; the first token is not predicted.
         let tokenCount: Int
         let window, stride: Int
 
@@ -16,12 +16,12 @@ struct ForetoldText {
             fixed(perplexity.value, 4) + (perplexity.uncertainty.map { " ± \(fixed($0, 4))" } ?? "")
         }
 
-        /// "81 foretold, each after all before it"
+        /// "81 predicted, each from all before it"
         var tokens: String {
             let windows =
                 tokenCount > window
-                ? ", in windows of \(window) that begin \(stride) apart" : ", each after all before it"
-            return "\(perplexity.tokenCount) foretold\(windows)"
+                ? ", in windows of \(window) that begin \(stride) apart" : ", each from all before it"
+            return "\(perplexity.tokenCount) predicted\(windows)"
         }
     }
 
@@ -35,8 +35,8 @@ struct ForetoldText {
         _ = try Input.text(bytes, name: path)  // UTF-8
     }
 
-    /// Has a model that knows text foretell it, and shows how far it is. Where Ctrl-C stopped it (see `Interrupt`), that is
-    /// the error.
+    /// Measures how well a model with a tokenizer predicts it, and shows the progress. Ctrl-C (see `Interrupt`) ends it with
+    /// an error.
     ///
     /// - Parameter stride: tokens between the beginnings of two windows; nil for half the context.
     func measure(on opened: OpenedModel, stride: Int? = nil) throws -> Measure {

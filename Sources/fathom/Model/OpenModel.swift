@@ -46,16 +46,6 @@ extension ModelSource {
     }
 }
 
-extension DeviceChoice {
-    /// The value of `--device`; an error where it calls for Vulkan and there is none.
-    init(checking text: String?) throws {
-        self.init(text)
-        if case .vulkan = self, case .none(let reason) = try VulkanDevices.look() {
-            throw CommandError("\(reason), or use --device cpu")
-        }
-    }
-}
-
 extension ModelOptions {
     /// Loads the model that is asked for.
     ///
