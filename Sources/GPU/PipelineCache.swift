@@ -3,11 +3,11 @@ import Glibc
 
 /// A file in which a device's compiled pipelines are kept between runs.
 ///
-/// It only ever saves time: a file that is missing, damaged, of another device, driver or build, or of another user is
-/// passed over and written anew, and where nothing can be written everything works without. Neither is worth a message.
+/// It only saves time. A file that is missing, damaged, of another device, driver or build, or owned by another user is
+/// ignored and replaced; where the folder cannot be written to, pipelines are compiled in every run. Both are silent.
 public struct PipelineCache: Sendable {
     public let folder: String
-    /// Tells one set of shaders from another: with any other, pipelines that no one asks for any more would pile up.
+    /// A hash of all shaders. A file of other shaders is discarded, so that unused pipelines do not accumulate.
     public let shaders: UInt64
 
     public init(folder: String, shaders: UInt64) {
@@ -17,7 +17,7 @@ public struct PipelineCache: Sendable {
 
     /// The folder `fathom` where the user's caches are: $XDG_CACHE_HOME, else ~/.cache. Nil without a home.
     public static func standardFolder(environment: (String) -> String? = Self.environment) -> String? {
-        // The specification has relative paths ignored.
+        // The XDG specification says to ignore relative paths.
         for (variable, rest) in [("XDG_CACHE_HOME", "/fathom"), ("HOME", "/.cache/fathom")] {
             if let path = environment(variable), path.hasPrefix("/") { return path + rest }
         }
@@ -26,7 +26,7 @@ public struct PipelineCache: Sendable {
 
     public static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-    /// Whose pipelines these are. Drivers check the last themselves, and not all of them well.
+    /// The device and driver that the pipelines are for. Drivers check the last field themselves, not all reliably.
     struct Owner: Equatable {
         var deviceUUID: [UInt8]
         var driverVersion: UInt32
@@ -35,7 +35,7 @@ public struct PipelineCache: Sendable {
 
     func path(of owner: Owner) -> String { path("pipelines", owner.deviceUUID, owner.driverVersion) }
 
-    /// Where something else that is found out for a device and driver is kept: "tuning".
+    /// The file for other results about a device and driver, such as "tuning".
     public func path(_ kind: String, for profile: DeviceProfile) -> String {
         path(kind, profile.uuid, profile.driverVersion)
     }
@@ -50,10 +50,10 @@ public struct PipelineCache: Sendable {
     /// "FATHOMPC"
     private static let magic: UInt64 = 0x4350_4D4F_4854_4146
     private static let version: UInt32 = 1
-    /// Far above what a model's pipelines take.
+    /// Far above the size of a model's pipelines.
     private static let largestByteCount = 256 << 20
 
-    /// What stands before the driver's data: everything that has to be right before a driver sees it.
+    /// The header before the driver's data: everything that is checked before a driver sees the data.
     func header(_ owner: Owner, _ data: [UInt8]) -> [UInt8] {
         var bytes: [UInt8] = []
         func append(_ value: some FixedWidthInteger) { withUnsafeBytes(of: value.littleEndian) { bytes += $0 } }
@@ -74,7 +74,7 @@ public struct PipelineCache: Sendable {
             var hash: UInt64 = 0xcbf2_9ce4_8422_2325
             for index in 0..<wordCount {
                 hash = (hash ^ raw.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) &* 0x100_0000_01b3
-                // Multiplying carries upwards alone.
+                // Multiplication carries only upwards: this mixes high bits into low ones.
                 hash ^= hash >> 32
             }
             for byte in raw[(wordCount * 8)...] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
@@ -109,7 +109,7 @@ public struct PipelineCache: Sendable {
     /// - Returns: whether it is there now.
     @discardableResult func write(_ data: [UInt8], _ owner: Owner) -> Bool {
         let bytes = header(owner, data) + data
-        // Beyond a limit on files the system would end the program.
+        // A write beyond the file size limit would end the program with SIGXFSZ.
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, limit.rlim_cur >= bytes.count,
             makeFolder()
@@ -138,7 +138,7 @@ public struct PipelineCache: Sendable {
         }
     }
 
-    /// Makes the folder, and the one that it is in: a new user has no ~/.cache.
+    /// Makes the folder and its parent: a new user has no ~/.cache.
     @discardableResult public func makeFolder() -> Bool {
         if let slash = folder.lastIndex(of: "/"), slash > folder.startIndex { mkdir(String(folder[..<slash]), 0o700) }
         return mkdir(folder, 0o700) == 0 || errno == EEXIST

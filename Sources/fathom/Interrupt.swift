@@ -1,13 +1,13 @@
 import Glibc
 import Synchronization
 
-/// Ctrl-C as a question that the work asks: the first one ends it in good order, the second one the program.
+/// Whether Ctrl-C was pressed, for work that asks from time to time: the first one ends the work, the second the program.
 enum Interrupt {
     private static let flag = Atomic(false)
 
-    /// Takes over Ctrl-C. Call it once what blocks without asking, such as reading a prompt, is done.
+    /// Takes over Ctrl-C. Call it after work that blocks without asking, such as reading a prompt.
     static func install() {
-        // Touched here so that the handler finds it made.
+        // Initialised here, before the handler can run.
         flag.store(false, ordering: .relaxed)
         signal(SIGINT) { _ in
             Interrupt.flag.store(true, ordering: .relaxed)

@@ -4,11 +4,11 @@ import GPU
 import Model
 import Terminal
 
-/// Says what a checkpoint is and where it would fit.
+/// Says what a checkpoint holds and which context fits on which device.
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
-        abstract: "Says what a checkpoint holds, and what of it fits on which device.",
+        abstract: "Says what a checkpoint holds and which context fits on which device.",
         discussion: """
             Reads config.json and the files' headers, no weights: a second for 671 billion parameters. Whether the files are whole \
             is what fathom verify says.

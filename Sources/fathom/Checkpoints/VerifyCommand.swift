@@ -5,7 +5,7 @@ import Model
 import Numerics
 import Terminal
 
-/// Says whether a checkpoint's files are whole.
+/// Checks that a checkpoint's files are complete and undamaged.
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",

@@ -5,7 +5,7 @@ import Kernels
 import Profiler
 import Terminal
 
-/// Compiles every pipeline of some kernels' cases, runs none, and reports what the driver tells of the code.
+/// Compiles the pipelines of the chosen kernels' cases without running them, and reports the driver's statistics.
 struct CompileReport {
     enum Form { case table, json, assembly }
 

@@ -33,9 +33,9 @@ extension DeviceChoice {
     }
 }
 
-/// What `fathom tune` found for a device, kept between runs: which variant of each kernel is fastest.
+/// The fastest variant of each kernel on a device, as `fathom tune` measured it; kept between runs.
 ///
-/// It only saves time. A file that is missing or damaged, of another device, driver or build, counts as none.
+/// It only saves time: a file that is missing, damaged or of another device, driver or build is ignored.
 struct TuningFile {
     let path: String
     private let cache: PipelineCache
@@ -57,7 +57,7 @@ struct TuningFile {
     }
 
     func write(_ choices: [String: String]) throws {
-        // Without it, writing says what is wrong.
+        // If this fails, the write below reports why.
         cache.makeFolder()
         let members = choices.sorted { $0.key < $1.key }.map { JSONMember($0.key, JSONValue($0.value)) }
         let file = JSONValue.object([

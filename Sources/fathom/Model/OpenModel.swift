@@ -14,7 +14,7 @@ struct OpenedModel {
     let text: ModelText?
     let stopTokens: Set<Int32>
     let loadSeconds: Double
-    /// What of the files is in memory; nil without files.
+    /// Bytes of the files that were loaded; nil without files.
     let loadedByteCount: Int?
 
     /// Turns an answer's tokens into text, if there is a tokenizer.
@@ -51,7 +51,7 @@ extension ModelOptions {
     ///
     /// - Parameters:
     ///   - needsText: a checkpoint without a tokenizer is then an error, before anything is loaded.
-    ///   - captureStatistics: has the driver keep what it tells of compiled code.
+    ///   - captureStatistics: has the driver keep its statistics of compiled code.
     func open(needsText: Bool, captureStatistics: Bool = false) throws -> OpenedModel {
         try ModelSource(folder: model).open(
             on: device, needsText: needsText, options: loadOptions(captureStatistics))
@@ -79,7 +79,7 @@ extension ModelOptions {
     }
 }
 
-/// Shows how far it is, stops where Ctrl-C asks for it, and says what is to be said of the model.
+/// Loads a model: shows the progress, stops at Ctrl-C, prints the model's notes.
 private func loading(
     _ name: String, _ load: (@escaping (LoadProgress) -> Bool) throws -> Transformer
 ) throws -> (Transformer, byteCount: Int) {
@@ -94,7 +94,7 @@ private func loading(
         }
     } catch {
         bar.clear()
-        if Interrupt.isRequested { throw ExitCode.interrupted }
+        if case ModelError.interrupted = error { throw ExitCode.interrupted }
         throw error
     }
     bar.clear()

@@ -5,7 +5,8 @@ import Generation
 struct SamplingFlags: ParsableArguments {
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("0 takes the likeliest token; more makes the answer freer.", valueName: "number"))
+        help: ArgumentHelp(
+            "0 always takes the likeliest token; higher values vary the answer more.", valueName: "number"))
     var temperature = 0.0
 
     @Option(
