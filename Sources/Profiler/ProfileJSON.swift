@@ -32,7 +32,7 @@ extension Profile {
     /// - Throws: what is wrong, naming the document and the field; another version is named with this one's.
     public init(_ document: JSONField) throws(JSONError) {
         guard try document["format"].string() == "fathom-profile" else {
-            throw try document["format"].error(expected: "fathom-profile, as fathom profile --json writes it")
+            throw try document["format"].error(expected: "fathom-profile, the format of a profile as JSON")
         }
         guard try document["version"].int() == Self.formatVersion else {
             throw try document["version"].error(expected: "\(Self.formatVersion): measure again with this program")

@@ -41,12 +41,11 @@ extension Profile {
             public var verdict: Verdict
         }
 
-        /// Times of two devices say nothing on a change of the kernels.
+        /// Times measured on two devices do not show what a change of the kernels did.
         public struct DevicesDiffer: Error, Equatable, CustomStringConvertible {
             public let before, after: String
             public var description: String {
-                "device: expected \(before), as in the first profile, found \(after): "
-                    + "measure both on one device, or compare them all the same with --force"
+                "device: expected \(before), as in the first profile, found \(after)"
             }
         }
 

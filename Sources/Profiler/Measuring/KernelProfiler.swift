@@ -63,7 +63,7 @@ public struct KernelProfiler {
             let worst = unsure.map { medianUncertainty($0.roundMedians) ?? 1 }.max()!
             profile.notes.append(
                 "\(unsure.count) of \(profile.rows.count) medians are not known within 2% (95% intervals; the widest "
-                    + "± \(fixed(worst * 100, 1))%): raise --seconds, or quieten the machine")
+                    + "± \(fixed(worst * 100, 1))%): measure for longer, or stop other programs")
         }
         return profile
     }

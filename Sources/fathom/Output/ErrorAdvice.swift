@@ -30,7 +30,8 @@ enum ErrorAdvice {
     /// usage and exit codes keep their meaning.
     static func shown(_ error: any Error) -> any Error {
         switch error {
-        case is GPUError, is CheckpointError, is ModelError, is GenerationError, is ProfilerError:
+        case is GPUError, is CheckpointError, is ModelError, is GenerationError, is ProfilerError,
+            is Profile.Comparison.DevicesDiffer:
             CommandError(line(error))
         default: error
         }
@@ -44,6 +45,7 @@ enum ErrorAdvice {
         case let error as ModelError: line(error)
         case let error as GenerationError: line(error)
         case let error as ProfilerError: line(error)
+        case is Profile.Comparison.DevicesDiffer: "\(error): measure both on one device, or compare them with --force"
         default: "\(error)"
         }
     }
