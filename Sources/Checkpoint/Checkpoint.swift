@@ -10,8 +10,8 @@ public final class Checkpoint: Sendable {
     /// What a user may want to know about the files though nothing is wrong with them.
     public let notes: [String]
     public let tensors: [String: TensorInfo]
-    /// Whether the multi-token prediction layers are there.
-    public let hasMTP: Bool
+    /// Those that the config calls for, with the multi-token prediction layers where the files hold them.
+    public let weights: WeightList
     private let shards: [String: SafetensorsFile]
 
     /// Opens every file, and checks that it is whole and that together they hold the model that config.json describes.
@@ -21,7 +21,7 @@ public final class Checkpoint: Sendable {
         if let first = set.problems.first { throw first.error }
         (shards, tensors) = (set.files, set.tensors)
         var notes = set.notes
-        hasMTP = try WeightMap.validate(tensors, for: config, source: source.name, notes: &notes)
+        weights = try WeightList.checked(tensors, for: config, source: source.name, notes: &notes)
         self.notes = notes
     }
 
@@ -31,9 +31,9 @@ public final class Checkpoint: Sendable {
         config = try ModelConfig(json: source.read("config.json"), name: source.path(of: "config.json"))
         let file = try SafetensorsFile(source, rank.fileName)
         var notes: [String] = []
-        let whole = try RankSplit(config, count: rank.count).whole(file.tensors, of: rank)
-        hasMTP = try WeightMap.validate(
-            whole, for: config, source: source.path(of: rank.fileName), notes: &notes)
+        let split = try RankSplit(WeightList(config, hasMTP: true), count: rank.count)
+        weights = try WeightList.checked(
+            split.whole(file.tensors, of: rank), for: config, source: source.path(of: rank.fileName), notes: &notes)
         shards = [rank.fileName: file]
         tensors = file.tensors
         self.notes = notes
@@ -43,14 +43,22 @@ public final class Checkpoint: Sendable {
     init(planned tensors: [String: TensorInfo], configJSON: [UInt8], name: String) throws(CheckpointError) {
         config = try ModelConfig(json: configJSON, name: "\(name): config.json")
         var notes: [String] = []
-        hasMTP = try WeightMap.validate(tensors, for: config, source: name, notes: &notes)
+        weights = try WeightList.checked(tensors, for: config, source: name, notes: &notes)
         (self.tensors, self.notes, shards) = (tensors, notes, [:])
     }
 
     /// Those that hold tensors.
     public var fileCount: Int { shards.count }
 
+    /// Whether the multi-token prediction layers are there.
+    public var hasMTP: Bool { weights.hasMTP }
+
     public subscript(name: String) -> TensorInfo? { tensors[name] }
+
+    /// How the files store a weight; nil where they do not.
+    public func stored(_ role: WeightRole) -> StoredWeight? {
+        weights[role].flatMap { weights.stored($0, in: tensors) }
+    }
 
     /// Fills `destination` with a tensor's bytes, from its byte `offset` on.
     public func read(

@@ -64,10 +64,10 @@ struct MemoryPlanner {
         self.kvFormat = kvFormat
         self.activations = activations
         executor = try Executor.counting(for: device)
-        var loader = WeightLoader(source: source, executor: executor)
-        weights = try loader.model(config, predicts: predicts)
+        var loader = try WeightLoader(source: source, memory: executor.memory, profile: device?.profile)
+        weights = try loader.model(predicts: predicts)
         weightByteCount = executor.byteCount
-        readByteCount = loader.loadedByteCount
+        readByteCount = loader.sourceByteCount
     }
 
     func plan(contextLength: Int) throws(ModelError) -> MemoryPlan {

@@ -58,9 +58,10 @@ public enum ModelLoader {
                 try Transformer.neededPipelines(source, options, contextLength: context, on: device))
         }
         let executor = try Executor(device: device, check: options.check)
-        var loader = WeightLoader(
-            source: source, executor: executor, totalByteCount: byteCount, progress: progress)
-        let weights = try loader.model(config, predicts: predicts)
+        var loader = try WeightLoader(
+            source: source, memory: executor.memory, profile: device?.profile, totalByteCount: byteCount,
+            progress: progress)
+        let weights = try loader.model(predicts: predicts)
         try executor.settle()
         return try Transformer(
             config: config, notes: notes, weights: weights, executor: executor, contextLength: context,

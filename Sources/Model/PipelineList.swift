@@ -8,9 +8,9 @@ extension Transformer {
         _ source: any WeightSource, _ options: LoadOptions, contextLength: Int, on device: Device
     ) throws(ModelError) -> [NeededPipeline] {
         let executor = try Executor.listing(for: device)
-        var loader = WeightLoader(source: source, executor: executor)
+        var loader = try WeightLoader(source: source, memory: executor.memory, profile: device.profile)
         let model = try Transformer(
-            config: source.config, notes: [], weights: try loader.model(source.config, predicts: false),
+            config: source.config, notes: [], weights: try loader.model(predicts: false),
             executor: executor, contextLength: contextLength, kvFormat: options.kvFormat,
             activations: options.activations)
         // A step that this device cannot do is an error of whoever asks for it.

@@ -10,7 +10,7 @@ import Testing
     ])
     func countsAreThePublishedOnes(model: String, total: Double, active: Double) throws {
         let config = try #require(try ModelConfig.known(model))
-        let census = ModelCensus(config, [:], hasMTP: false)
+        let census = ModelCensus(WeightList(config, hasMTP: false), [:])
         #expect((Double(census.parameterCount) / 1e8).rounded() == total * 10, "\(census.parameterCount)")
         #expect((Double(census.activeParameterCount) / 1e8).rounded() == active * 10, "\(census.activeParameterCount)")
         #expect(census.byteCount == 0 && census.formats.isEmpty)
@@ -24,7 +24,7 @@ import Testing
     /// Every byte and every parameter of the files is in one part.
     @Test(arguments: Oracle.allCases) func partsMakeTheWhole(oracle: Oracle) throws {
         let checkpoint = try Checkpoint(.folder(try oracle.folder()))
-        let census = ModelCensus(checkpoint.config, checkpoint.tensors, hasMTP: checkpoint.hasMTP)
+        let census = ModelCensus(checkpoint.weights, checkpoint.tensors)
         let tensors = checkpoint.tensors.values
         #expect(census.byteCount == tensors.reduce(0) { $0 + $1.byteCount })
         #expect(census.formats.reduce(0) { $0 + $1.byteCount } == census.byteCount)
@@ -56,7 +56,8 @@ import Testing
             "", ".", "..", "model.layers.", "model.layers.0", "model.layers.0.", "model.layers.x.mlp.experts.",
         ]
         let tensors = names.map { ($0, TensorInfo(name: $0, type: .u8, shape: [2, 3])) }
-        let census = ModelCensus(config, Dictionary(uniqueKeysWithValues: tensors), hasMTP: false)
+        let census = ModelCensus(
+            WeightList(config, hasMTP: false), Dictionary(uniqueKeysWithValues: tensors))
         #expect(census.byteCount == 6 * names.count)
     }
 
@@ -67,7 +68,7 @@ import Testing
         tiny.tensors["lm_head.weight"] = nil
         let tied = try tiny.open()
         func active(_ checkpoint: Checkpoint) -> Int {
-            ModelCensus(checkpoint.config, checkpoint.tensors, hasMTP: true).activeParameterCount
+            ModelCensus(checkpoint.weights, checkpoint.tensors).activeParameterCount
         }
         // [8, 16], and the row of it that a token's embedding is.
         #expect(active(own) == active(tied) + 16)

@@ -96,7 +96,7 @@ import Testing
         var tiny = try TinyCheckpoint()
         for name in tiny.tensors.keys where tiny.tensors[name]?.type == .fp8E4M3 {
             tiny.tensors[name]?.type = .bf16
-            tiny.tensors[WeightMap.scaleName(name)] = nil
+            tiny.tensors[HuggingFaceNames().name(of: .blockScales, of: name)] = nil
         }
         tiny.config["quantization_config"] = PackedCheckpoint.quantization(scaling)
         #expect(try tiny.complaint() == nil)

@@ -127,7 +127,7 @@ import Testing
         let complaint = try #require(try complaint(layers.merging(["n_routed_experts": 65]) { $1 }))
         #expect(complaint.contains("n_routed_experts: expected at most 64 in each of 1024 layers, found number 65"))
         let most = try config(layers.merging(["n_routed_experts": 64]) { $1 })
-        #expect(WeightMap.expected(most, hasMTP: false).count > 3 * 64 * 1023)
+        #expect(WeightList(most, hasMTP: false).count > 3 * 64 * 1023)
     }
 
     /// Kimi-K2-Thinking's, with patterns for what is not packed; and with what newer writers of it add.
@@ -187,20 +187,20 @@ import Testing
         func add(_ name: String, _ type: ElementType, _ shape: [Int]) {
             tensors[name] = TensorInfo(name: name, type: type, shape: shape)
         }
-        for weight in WeightMap.expected(few, hasMTP: false) {
+        for weight in WeightList(few, hasMTP: false) {
             guard weight.split == .experts else {
                 add(weight.name, .bf16, weight.shape)
                 continue
             }
             let (rows, columns) = (weight.shape[0], weight.shape[1])
-            add(WeightMap.packedName(weight.name), .i32, [rows, columns / 8])
-            add(WeightMap.groupScaleName(weight.name), .bf16, [rows, columns / 32])
-            add(WeightMap.packedShapeName(weight.name), .i32, [2])
+            add(HuggingFaceNames().name(of: .packed, of: weight.name), .i32, [rows, columns / 8])
+            add(HuggingFaceNames().name(of: .groupScales, of: weight.name), .bf16, [rows, columns / 32])
+            add(HuggingFaceNames().name(of: .packedShape, of: weight.name), .i32, [2])
         }
         var notes: [String] = []
-        #expect(WeightMap.problems(tensors, for: few, notes: &notes).0.isEmpty && notes.isEmpty)
+        #expect(WeightList.problems(tensors, for: few, notes: &notes).0.isEmpty && notes.isEmpty)
         tensors["model.layers.1.mlp.experts.7.up_proj.weight_scale"] = nil
-        #expect(WeightMap.problems(tensors, for: few, notes: &notes).0.count == 1)
+        #expect(WeightList.problems(tensors, for: few, notes: &notes).0.count == 1)
     }
 
     @Test(

@@ -24,7 +24,7 @@ enum Conversions {
             tiny.config["quantization_config"] = nil
             for (name, tensor) in tiny.tensors where tensor.type == .fp8E4M3 {
                 tiny.tensors[name] = (tensor.shape, .bf16)
-                tiny.tensors[WeightMap.scaleName(name)] = nil
+                tiny.tensors[HuggingFaceNames().name(of: .blockScales, of: name)] = nil
             }
         }
         try tiny.open { path in
@@ -76,7 +76,7 @@ enum Conversions {
                     BF16.decode(raw.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self))
                 }
             }
-            let info = try #require(checkpoint[WeightMap.scaleName(tensor.name)])
+            let info = try #require(checkpoint[HuggingFaceNames().name(of: .blockScales, of: tensor.name)])
             let scales = try read(info).withUnsafeBytes { scales in
                 (0..<info.elementCount).map {
                     info.type == .e8m0

@@ -38,11 +38,11 @@ import Testing
         let result = try Conversions.convert(source, options, into: target)
         let (before, after) = (try Checkpoint(.folder(source)), try Checkpoint(.folder(target)))
         #expect(after.config.isFP8 && after.config.hasPowerOfTwoScales == powersOfTwo)
-        let expected = WeightMap.expected(before.config, hasMTP: before.hasMTP)
+        let expected = WeightList(before.config, hasMTP: before.hasMTP)
         for tensor in expected where before[tensor.name] != nil {
-            let isFP8 = tensor.canBeFP8 && (!expertsOnly || tensor.split == .experts)
+            let isFP8 = tensor.isQuantisable && (!expertsOnly || tensor.split == .experts)
             let found = try #require(after[tensor.name])
-            #expect(found.type == (isFP8 ? .fp8E4M3 : .bf16) || !tensor.canBeFP8)
+            #expect(found.type == (isFP8 ? .fp8E4M3 : .bf16) || !tensor.isQuantisable)
             if isFP8 {
                 let weights = try Conversions.weights(#require(before[tensor.name]), of: before)
                 let distance = try similarityDistance(weights, Conversions.weights(found, of: after))
@@ -67,14 +67,14 @@ import Testing
         let before = try Checkpoint(.folder(source))
         let scaling = try #require(options.scaling)
         var quantizedCount = 0
-        for tensor in WeightMap.expected(before.config, hasMTP: before.hasMTP) {
+        for tensor in WeightList(before.config, hasMTP: before.hasMTP) {
             guard let info = before[tensor.name] else { continue }
             let isInteger =
-                tensor.canBeFP8 && (!expertsOnly || tensor.split == .experts) && !tensor.name.contains("kv_b_proj")
+                tensor.isQuantisable && (!expertsOnly || tensor.split == .experts) && !tensor.name.contains("kv_b_proj")
                 && tensor.shape[1] % 64 == 0
             guard isInteger else {
                 let found = try Conversions.bytes(tensor.name, of: target)
-                #expect(found.count == tensor.shape.reduce(2, *) || !tensor.canBeFP8)
+                #expect(found.count == tensor.shape.reduce(2, *) || !tensor.isQuantisable)
                 continue
             }
             quantizedCount += 1
@@ -137,8 +137,11 @@ import Testing
         let full = try Checkpoint(.folder(format == nil ? source.path : whole))
         for index in 0..<2 {
             let rank = try Checkpoint(.folder(split), rank: Rank(index, of: 2))
-            for tensor in WeightMap.expected(full.config, hasMTP: true) {
-                let names = [tensor.name, WeightMap.packedName(tensor.name), WeightMap.groupScaleName(tensor.name)]
+            for tensor in WeightList(full.config, hasMTP: true) {
+                let names = [
+                    tensor.name, HuggingFaceNames().name(of: .packed, of: tensor.name),
+                    HuggingFaceNames().name(of: .groupScales, of: tensor.name),
+                ]
                 let stored = names.compactMap { full[$0] }
                 #expect(stored.count == (full[tensor.name] == nil ? 2 : 1), "\(tensor.name)")
                 for part in stored {

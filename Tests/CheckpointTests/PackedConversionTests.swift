@@ -73,8 +73,8 @@ import Testing
         try Conversions.convert(
             sources.packed.path, ConversionOptions(format: format, expertsOnly: true), into: target)
         let (before, after) = (try Checkpoint(.folder(sources.packed.path)), try Checkpoint(.folder(target)))
-        for weight in WeightMap.expected(before.config, hasMTP: false) {
-            let packed = WeightMap.packedName(weight.name)
+        for weight in WeightList(before.config, hasMTP: false) {
+            let packed = HuggingFaceNames().name(of: .packed, of: weight.name)
             guard before[packed] != nil else { continue }
             if weight.split == .experts {
                 #expect((after[packed] != nil) == (format == .int8), "\(weight.name)")

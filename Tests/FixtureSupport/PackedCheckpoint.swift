@@ -19,9 +19,9 @@ public struct PackedCheckpoint {
         let folder = try oracle.folder()
         let source = try Checkpoint(.folder(folder))
         var tensors: (packed: [SafetensorsWriter.Tensor], plain: [SafetensorsWriter.Tensor]) = ([], [])
-        for expected in WeightMap.expected(source.config, hasMTP: source.hasMTP) {
+        for expected in WeightList(source.config, hasMTP: source.hasMTP) {
             guard let info = source[expected.name] else { continue }
-            guard expected.canBeFP8, isPacked(info.name) || info.type == .fp8E4M3 else {
+            guard expected.isQuantisable, isPacked(info.name) || info.type == .fp8E4M3 else {
                 let tensor = (info.name, info.shape, info.type, try Self.bytes(info, of: source))
                 tensors.packed.append(tensor)
                 tensors.plain.append(tensor)
@@ -91,9 +91,18 @@ public struct PackedCheckpoint {
             dequantised += codes.indices.map { Float(codes[$0]) * rounded[$0 / scaling.groupSize] }
         }
         packed += [
-            (WeightMap.packedName(info.name), [rows, scaling.wordCount(columns)], .i32, bytes(words)),
-            (WeightMap.groupScaleName(info.name), [rows, scaling.groupCount(columns)], scaleType, bytes(scaleCodes)),
-            (WeightMap.packedShapeName(info.name), [2], .i64, bytes([Int64(rows), Int64(columns)])),
+            (
+                HuggingFaceNames().name(of: .packed, of: info.name), [rows, scaling.wordCount(columns)], .i32,
+                bytes(words)
+            ),
+            (
+                HuggingFaceNames().name(of: .groupScales, of: info.name), [rows, scaling.groupCount(columns)],
+                scaleType, bytes(scaleCodes)
+            ),
+            (
+                HuggingFaceNames().name(of: .packedShape, of: info.name), [2], .i64,
+                bytes([Int64(rows), Int64(columns)])
+            ),
         ]
         return (info.name, info.shape, .f32, bytes(dequantised))
     }
@@ -111,7 +120,8 @@ public struct PackedCheckpoint {
     /// A matrix in BF16 or FP8.
     private static func floats(_ info: TensorInfo, of source: Checkpoint) throws -> [Float] {
         let codes = try bytes(info, of: source)
-        guard info.type == .fp8E4M3, let scales = source[WeightMap.scaleName(info.name)] else {
+        guard info.type == .fp8E4M3, let scales = source[HuggingFaceNames().name(of: .blockScales, of: info.name)]
+        else {
             precondition(info.type == .bf16, "\(info.name): \(info.type)")
             return codes.withUnsafeBytes { $0.bindMemory(to: UInt16.self).map(BF16.decode) }
         }

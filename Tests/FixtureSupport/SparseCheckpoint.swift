@@ -26,13 +26,13 @@ public final class SparseCheckpoint {
 
         let config = try ModelConfig(json: text, name: model)
         var tensors: [TensorInfo] = []
-        for tensor in WeightMap.expected(config, hasMTP: predictionLayers > 0) {
-            let isFP8 = config.isFP8 && tensor.canBeFP8
+        for tensor in WeightList(config, hasMTP: predictionLayers > 0) {
+            let isFP8 = config.isFP8 && tensor.isQuantisable
             tensors.append(TensorInfo(name: tensor.name, type: isFP8 ? .fp8E4M3 : .bf16, shape: tensor.shape))
             guard isFP8 else { continue }
             tensors.append(
                 TensorInfo(
-                    name: WeightMap.scaleName(tensor.name), type: .f32,
+                    name: HuggingFaceNames().name(of: .blockScales, of: tensor.name), type: .f32,
                     shape: tensor.shape.map(BlockScaling.blockCount)))
         }
         tensorCount = tensors.count

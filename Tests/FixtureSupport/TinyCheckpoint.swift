@@ -22,10 +22,12 @@ public struct TinyCheckpoint {
     /// Every tensor the config calls for, FP8 where it may be.
     public init(_ changes: [String: JSONValue] = [:]) throws {
         config.merge(changes) { $1 }
-        for tensor in WeightMap.expected(try parsedConfig(), hasMTP: true) {
-            if tensor.canBeFP8 {
+        for tensor in WeightList(try parsedConfig(), hasMTP: true) {
+            if tensor.isQuantisable {
                 tensors[tensor.name] = (tensor.shape, .fp8E4M3)
-                tensors[WeightMap.scaleName(tensor.name)] = (tensor.shape.map(BlockScaling.blockCount), .f32)
+                tensors[HuggingFaceNames().name(of: .blockScales, of: tensor.name)] = (
+                    tensor.shape.map(BlockScaling.blockCount), .f32
+                )
             } else {
                 tensors[tensor.name] = (tensor.shape, .bf16)
             }

@@ -11,9 +11,9 @@ struct DeviceFaultTests {
     private func load(on device: Device) throws -> Transformer {
         let checkpoint = try Checkpoint(.folder(try Oracle.v3Ragged.folder()))
         let executor = try Executor(device: device, check: false)
-        var loader = WeightLoader(source: checkpoint, executor: executor)
+        var loader = try WeightLoader(source: checkpoint, memory: executor.memory, profile: device.profile)
         return try Transformer(
-            config: checkpoint.config, notes: [], weights: try loader.model(checkpoint.config, predicts: true),
+            config: checkpoint.config, notes: [], weights: try loader.model(predicts: true),
             executor: executor, contextLength: 2560, kvFormat: .f32)
     }
 

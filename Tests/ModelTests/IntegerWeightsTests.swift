@@ -98,15 +98,16 @@ import Testing
     /// Two matrices as one: the rows of both, wherever the second begins; not of two formats.
     @Test func stackedMatricesKeepTheirRows() throws {
         let folders = try PackedCheckpoint(.v3Ragged, GroupScaling(bits: 8, groupSize: 64)) { !$0.contains("q_b_proj") }
-        var loader = WeightLoader(
-            source: try Checkpoint(.folder(folders.packed.path)), executor: try Executor(device: nil, check: false))
-        let names = ["q_a_proj", "kv_a_proj_with_mqa", "q_b_proj"].map { "model.layers.0.self_attn.\($0).weight" }
-        let (upper, lower) = (try loader.matrix(names[0]), try loader.matrix(names[1]))
+        var loader = try WeightLoader(
+            source: try Checkpoint(.folder(folders.packed.path)),
+            memory: try Executor(device: nil, check: false).memory)
+        let roles = [LayerRole.queryA, .kvA, .queryB].map { WeightRole.layer(0, $0) }
+        let (upper, lower) = (try loader.matrix(roles[0]), try loader.matrix(roles[1]))
         try #require(upper.type == .int8(64) && upper.rows % 128 != 0)
-        let both = try #require(try loader.stacked(names[0], names[1], "both"))
+        let both = try #require(try loader.stacked(roles[0], roles[1])).weight
         for row in 0..<upper.rows { #expect(both.decodedRow(row) == upper.decodedRow(row)) }
         for row in 0..<lower.rows { #expect(both.decodedRow(upper.rows + row) == lower.decodedRow(row)) }
-        #expect(try loader.stacked(names[0], names[2], "both") == nil)
+        #expect(try loader.stacked(roles[0], roles[2]) == nil)
     }
 
     /// The shape that a file tells of its packed matrix must be the config's.

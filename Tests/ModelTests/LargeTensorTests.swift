@@ -41,7 +41,8 @@ struct LargeTensorTests {
         #expect((storage.device?.mapped == nil) == (place != .mapped))
         var loaded = 0
         try checkpoint.fill(
-            Tensor(storage, .bf16, [2 * rowCount, width], pitch: 32), with: [info, info], on: executor
+            Tensor(storage, .bf16, [2 * rowCount, width], pitch: 32), with: [info, info].map { TensorSlice($0) },
+            in: executor.memory
         ) { (byteCount) throws(ModelError) in loaded += byteCount }
         #expect(loaded == 2 * info.byteCount)
 
@@ -57,13 +58,13 @@ struct LargeTensorTests {
         #expect(isRight)
     }
 
-    /// Each row is in one part, whichever rows of the tensors are wanted.
+    /// Each row is in one part, whichever rows of the slices are wanted.
     @Test func partsMeetAndDoNotOverlap() {
-        let tensors = [5, 1, 12].map { TensorInfo(name: "", type: .bf16, shape: [$0, 4]) }
+        let slices = [5, 1, 12].map { TensorSlice(TensorInfo(name: "", type: .bf16, shape: [$0, 4])) }
         for (first, end) in (0...18).flatMap({ first in (first...18).map { (first, $0) } }) {
-            let parts = RowPart.parts(of: first..<end, in: tensors, mostRows: 4)
+            let parts = RowPart.parts(of: first..<end, in: slices, mostRows: 4)
             let rows = parts.flatMap { part in
-                (0..<part.rowCount).map { row in ([0, 5, 6][part.tensor] + part.firstRow + row, part.place + row) }
+                (0..<part.rowCount).map { row in ([0, 5, 6][part.slice] + part.firstRow + row, part.place + row) }
             }
             #expect(rows.map(\.0) == Array(first..<end) && rows.map(\.1) == Array(0..<end - first))
             #expect(parts.allSatisfy { (1...4).contains($0.rowCount) })
@@ -74,11 +75,11 @@ struct LargeTensorTests {
     @Test(arguments: Place.allCases) func loadingStopsWithinATensor(place: Place) throws {
         let checkpoint = try model(width: 32).open()
         var calls: [Int] = []
-        var loader = WeightLoader(source: checkpoint, executor: try executor(place)) {
+        var loader = try WeightLoader(source: checkpoint, memory: try executor(place).memory) {
             calls.append($0.loadedByteCount)
             return false
         }
-        #expect(throws: ModelError.failed("loading was interrupted")) { try loader.matrix(Self.name) }
+        #expect(throws: ModelError.failed("loading was interrupted")) { try loader.matrix(.embedding) }
         // Asked after the first MiB that the calling thread has read; others may have read more meanwhile.
         #expect(calls.count == 1 && (1...checkpoint[Self.name]!.byteCount).contains(calls[0]))
     }
@@ -113,9 +114,9 @@ struct LargeTensorTests {
     private func expectFailure(of open: OpenModel, on place: Place, _ words: String) throws {
         let executor = try executor(place)
         for _ in 0..<5 {
-            var loader = WeightLoader(source: open.checkpoint, executor: executor)
+            var loader = try WeightLoader(source: open.checkpoint, memory: executor.memory)
             #expect {
-                _ = try loader.matrix(Self.name)
+                _ = try loader.matrix(.embedding)
             } throws: {
                 "\($0)".hasPrefix("\(Self.name): ") && "\($0)".contains("/model.safetensors: \(words)")
             }
@@ -130,9 +131,9 @@ struct LargeTensorTests {
         }
         let executor = try executor(place)
         for _ in 0..<5 {
-            var loader = WeightLoader(source: checkpoint, executor: executor)
+            var loader = try WeightLoader(source: checkpoint, memory: executor.memory)
             #expect {
-                _ = try loader.matrix(Self.name)
+                _ = try loader.matrix(.embedding)
             } throws: {
                 "\($0)".hasPrefix("\(Self.name): expected finite weights, found NaN or infinity (BF16) at [120000, 7]")
             }
@@ -145,13 +146,13 @@ struct LargeTensorTests {
         let device = try Device.open()
         faults_split_memory(device.handle)
         let executor = try Executor(device: device, check: false)
-        var loader = WeightLoader(source: checkpoint, executor: executor)
+        var loader = try WeightLoader(source: checkpoint, memory: executor.memory)
         // Whoever waits is told that the device was lost.
         faults_lose_at_wait(device.handle)
-        _ = try loader.matrix("model.layers.0.self_attn.o_proj.weight")
-        _ = try loader.matrix("model.layers.0.mlp.up_proj.weight")
+        _ = try loader.matrix(.layer(0, .attentionOutput))
+        _ = try loader.matrix(.layer(0, .dense(.up)))
         #expect {
-            _ = try loader.matrix("model.layers.0.mlp.down_proj.weight")
+            _ = try loader.matrix(.layer(0, .dense(.down)))
         } throws: {
             "\($0)".contains("the device was lost")
         }

@@ -12,6 +12,8 @@ public struct ConversionResult: Sendable {
     /// A tensor that became FP8 or integers.
     public struct Quantized: Sendable {
         public var name: String
+        /// The part of the model, or of a prediction layer, that the tensor belongs to.
+        public var part: ModelCensus.Part
         public var error: RelativeError
     }
 

@@ -80,8 +80,13 @@ final class ConversionQueue: Sendable {
     var quantized: [ConversionResult.Quantized] {
         state.withLock { state in
             fileIndices.indices.flatMap { place in
-                (state.errors[place] ?? [:]).sorted { $0.key < $1.key }.map { step, error in
-                    .init(name: plan.files[fileIndices[place]].steps[step].name, error: error)
+                (state.errors[place] ?? [:]).sorted { $0.key < $1.key }.map {
+                    step, error -> ConversionResult.Quantized in
+                    let name = plan.files[fileIndices[place]].steps[step].name
+                    guard let weight = plan.source.weights.find(name)?.weight else {
+                        preconditionFailure("\(name) is no declared weight")
+                    }
+                    return ConversionResult.Quantized(name: name, part: weight.part, error: error)
                 }
             }
         }

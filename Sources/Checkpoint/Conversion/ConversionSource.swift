@@ -5,14 +5,14 @@ import Numerics
 public final class ConversionSource: Sendable {
     /// The folder that it was read from.
     public let folder: String
-    let config: ModelConfig
     let configJSON: [UInt8]
+    let weights: WeightList
     let tensors: [String: TensorInfo]
     /// The files a conversion keeps: names, and what is in them in order.
     let files: [(name: String, tensors: [TensorInfo])]
     /// Of a split checkpoint, what its files were before.
     let layout: SourceLayout?
-    /// What packed integers stand for, by the tensor that holds them. None of a split checkpoint, which is but merged.
+    /// What packed integers stand for, by the tensor that holds them. Empty for a split checkpoint, which can only be merged.
     let packedWeights: [String: PackedWeight]
     private let parts: Parts
 
@@ -32,7 +32,7 @@ public final class ConversionSource: Sendable {
         configJSON = try source.read("config.json")
         let checkpoint = try Checkpoint(source)
         self.folder = folder
-        config = checkpoint.config
+        weights = checkpoint.weights
         tensors = checkpoint.tensors
         layout = nil
         packedWeights = PackedWeight.all(of: checkpoint)
@@ -52,7 +52,8 @@ public final class ConversionSource: Sendable {
             json: source.read(SourceLayout.fileName), name: source.path(of: SourceLayout.fileName))
         configJSON = try source.read("config.json")
         let config = try Self.plainConfig(configJSON, name: source.path(of: "config.json"))
-        let split = try RankSplit(config, count: layout.rankCount)
+        weights = WeightList(config, hasMTP: true)
+        let split = try RankSplit(weights, count: layout.rankCount)
         var ranks: [SafetensorsFile] = []
         for index in 0..<layout.rankCount {
             ranks.append(try SafetensorsFile(source, Rank(index, of: layout.rankCount).fileName))
@@ -66,7 +67,6 @@ public final class ConversionSource: Sendable {
             }
         }
         folder = source.name
-        self.config = config
         self.tensors = tensors
         self.layout = layout
         packedWeights = [:]
@@ -74,7 +74,7 @@ public final class ConversionSource: Sendable {
         parts = .ranks(ranks, split)
     }
 
-    /// The config but for what it says of the weights' format, which merging has no need to know.
+    /// The config without the weights' format, which merging need not know.
     private static func plainConfig(_ json: [UInt8], name: String) throws(CheckpointError) -> ModelConfig {
         var root = try readingJSON { () throws(JSONError) in try JSONValue(parsing: json, name: name) }
         if case .object(let members) = root {
@@ -98,12 +98,12 @@ public final class ConversionSource: Sendable {
             rankCount: rankCount, files: layouts, index: index.map { String(decoding: $0, as: UTF8.self) })
     }
 
-    /// That the ranks' files hold a tensor's parts.
+    /// Checks that the ranks' files hold a tensor's parts.
     private static func check(
         _ tensor: TensorInfo, _ split: RankSplit, _ ranks: [SafetensorsFile], _ folder: String
     ) throws(CheckpointError) {
         let weight = split.weightShape(tensor.name)
-        guard !RankSplit.isShape(tensor.name) || tensor.shape == [weight.count] else {
+        guard !split.isShape(tensor.name) || tensor.shape == [weight.count] else {
             throw CheckpointError(
                 "\(folder)/\(SourceLayout.fileName): \(tensor.name)",
                 expected: "the shape of a weight, \(weight.count) numbers", found: "\(tensor.shape)")
@@ -115,10 +115,10 @@ public final class ConversionSource: Sendable {
             case .whole: break
             case .owned(let owner): if owner != index { continue }
             case .dimension(let dimension):
-                if !RankSplit.isShape(tensor.name) {
-                    let whole = dimension < shape.count ? 0..<shape[dimension] : 0..<1
-                    let part = try split.part(whole, of: tensor, unit: 1, on: index).count
-                    if dimension < shape.count { shape[dimension] = part }
+                if !split.isShape(tensor.name) {
+                    let (rows, columns) = tensor.matrix
+                    _ = try split.part(rows: 0..<rows, columns: 0..<columns, of: tensor, dimension, unit: 1, on: index)
+                    if dimension < shape.count { shape[dimension] /= ranks.count }
                 }
             }
             let found = file[tensor.name]
@@ -138,9 +138,7 @@ public final class ConversionSource: Sendable {
     ) throws(CheckpointError) {
         switch parts {
         case .whole(let checkpoint):
-            try Self.read(tensor, rows, columns, into: target) { (offset, bytes) throws(CheckpointError) in
-                try checkpoint.read(tensor, offset: offset, into: bytes)
-            }
+            try checkpoint.read(TensorSlice(tensor, rows: rows, columns: columns), into: target)
         case .ranks(let ranks, let split):
             try read(tensor, rows, columns, of: ranks, split, into: target)
         }
@@ -154,7 +152,8 @@ public final class ConversionSource: Sendable {
             _ rank: Int, _ rows: Range<Int>, _ columns: Range<Int>, _ target: UnsafeMutableRawBufferPointer
         ) throws(CheckpointError) {
             guard let part = ranks[rank][tensor.name] else { preconditionFailure("no \(tensor.name) in rank \(rank)") }
-            try Self.read(part, rows, columns, into: target) { (offset, bytes) throws(CheckpointError) in
+            let slice = TensorSlice(part, rows: rows, columns: columns)
+            try slice.read(into: target) { (offset, bytes) throws(CheckpointError) in
                 try ranks[rank].read(part, offset: offset, into: bytes)
             }
         }
@@ -189,31 +188,18 @@ public final class ConversionSource: Sendable {
         }
     }
 
-    /// Whole rows in one read, parts of rows one by one.
-    private static func read(
-        _ tensor: TensorInfo, _ rows: Range<Int>, _ columns: Range<Int>, into target: UnsafeMutableRawBufferPointer,
-        _ read: (_ offset: Int, UnsafeMutableRawBufferPointer) throws(CheckpointError) -> Void
-    ) throws(CheckpointError) {
-        let (size, width) = (tensor.type.byteCount, tensor.matrix.columns)
-        if columns == 0..<width { return try read(rows.lowerBound * width * size, target) }
-        let byteCount = columns.count * size
-        for (index, row) in rows.enumerated() {
-            try read(
-                (row * width + columns.lowerBound) * size,
-                UnsafeMutableRawBufferPointer(rebasing: target[index * byteCount..<(index + 1) * byteCount]))
-        }
-    }
-
     /// A weight's block scales.
     func scales(of weight: TensorInfo) throws(CheckpointError) -> [Float] {
-        guard weight.type == .fp8E4M3, let info = tensors[WeightMap.scaleName(weight.name)] else { return [] }
+        guard weight.type == .fp8E4M3, let info = tensors[weights.names.name(of: .blockScales, of: weight.name)] else {
+            return []
+        }
         let (rows, columns) = info.matrix
         return try scales(info, rows: 0..<rows, columns: 0..<columns)
     }
 
     /// The scales of packed integers' groups, for some of the weight's rows and columns.
     func scales(of weight: PackedWeight, rows: Range<Int>, columns: Range<Int>) throws(CheckpointError) -> [Float] {
-        guard let info = tensors[WeightMap.groupScaleName(weight.name)] else { return [] }
+        guard let info = tensors[weights.names.name(of: .groupScales, of: weight.name)] else { return [] }
         let size = weight.scaling.groupSize
         return try scales(
             info, rows: rows, columns: columns.lowerBound / size..<weight.scaling.groupCount(columns.upperBound))
@@ -234,13 +220,5 @@ public final class ConversionSource: Sendable {
             default: bytes.load(fromByteOffset: 4 * index, as: Float.self)
             }
         }
-    }
-}
-
-extension TensorInfo {
-    /// The tensor as rows and columns: its first dimension, and all others.
-    var matrix: (rows: Int, columns: Int) {
-        guard let rows = shape.first else { return (1, 1) }
-        return (rows, shape.dropFirst().reduce(1, *))
     }
 }

@@ -3,7 +3,7 @@ public struct ChecksumList: Sendable, Equatable {
     /// Digests in lower case.
     public let digests: [String: String]
 
-    /// - Parameter name: stands in errors.
+    /// - Parameter name: the list's name in errors.
     public init(_ text: [UInt8], name: String) throws(CheckpointError) {
         var digests: [String: String] = [:]
         let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)

@@ -80,7 +80,7 @@ struct ConvertReport {
     private var parts: [Part] {
         var parts: [Part] = []
         for tensor in result?.quantized ?? [] {
-            let name = Self.part(tensor.name)
+            let name = tensor.part == .denseFeedForward ? "dense layers" : tensor.part.rawValue
             if !parts.contains(where: { $0.name == name }) { parts.append(Part(name: name, worst: tensor)) }
             for index in parts.indices where parts[index].name == name {
                 parts[index].count += 1
@@ -89,11 +89,5 @@ struct ConvertReport {
             }
         }
         return parts
-    }
-
-    private static func part(_ name: String) -> String {
-        if name.contains(".self_attn.") { return "attention" }
-        if name.contains(".shared_experts.") { return "shared experts" }
-        return name.contains(".experts.") ? "routed experts" : "dense layers"
     }
 }

@@ -14,7 +14,7 @@ struct InspectReport {
     init(folder: String, _ checkpoint: Checkpoint, plans: [DevicePlan]) {
         self.folder = folder
         config = checkpoint.config
-        census = ModelCensus(checkpoint.config, checkpoint.tensors, hasMTP: checkpoint.hasMTP)
+        census = ModelCensus(checkpoint.weights, checkpoint.tensors)
         fileCount = checkpoint.fileCount
         tensorCount = checkpoint.tensors.count
         self.plans = plans

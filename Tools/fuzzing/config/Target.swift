@@ -22,7 +22,7 @@ private func list(_ config: ModelConfig) {
     // Larger lists are made of the same parts and only take longer.
     guard config.nRoutedExperts <= 64 else { return }
     let short = layers <= 4 ? config : config.resized(layers: 4, experts: nil, isFP8: config.isFP8)
-    let tensors = WeightMap.expected(short, hasMTP: true)
+    let tensors = WeightList(short, hasMTP: true)
     check(Set(tensors.map(\.name)).count == tensors.count, "a tensor twice")
     var byteCount = 0
     for tensor in tensors {

@@ -15,7 +15,7 @@ private func open(_ bytes: UnsafeRawBufferPointer) {
     // Without a config.json, whose reading has a target of its own.
     guard let found = survey(.memory(name: "input", [ShardSet.singleFile: bytes])) else { return }
     var notes: [String] = []
-    let (problems, _) = WeightMap.problems(found.shards.tensors, for: SmallModel.config, notes: &notes)
+    let (problems, weights) = WeightList.problems(found.shards.tensors, for: SmallModel.config, notes: &notes)
     for problem in problems { check(!problem.error.description.isEmpty, "an empty description") }
     guard let file = found.shards.files[ShardSet.singleFile], file.faults.isEmpty else { return }
     do throws(CheckpointError) {
@@ -35,7 +35,7 @@ private func open(_ bytes: UnsafeRawBufferPointer) {
             check((try? read(file, tensor, from: 0, &tooMuch)) == nil, "\(tensor.name) is read beyond its end")
             covered += size
         }
-        let census = ModelCensus(SmallModel.config, file.tensors, hasMTP: false)
+        let census = ModelCensus(weights, file.tensors)
         check(census.byteCount == covered, "\(census.byteCount) bytes instead of \(covered)")
         let header = bytes.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
         check(8 + header + covered == bytes.count, "\(covered) bytes of tensors in \(bytes.count)")

@@ -6,7 +6,7 @@ import Numerics
 enum SmallModel {
     static let config = try! ModelConfig(json: bytes(configText), name: "config.json")
 
-    private static let tensors = WeightMap.expected(config, hasMTP: false)
+    private static let tensors = WeightList(config, hasMTP: false)
 
     /// Each tensor's file.
     static let shards = Dictionary(
@@ -56,7 +56,7 @@ func open(_ source: CheckpointSource, _ survey: CheckpointSurvey?) -> Checkpoint
     do throws(CheckpointError) {
         let checkpoint = try Checkpoint(source)
         check(survey?.problems.isEmpty == true, "it opens, but the survey found \(survey?.problems ?? [])")
-        let census = ModelCensus(checkpoint.config, checkpoint.tensors, hasMTP: checkpoint.hasMTP)
+        let census = ModelCensus(checkpoint.weights, checkpoint.tensors)
         let byteCount = checkpoint.tensors.values.reduce(0) { $0 + $1.byteCount }
         check(census.byteCount == byteCount, "\(census.byteCount) bytes instead of \(byteCount)")
         return checkpoint
