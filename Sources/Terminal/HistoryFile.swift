@@ -1,8 +1,8 @@
 import Glibc
 
-/// Where entered lines are kept between runs: a line an entry, readable by its owner alone.
+/// A file that keeps entered messages between runs: one line per entry, readable only by its owner.
 ///
-/// Every entry is appended as it comes, so that several programs can share the file; it is cut to the limit when read.
+/// Appends each entry immediately, so that several processes can share the file. `load` shortens the file to the limit.
 public struct HistoryFile: Sendable {
     public let path: String
 
@@ -10,7 +10,7 @@ public struct HistoryFile: Sendable {
 
     /// `$XDG_STATE_HOME/<program>/history`, or under `~/.local/state`; nil without a home.
     public static func standard(program: String) -> HistoryFile? {
-        // The standard has relative paths ignored.
+        // The XDG standard says to ignore relative paths.
         if let state = environmentValue("XDG_STATE_HOME"), state.hasPrefix("/") {
             return HistoryFile(path: "\(state)/\(program)/history")
         }
@@ -18,7 +18,7 @@ public struct HistoryFile: Sendable {
         return HistoryFile(path: "\(home)/.local/state/\(program)/history")
     }
 
-    /// The kept lines, none if there is no file yet. Shortens a file that has grown well beyond the limit.
+    /// The newest `limit` entries; none if the file does not exist. Rewrites a file that has more than twice as many.
     public func load(limit: Int = 1000) throws(TerminalError) -> History {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -46,13 +46,13 @@ public struct HistoryFile: Sendable {
         return history
     }
 
-    /// Adds an entry at the end.
+    /// Appends an entry; creates the file and its folders if necessary.
     public func append(_ entry: String) throws(TerminalError) {
         try makeFolder()
         let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw failure("open") }
         defer { close(descriptor) }
-        // One write, so that entries of two programs do not mix.
+        // A single write, so that entries of two processes do not interleave.
         try Output(descriptor: descriptor).write(History.encoded(entry) + "\n")
     }
 
@@ -79,7 +79,7 @@ public struct HistoryFile: Sendable {
         var folder = ""
         for part in path.split(separator: "/").dropLast() {
             folder += "/" + part
-            // A folder that cannot be made because it is read-only may still exist.
+            // mkdir may fail with another code for a folder that exists, for example on a read-only file system.
             if mkdir(folder, 0o700) != 0, errno != EEXIST, access(folder, X_OK) != 0 { throw failure("mkdir") }
         }
     }
