@@ -3,7 +3,7 @@ import Testing
 
 @testable import Profiler
 
-/// The compile gate must see what is wrong: code as drivers report it, good and spoiled.
+/// The compile gate must find each fault: tests good code, as drivers report it, and code with planted faults.
 struct CodeRuleTests {
     private let radv: [(name: String, value: Double)] = [
         ("SGPRs", 108), ("VGPRs", 48), ("Spilled SGPRs", 0), ("Spilled VGPRs", 0), ("Code size", 1500), ("LDS size", 0),
@@ -57,7 +57,7 @@ struct CodeRuleTests {
         }
     }
 
-    /// NVIDIA's driver counts the subgroups of an SM, which is four SIMDs.
+    /// NVIDIA's driver counts subgroups per SM, which has four SIMDs.
     @Test func tooFewSubgroupsAreFound() {
         let expected = "a SIMD has room for 3 of its subgroups, at least 4 expected"
         #expect(findings("expert_down", radv, changing: ["Subgroups per SIMD": 3], repeated(wide, 10)) == [expected])
@@ -80,7 +80,7 @@ struct CodeRuleTests {
                 == ["1 of its 2 matrix instructions take FP8, all expected"])
     }
 
-    @Test func whatADriverDoesNotTellIsNoPass() {
+    @Test func missingStatisticsDoNotPass() {
         #expect(findings("linear", radv, nil) == ["the driver shows no code to look for its instructions in"])
         #expect(
             findings("rms_norm", [("Instruction Count", 3)], "") == ["the driver does not tell whether it spills"])

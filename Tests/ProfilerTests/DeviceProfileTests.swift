@@ -8,7 +8,7 @@ import Testing
 
 @testable import Profiler
 
-/// Profiles of the device that is here.
+/// Profiles of this machine's device.
 @Suite(.serialized) struct DeviceProfileTests {
     private func header(_ device: Device) -> Profile.Header {
         Profile.Header(of: device, model: "test", commit: nil, commandLine: ["test"], date: 0)
@@ -44,7 +44,7 @@ import Testing
         #expect(read.rows.map(\.shape) == profile.rows.map(\.shape))
     }
 
-    @Test func aStopIsHeardBetweenRounds() throws {
+    @Test func profilingCanBeInterruptedBetweenRounds() throws {
         let device = try Device.open()
         var options = KernelProfiler.Options()
         options.names = ["swiglu"]
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    /// Every kernel of a step is among the cases, at every published model's shapes.
+    /// The cases of every published model's shapes contain all kernels.
     @Test(arguments: ModelShapes.names)
     func everyKernelHasItsShapes(name: String) throws {
         let cases = try #require(try ModelShapes.named(name)).cases()
@@ -66,7 +66,7 @@ import Testing
         #expect(Set(cases.map(\.label)).count == cases.count)
     }
 
-    @Test func aRepeatedPartChangesNoResult() throws {
+    @Test func repeatingAShareOfTheWorkgroupsKeepsResults() throws {
         let device = try Device.open()
         var bench = Workbench(on: device, seed: 3)
         let y = try bench.output("y", .f32, [1, 640])
@@ -85,7 +85,7 @@ import Testing
         #expect(SelfTest.difference(y, found: bytes, tolerance: kernel.tolerance) == nil)
     }
 
-    @Test func marksCoverTheCommandsThatWereAskedFor() throws {
+    @Test func marksCoverTheRequestedCommands() throws {
         let device = try Device.open()
         var bench = Workbench(on: device, seed: 3)
         let kernel = LimitFMA(y: try bench.output("y", .f32, [1, 64]), rounds: 3, isHalf: false)

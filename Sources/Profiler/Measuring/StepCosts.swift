@@ -2,11 +2,11 @@ import GPU
 import Model
 import Numerics
 
-/// What a model's steps have to move and to compute for a token, by the costs of their kernels.
+/// Bytes moved and operations computed per token, summed over the kernels of a model's step.
 public struct StepCosts: Sendable {
     public var bytesPerToken, flopsPerToken: Double
 
-    /// Of a prompt's tokens and of the one that follows them; nil where no device records them.
+    /// Runs a prefill and a decode step and returns their costs; nil for a model without a device.
     ///
     /// - Parameter prompt: token ids of the prompt.
     public static func recorded(
@@ -32,7 +32,7 @@ public struct StepCosts: Sendable {
 }
 
 extension Profile.Limits {
-    /// The device's limits now, and what could not be measured, in sentences.
+    /// Measures the device's limits; the notes say which could not be measured, as sentences.
     public static func measured(on device: Device) throws(ProfilerError) -> (limits: Profile.Limits, notes: [String]) {
         guard device.profile.timestampPeriod > 0 else { throw .noTimestamps(device: device.profile.name) }
         let meter = LimitsMeter(device: device, copyByteCount: 2 * defaultCacheByteCount(of: device.profile))
@@ -40,7 +40,7 @@ extension Profile.Limits {
         return (found.limits, found.notes)
     }
 
-    /// The fastest arithmetic that the device was seen to do.
+    /// The highest of the measured arithmetic rates.
     public var fastestFlopsPerSecond: Double {
         [fp32FlopsPerSecond, fp16FlopsPerSecond, matrixFlopsPerSecond].compactMap { $0 }.max()!
     }
