@@ -1,4 +1,4 @@
-/// A model's files, opened and checked: its config, and every tensor the model needs, readable from any thread.
+/// An open, checked checkpoint: the model's config and all its tensors. Any thread may read it.
 ///
 /// ```swift
 /// let checkpoint = try Checkpoint(.folder("models/DeepSeek-V3"))
@@ -7,14 +7,14 @@
 /// ```
 public final class Checkpoint: Sendable {
     public let config: ModelConfig
-    /// What a user may want to know about the files though nothing is wrong with them.
+    /// Remarks on the files for the user that are not errors.
     public let notes: [String]
     public let tensors: [String: TensorInfo]
-    /// Whether the multi-token prediction layers are there.
+    /// Whether the files have the multi-token prediction layers.
     public let hasMTP: Bool
     private let shards: [String: SafetensorsFile]
 
-    /// Opens every file, and checks that it is whole and that together they hold the model that config.json describes.
+    /// Opens all files. Throws if one is damaged, or if they do not contain the model that config.json describes.
     public init(_ source: CheckpointSource) throws(CheckpointError) {
         config = try ModelConfig(json: source.read("config.json"), name: source.path(of: "config.json"))
         let set = try ShardSet(source)
@@ -25,8 +25,8 @@ public final class Checkpoint: Sendable {
         self.notes = notes
     }
 
-    /// Opens one rank's part of a checkpoint that was split, and checks that it is all that the rank needs. Names are the
-    /// whole model's; shapes are the part's.
+    /// Opens one rank's file of a split checkpoint. Throws unless it has all tensors that the rank needs. Names are
+    /// those of the whole model, shapes those of the rank's parts.
     public init(_ source: CheckpointSource, rank: Rank) throws(CheckpointError) {
         config = try ModelConfig(json: source.read("config.json"), name: source.path(of: "config.json"))
         let file = try SafetensorsFile(source, rank.fileName)
@@ -39,7 +39,7 @@ public final class Checkpoint: Sendable {
         self.notes = notes
     }
 
-    /// One that is still to be written: it can be planned with, and not be read.
+    /// A checkpoint that is not written yet: its tensors can be planned with, but not read.
     init(planned tensors: [String: TensorInfo], configJSON: [UInt8], name: String) throws(CheckpointError) {
         config = try ModelConfig(json: configJSON, name: "\(name): config.json")
         var notes: [String] = []
@@ -47,17 +47,18 @@ public final class Checkpoint: Sendable {
         (self.tensors, self.notes, shards) = (tensors, notes, [:])
     }
 
-    /// Those that hold tensors.
+    /// Number of files with tensors.
     public var fileCount: Int { shards.count }
 
     public subscript(name: String) -> TensorInfo? { tensors[name] }
 
-    /// Fills `destination` with a tensor's bytes, from its byte `offset` on.
+    /// Fills `destination` with the tensor's bytes from `offset` on.
     public func read(
         _ tensor: TensorInfo, offset: Int = 0, into destination: UnsafeMutableRawBufferPointer
     ) throws(CheckpointError) {
         guard let shard = shards[tensor.shard] else {
-            throw CheckpointError(tensor.name, expected: "a tensor of this checkpoint", found: "one of \(tensor.shard)")
+            throw CheckpointError(
+                tensor.name, expected: "a tensor of this checkpoint", found: "a tensor of \(tensor.shard)")
         }
         try shard.read(tensor, offset: offset, into: destination)
     }

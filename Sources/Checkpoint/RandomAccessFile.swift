@@ -1,8 +1,8 @@
 import Glibc
 
-/// An open file, or bytes in memory, that any number of threads read at once.
+/// An open file, or bytes in memory. Any number of threads may read it.
 ///
-/// Never mapped: a file cut short while it is mapped kills the process, while a short read is an error.
+/// Does not map files: if a mapped file is truncated, access kills the process, whereas a short read is an error.
 final class RandomAccessFile: @unchecked Sendable {
     /// The path, for errors.
     let name: String
@@ -11,7 +11,7 @@ final class RandomAccessFile: @unchecked Sendable {
     private let memory: UnsafeRawBufferPointer
 
     init(path: String) throws(CheckpointError) {
-        // O_NONBLOCK: a named pipe must fail below rather than wait for a writer.
+        // O_NONBLOCK: opening a named pipe must not wait for a writer; it is refused below.
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             throw CheckpointError(path, expected: "a readable file", found: systemMessage())
@@ -37,7 +37,7 @@ final class RandomAccessFile: @unchecked Sendable {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// Fills `destination` from `offset` on.
+    /// Fills `destination` with the bytes from `offset` on. Throws if the file is too short.
     func read(at offset: Int, into destination: UnsafeMutableRawBufferPointer) throws(CheckpointError) {
         guard offset >= 0, destination.count <= byteCount, offset <= byteCount - destination.count else {
             throw tooShort(offset: offset, count: destination.count, size: byteCount)
@@ -62,7 +62,7 @@ final class RandomAccessFile: @unchecked Sendable {
     }
 
     func bytes(at offset: Int, count: Int) throws(CheckpointError) -> [UInt8] {
-        // Checked first: the count may come from the file itself, and must not decide how much is allocated.
+        // Checked before allocating, since `count` may come from an untrusted file.
         guard offset >= 0, count >= 0, count <= byteCount, offset <= byteCount - count else {
             throw tooShort(offset: offset, count: count, size: byteCount)
         }

@@ -6,9 +6,9 @@ import Numerics
 public enum SafetensorsWriter {
     public typealias Tensor = (name: String, shape: [Int], type: ElementType, bytes: [UInt8])
 
-    /// Throws where `write` cannot write, so that it is known before the tensors are computed.
+    /// Throws if `write` could not write to `path`, so that this is known before the tensors are computed.
     ///
-    /// - Returns: whether a file will be made or replaced there, rather than a device or a pipe written to.
+    /// - Returns: true if `write` will create or replace a file; false if it will write to a device or a pipe.
     public static func check(_ path: String) throws(CheckpointError) -> Bool {
         var status = stat()
         let exists = stat(path, &status) == 0
@@ -25,10 +25,10 @@ public enum SafetensorsWriter {
         return true
     }
 
-    /// Writes `tensors` in their order, whole or not at all: into a temporary file next to `path`, which it becomes.
-    /// A symbolic link stays one. A device or a pipe, which no file may replace, is written to as it is.
+    /// Writes `tensors` in their order. Writes atomically: into a temporary file next to `path`, which it then renames.
+    /// Keeps a symbolic link and replaces its target. Writes directly to a device or a pipe.
     ///
-    /// - Parameter isInterrupted: asked between pieces; true ends the writing with an error.
+    /// - Parameter isInterrupted: polled between pieces; true stops writing with an error.
     public static func write(
         tensors: [Tensor], to path: String, isInterrupted: () -> Bool = { false }
     ) throws(CheckpointError) {
@@ -47,7 +47,7 @@ public enum SafetensorsWriter {
         do throws(CheckpointError) {
             defer { close(descriptor) }
             try write(header, tensors, to: descriptor, path: path, isInterrupted)
-            guard fsync(descriptor) == 0 else { throw failure(path, "the data to reach the disk") }
+            guard fsync(descriptor) == 0 else { throw failure(path, "data that can be flushed to disk") }
         } catch {
             unlink(temporary)
             throw error
@@ -81,7 +81,7 @@ public enum SafetensorsWriter {
         return try header(entries, path: path)
     }
 
-    /// The length and the JSON, padded so that the data is aligned to 8 bytes.
+    /// The header with its length, padded with spaces so that the data is aligned to 8 bytes.
     static func header(
         _ entries: [SafetensorsEntry], metadata: JSONValue? = nil, path: String
     ) throws(CheckpointError) -> [UInt8] {
@@ -89,7 +89,7 @@ public enum SafetensorsWriter {
         var names: Set<String> = ["__metadata__"]
         for entry in entries {
             guard names.insert(entry.name).inserted else {
-                throw CheckpointError("\(path): \(entry.name)", expected: "each tensor once", found: "the name again")
+                throw CheckpointError("\(path): \(entry.name)", expected: "each tensor once", found: "it twice")
             }
             let fields: JSONValue = [
                 "dtype": .init(entry.type.safetensorsName), "shape": .array(entry.shape.map { .init($0) }),
@@ -118,13 +118,13 @@ public enum SafetensorsWriter {
     ) throws(CheckpointError) {
         var done = 0
         while done < bytes.count {
-            if isInterrupted() { throw CheckpointError(path, expected: "to be written whole", found: "an interrupt") }
+            if isInterrupted() { throw CheckpointError(path, expected: "a complete file", found: "an interruption") }
             let count = bytes.withUnsafeBytes {
                 Glibc.write(descriptor, $0.baseAddress! + done, min($0.count - done, 16 << 20))
             }
             if count < 0 {
                 if errno == EINTR { continue }
-                throw failure(path, "\(bytes.count - done) more bytes to be written")
+                throw failure(path, "to write \(bytes.count - done) more bytes")
             }
             done += count
         }

@@ -4,7 +4,7 @@ import Numerics
 import Testing
 
 @Suite struct CensusTests {
-    /// Billions of parameters as the models are published with, in all and a token.
+    /// Published numbers of parameters, in billions: all of them, and those that are active per token.
     @Test(arguments: [
         ("v3", 671.0, 36.6), ("v2-lite", 15.7, 2.5), ("moonlight", 16.0, 2.6), ("kimi-k2", 1026.4, 31.7),
     ])
@@ -21,7 +21,7 @@ import Testing
         #expect(config.cacheByteCount(elementByteCount: 2) == 70_272)
     }
 
-    /// Every byte and every parameter of the files is in one part.
+    /// The parts add up to all bytes and parameters of the files.
     @Test(arguments: Oracle.allCases) func partsMakeTheWhole(oracle: Oracle) throws {
         let checkpoint = try Checkpoint(.folder(try oracle.folder()))
         let census = ModelCensus(checkpoint.config, checkpoint.tensors, hasMTP: checkpoint.hasMTP)
@@ -49,8 +49,8 @@ import Testing
         #expect(census.activeParameterCount < census.parameterCount)
     }
 
-    /// Whatever a file calls its tensors, each counts once.
-    @Test func namesThatAreNone() throws {
+    /// Tensors with unknown names count once.
+    @Test func unknownNames() throws {
         let config = try #require(try ModelConfig.known("v3"))
         let names = [
             "", ".", "..", "model.layers.", "model.layers.0", "model.layers.0.", "model.layers.x.mlp.experts.",
@@ -60,7 +60,7 @@ import Testing
         #expect(census.byteCount == 6 * names.count)
     }
 
-    /// Without a head of its own a model multiplies with its embedding.
+    /// A model without a separate head multiplies with its embedding, which is then active.
     @Test func aTiedEmbeddingIsActive() throws {
         var tiny = try TinyCheckpoint(["tie_word_embeddings": true])
         let own = try tiny.open()
@@ -69,7 +69,7 @@ import Testing
         func active(_ checkpoint: Checkpoint) -> Int {
             ModelCensus(checkpoint.config, checkpoint.tensors, hasMTP: true).activeParameterCount
         }
-        // [8, 16], and the row of it that a token's embedding is.
+        // The embedding is [8, 16]. With a separate head, one row of it is active in addition.
         #expect(active(own) == active(tied) + 16)
     }
 }

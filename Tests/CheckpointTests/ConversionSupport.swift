@@ -8,15 +8,15 @@ import Testing
 
 @testable import Checkpoint
 
-/// Small checkpoints to convert, and looks at what came of them.
+/// Small checkpoints to convert, and access to the results.
 enum Conversions {
-    /// Sizes that two ranks share in whole blocks of 128.
+    /// Sizes that two ranks can share in whole blocks of 128.
     static let even: [String: JSONValue] = [
         "hidden_size": 128, "intermediate_size": 256, "moe_intermediate_size": 256, "q_lora_rank": 128,
         "kv_lora_rank": 128, "qk_nope_head_dim": 128, "qk_rope_head_dim": 128, "v_head_dim": 128,
     ]
 
-    /// A checkpoint in a folder of its own, FP8 or BF16.
+    /// A checkpoint in a temporary folder, FP8 or BF16.
     static func folder(_ changes: [String: JSONValue] = even, isFP8: Bool) throws -> TemporaryFolder {
         let folder = try TemporaryFolder()
         var tiny = try TinyCheckpoint(changes)
@@ -36,7 +36,7 @@ enum Conversions {
         return folder
     }
 
-    /// Converts, into a new folder in `parent`.
+    /// Converts into a new folder in `parent`.
     @discardableResult
     static func convert(
         _ source: String, _ options: ConversionOptions, into target: String, threadCount: Int = 2
@@ -90,12 +90,12 @@ enum Conversions {
     }
 }
 
-/// Stops the file system's work after so many operations, as a signal or a full disk would.
+/// Makes file operations fail after a number of them, as a signal or a full disk would.
 final class Faults: Sendable {
     private let state = Mutex((count: 0, isDead: false))
     private let limit: Int
     private let code: CInt
-    /// Nothing works any more after the first fault; else what comes after it does.
+    /// Whether all operations after the first fault fail too.
     private let staysDead: Bool
 
     init(after limit: Int, code: CInt = EIO, staysDead: Bool = true) {
@@ -114,7 +114,7 @@ final class Faults: Sendable {
                 guard state.isDead ? self.staysDead : state.count > self.limit else { return nil }
                 let wasDead = state.isDead
                 state.isDead = true
-                // The last write may have been under way.
+                // A failing write may have written some of its bytes.
                 if case .write(let byteCount) = operation, !wasDead {
                     return ConversionFiles.Fault(code: self.code, writtenByteCount: byteCount * (state.count % 3) / 2)
                 }

@@ -3,14 +3,14 @@ import Foundation
 import JSON
 import Numerics
 
-/// An oracle's checkpoint whose matrices are rounded to integers: `packed` has them as compressed-tensors packs them, `plain`
-/// the values that they stand for, in F32. Else the two are the same.
+/// An oracle's checkpoint whose matrices are quantised to integers: `packed` stores them in compressed-tensors' format,
+/// `plain` stores the same values in F32. All other tensors are the same in both.
 public struct PackedCheckpoint {
     public let packed, plain: TemporaryFolder
 
     /// - Parameters:
     ///   - scales: the type of the scales.
-    ///   - isPacked: which matrices are; the others stay what they are (FP8 becomes F32).
+    ///   - isPacked: selects the matrices to pack; the others keep their type, except that FP8 becomes F32.
     public init(
         _ oracle: Oracle, _ scaling: GroupScaling, scales: ElementType = .f16,
         where isPacked: (_ name: String) -> Bool = { _ in true }
@@ -49,7 +49,7 @@ public struct PackedCheckpoint {
         try Self.write(rest + [quantization], to: packed)
     }
 
-    /// As Kimi-K2-Thinking's config.json has it.
+    /// The `quantization_config` of Kimi-K2-Thinking, with changes.
     public static func quantization(
         _ scaling: GroupScaling, weights changes: [String: JSONValue] = [:], _ others: [String: JSONValue] = [:]
     ) -> JSONValue {
@@ -72,7 +72,8 @@ public struct PackedCheckpoint {
         return .object(members.map { JSONMember($0.key, $0.value) })
     }
 
-    /// Adds the three tensors of a packed matrix, and returns the one of its values.
+    /// Adds the three tensors of a packed matrix to the packed checkpoint, and returns the F32 tensor of the same
+    /// values.
     private static func append(
         _ info: TensorInfo, _ values: [Float], _ scaling: GroupScaling, _ scaleType: ElementType,
         to packed: inout [SafetensorsWriter.Tensor]

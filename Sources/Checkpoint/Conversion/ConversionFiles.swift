@@ -1,35 +1,35 @@
 import Glibc
 
-/// All that a conversion does to the file system, in one place, so that a test can have any of it fail.
+/// All changes that a conversion makes to the file system, in one place, so that tests can inject faults.
 struct ConversionFiles: Sendable {
     enum Operation: Sendable {
         case makeFolder, create, read, write(byteCount: Int), store, rename, remove
     }
 
-    /// What goes wrong instead: the system's code, and for a write how much of it was done.
+    /// An injected fault: the errno to report, and for a write the number of bytes written before it fails.
     struct Fault: Sendable {
         var code: CInt
         var writtenByteCount = 0
     }
 
-    /// Asked before each operation.
+    /// Called before each operation; returns the fault to inject, or nil.
     var fault: @Sendable (Operation, _ path: String) -> Fault? = { _, _ in nil }
 
     func makeFolder(_ path: String) throws(CheckpointError) {
-        try check(.makeFolder, path, "a folder that can be made")
-        guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw failure(path, "a folder that can be made") }
+        try check(.makeFolder, path, "a folder that can be created")
+        guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw failure(path, "a folder that can be created") }
     }
 
-    /// Makes a file anew, whatever was left under its name.
+    /// Creates a file and replaces an existing one.
     func create(_ path: String) throws(CheckpointError) -> OutputFile {
         try remove(path)
-        try check(.create, path, "a file that can be made")
+        try check(.create, path, "a file that can be created")
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw failure(path, "a file that can be made") }
+        guard descriptor >= 0 else { throw failure(path, "a file that can be created") }
         return OutputFile(path: path, descriptor: descriptor, files: self)
     }
 
-    /// A whole small file, at every moment either absent (or as it was) or complete.
+    /// Writes a small file atomically: the path has either its old or its complete new content.
     func write(_ bytes: [UInt8], to path: String) throws(CheckpointError) {
         let file = try create(path + Self.temporarySuffix)
         var failure: CheckpointError?
@@ -40,12 +40,12 @@ struct ConversionFiles: Sendable {
         try file.finish(as: path)
     }
 
-    /// What a file is called until it is whole.
+    /// The suffix of a file that is not complete yet.
     static let temporarySuffix = ".partial"
 
     func rename(_ path: String, to target: String) throws(CheckpointError) {
-        try check(.rename, path, "to become \(target)")
-        guard Glibc.rename(path, target) == 0 else { throw failure(path, "to become \(target)") }
+        try check(.rename, path, "a file that can be renamed to \(target)")
+        guard Glibc.rename(path, target) == 0 else { throw failure(path, "a file that can be renamed to \(target)") }
     }
 
     func remove(_ path: String) throws(CheckpointError) {
@@ -54,19 +54,21 @@ struct ConversionFiles: Sendable {
         guard unlink(path) == 0 || errno == ENOENT else { throw failure(path, "a file that can be removed") }
     }
 
-    /// Has a folder's names reach the disk.
+    /// Flushes a folder's entries to disk.
     func storeFolder(_ path: String) throws(CheckpointError) {
-        try check(.store, path, "its names to reach the disk")
+        try check(.store, path, "a folder that can be flushed to disk")
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure(path, "a folder that can be read") }
         defer { close(descriptor) }
-        // Some file systems cannot do this for a folder, and say EINVAL.
-        guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure(path, "its names to reach the disk") }
+        // File systems that cannot flush a folder return EINVAL.
+        guard fsync(descriptor) == 0 || errno == EINVAL else {
+            throw failure(path, "a folder that can be flushed to disk")
+        }
     }
 
     func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// The names in a folder, but for `.` and `..`; none if there is no such folder.
+    /// The sorted names in a folder, except `.` and `..`; none if the folder does not exist.
     func names(in path: String) throws(CheckpointError) -> [String] {
         guard let folder = opendir(path) else {
             if errno == ENOENT { return [] }
@@ -95,7 +97,7 @@ struct ConversionFiles: Sendable {
     }
 }
 
-/// A file being written at any offset, from any number of threads.
+/// A file that threads may write concurrently at any offset.
 final class OutputFile: Sendable {
     let path: String
     private let descriptor: CInt
@@ -110,7 +112,7 @@ final class OutputFile: Sendable {
     deinit { close(descriptor) }
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(CheckpointError) {
-        let expected = "\(bytes.count) bytes to be written at \(offset)"
+        let expected = "to write \(bytes.count) bytes at \(offset)"
         if let fault = files.fault(.write(byteCount: bytes.count), path) {
             if fault.writtenByteCount > 0 {
                 _ = pwrite(descriptor, bytes.baseAddress, min(fault.writtenByteCount, bytes.count), off_t(offset))
@@ -129,10 +131,10 @@ final class OutputFile: Sendable {
         }
     }
 
-    /// Has the content reach the disk, and then gives the file its name.
+    /// Flushes the content to disk, then renames the file to `name`.
     func finish(as name: String) throws(CheckpointError) {
-        try files.check(.store, path, "its content to reach the disk")
-        guard fsync(descriptor) == 0 else { throw files.failure(path, "its content to reach the disk") }
+        try files.check(.store, path, "content that can be flushed to disk")
+        guard fsync(descriptor) == 0 else { throw files.failure(path, "content that can be flushed to disk") }
         try files.rename(path, to: name)
     }
 }

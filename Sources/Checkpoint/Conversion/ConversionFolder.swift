@@ -1,21 +1,22 @@
 import Glibc
 import JSON
 
-/// The folder a conversion writes to: empty, or left by the same conversion when it was stopped.
+/// The target folder of a conversion: empty, or left by an interrupted run of the same conversion.
 ///
-/// Until the conversion is done a journal lies there, and config.json, without which no checkpoint opens, does not. A
-/// file has its name only once its content is on the disk.
+/// Until the conversion is finished, the folder contains a journal and no config.json, so that it does not open as a
+/// checkpoint. A file gets its name only after its content is on disk.
 final class ConversionFolder {
     static let journal = ".fathom-convert.json"
 
     let path: String
     private let files: ConversionFiles
-    /// Held while this process writes there.
+    /// Descriptor of the folder, with an exclusive lock while this process writes there.
     private let lock: CInt
 
-    /// Makes the folder ready.
+    /// Creates and locks the folder and prepares it for writing. Throws if it is not empty, except after an interrupted
+    /// run of the same conversion.
     ///
-    /// - Parameter force: clears away a checkpoint, or an unfinished conversion, that is there.
+    /// - Parameter force: removes a checkpoint, or another unfinished conversion, that is there.
     init(
         _ path: String, for plan: ConversionPlan, force: Bool, files: ConversionFiles
     ) throws(CheckpointError) {
@@ -30,7 +31,7 @@ final class ConversionFolder {
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             close(lock)
             throw CheckpointError(
-                self.path, expected: "a folder that nothing else writes to", found: "another conversion at work there")
+                self.path, expected: "a folder that nothing else writes to", found: "another conversion running there")
         }
         try prepare(plan, force)
     }
@@ -43,18 +44,18 @@ final class ConversionFolder {
         switch try Self.content(path, plan, files) {
         case .nothing: break
         case .begun:
-            // It may lack files again that were there when it was written.
+            // The interrupted run may have written config.json, although other files are missing now.
             try files.remove(name("config.json"))
             return try files.storeFolder(path)
         case .finished:
             guard force else {
                 throw CheckpointError(
                     path, expected: "an empty folder", found: "this conversion, finished",
-                    advice: "nothing is left to do; --force does it again")
+                    advice: "nothing is left to do; --force repeats it")
             }
         case .other(let error): guard force else { throw error }
         }
-        // First what makes a checkpoint of the rest.
+        // Removes config.json first, so that the folder no longer opens as a checkpoint.
         try files.remove(name("config.json"))
         try files.storeFolder(path)
         for file in try files.names(in: path) where Self.isCheckpoints(file) { try files.remove(name(file)) }
@@ -63,13 +64,14 @@ final class ConversionFolder {
         try files.storeFolder(path)
     }
 
-    /// What a conversion finds in its folder.
+    /// The state of the target folder.
     private enum Content {
         case nothing
         /// This conversion, unfinished.
         case begun
+        /// This conversion, finished.
         case finished
-        /// Something that is only to be replaced with --force.
+        /// Other files, which are replaced only by force.
         case other(CheckpointError)
     }
 
@@ -83,7 +85,7 @@ final class ConversionFolder {
                 CheckpointError(
                     path, expected: "an empty folder, or this conversion unfinished",
                     found: "another conversion unfinished, or this one of a source that has changed since",
-                    advice: "name another folder, or --force to begin anew"))
+                    advice: "name another folder, or use --force to start over"))
         }
         guard let first = found.first(where: { $0 != journal + ConversionFiles.temporarySuffix }) else {
             return .nothing
@@ -92,10 +94,10 @@ final class ConversionFolder {
         return .other(
             CheckpointError(
                 path, expected: "an empty folder", found: "\(first) in it",
-                advice: "name another folder, or --force to replace the checkpoint there"))
+                advice: "name another folder, or use --force to replace the checkpoint there"))
     }
 
-    /// Whether all is there that the conversion writes, and none of it older than the source.
+    /// Whether all output files are complete and none is older than the source.
     private static func isFinished(
         _ path: String, _ plan: ConversionPlan, _ files: ConversionFiles
     ) throws(CheckpointError) -> Bool {
@@ -113,7 +115,7 @@ final class ConversionFolder {
         return true
     }
 
-    /// Whether a folder has the finished conversion. Throws what writing there would throw for what lies in it.
+    /// Whether the folder holds the finished conversion. Throws if a run would refuse to write there.
     static func isFinished(_ plan: ConversionPlan, in path: String, force: Bool) throws(CheckpointError) -> Bool {
         let path = try resolved(path)
         try checkApart(path, plan.source.folder)
@@ -129,7 +131,7 @@ final class ConversionFolder {
             || [journal, ShardSet.indexFile, SourceLayout.fileName].contains(file)
     }
 
-    /// Gives the finished checkpoint its config, and takes the journal away.
+    /// Finishes the checkpoint: writes config.json and removes the journal.
     func finish(_ plan: ConversionPlan) throws(CheckpointError) {
         for (file, bytes) in plan.texts { try files.write(bytes, to: name(file)) }
         try files.storeFolder(path)
@@ -139,7 +141,7 @@ final class ConversionFolder {
         try files.storeFolder(path)
     }
 
-    /// Whether a file is there, whole, from an earlier run.
+    /// Whether an output file is already complete, from an earlier run.
     func has(_ file: ConversionPlan.File) throws(CheckpointError) -> Bool {
         try Self.isWhole(file, in: path)
     }
@@ -154,7 +156,8 @@ final class ConversionFolder {
 
     // MARK: Checks
 
-    /// The source's files by name, size and time of change, and what is made of them.
+    /// The journal's content, which identifies a conversion: names, sizes and modification times of the source files,
+    /// and the options.
     private static func fingerprint(_ plan: ConversionPlan) throws(CheckpointError) -> [UInt8] {
         let sources = try times(plan.source).map { file, status -> JSONValue in
             [
@@ -189,7 +192,7 @@ final class ConversionFolder {
         return status
     }
 
-    /// A path without links and dots; its folder must be there.
+    /// An absolute path without symbolic links and dots. Its parent folder must exist.
     private static func resolved(_ path: String) throws(CheckpointError) -> String {
         if let real = realpath(path, nil) {
             defer { free(real) }
@@ -201,14 +204,14 @@ final class ConversionFolder {
         }
         let parent = (path.hasPrefix("/") ? "/" : "./") + parts.joined(separator: "/")
         guard let real = realpath(parent, nil) else {
-            throw CheckpointError(parent, expected: "a folder to make \(last) in", found: systemMessage())
+            throw CheckpointError(parent, expected: "a folder in which to create \(last)", found: systemMessage())
         }
         defer { free(real) }
         let folder = String(cString: real)
         return (folder == "/" ? "" : folder) + "/" + last
     }
 
-    /// That neither folder is the other or in it.
+    /// Throws if one folder is, or contains, the other.
     private static func checkApart(_ target: String, _ source: String) throws(CheckpointError) {
         guard let real = realpath(source, nil) else {
             throw CheckpointError(source, expected: "a model's folder", found: systemMessage())
@@ -222,20 +225,21 @@ final class ConversionFolder {
         }
     }
 
-    /// That what is missing has room.
+    /// Throws if the file system has less than `byteCount` bytes free.
     func checkRoom(_ byteCount: Int) throws(CheckpointError) {
         var status = statvfs()
         guard statvfs(path, &status) == 0 else { return }
         let room = UInt64(status.f_bavail) &* UInt64(status.f_frsize)
         guard UInt64(byteCount) <= room else {
             throw CheckpointError(
-                path, expected: "\(byteCount) bytes free for what is to be written", found: "\(room)",
+                path, expected: "\(byteCount) free bytes for the output", found: "\(room)",
                 advice: "make room, or name a folder on another disk")
         }
     }
 }
 
 extension stat {
-    /// When the content was last written: seconds and nanoseconds, whose sum in nanoseconds ends in the year 2262.
+    /// Time of the last modification as seconds and nanoseconds. (A 64-bit number of nanoseconds would overflow in
+    /// 2262.)
     fileprivate var changeTime: (Int, Int) { (st_mtim.tv_sec, st_mtim.tv_nsec) }
 }

@@ -1,18 +1,19 @@
 import JSON
 import Numerics
 
-/// What is converted: a checkpoint's tensors in the order of its files, or those of a split one, put together again.
+/// The source of a conversion: a checkpoint, or a checkpoint split over ranks, whose tensors are merged when read.
 public final class ConversionSource: Sendable {
-    /// The folder that it was read from.
+    /// The checkpoint's folder.
     public let folder: String
     let config: ModelConfig
     let configJSON: [UInt8]
     let tensors: [String: TensorInfo]
-    /// The files a conversion keeps: names, and what is in them in order.
+    /// The files of the whole checkpoint: names, and tensors in the order of their data.
     let files: [(name: String, tensors: [TensorInfo])]
-    /// Of a split checkpoint, what its files were before.
+    /// For a split checkpoint, the layout of the files before the split; else nil.
     let layout: SourceLayout?
-    /// What packed integers stand for, by the tensor that holds them. None of a split checkpoint, which is but merged.
+    /// The weights stored as packed integers, by the name of the `_packed` tensor. Empty for a split checkpoint, whose
+    /// tensors are only merged.
     let packedWeights: [String: PackedWeight]
     private let parts: Parts
 
@@ -21,13 +22,13 @@ public final class ConversionSource: Sendable {
         case ranks([SafetensorsFile], RankSplit)
     }
 
-    /// A checkpoint as published.
+    /// Opens a checkpoint that is not split.
     public init(folder: String) throws(CheckpointError) {
         let source = CheckpointSource.folder(folder)
         guard !source.exists(SourceLayout.fileName) else {
             throw CheckpointError(
                 folder, expected: "a checkpoint that is not split", found: SourceLayout.fileName,
-                advice: "put it together first: fathom convert \(folder) NEW --merge")
+                advice: "merge it first: fathom convert \(folder) NEW --merge")
         }
         configJSON = try source.read("config.json")
         let checkpoint = try Checkpoint(source)
@@ -42,7 +43,7 @@ public final class ConversionSource: Sendable {
         }
     }
 
-    /// A checkpoint that was split for ranks.
+    /// Opens a checkpoint that is split over ranks.
     public convenience init(merging folder: String) throws(CheckpointError) {
         try self.init(merging: .folder(folder))
     }
@@ -74,7 +75,7 @@ public final class ConversionSource: Sendable {
         parts = .ranks(ranks, split)
     }
 
-    /// The config but for what it says of the weights' format, which merging has no need to know.
+    /// The config without `quantization_config`: merging does not depend on the weights' format.
     private static func plainConfig(_ json: [UInt8], name: String) throws(CheckpointError) -> ModelConfig {
         var root = try readingJSON { () throws(JSONError) in try JSONValue(parsing: json, name: name) }
         if case .object(let members) = root {
@@ -83,7 +84,7 @@ public final class ConversionSource: Sendable {
         return try ModelConfig(json: Array(root.serialized().utf8), name: name)
     }
 
-    /// The layout of the checkpoint's own files.
+    /// The layout of this checkpoint's files, which a split stores for the later merge.
     func ownLayout(rankCount: Int) throws(CheckpointError) -> SourceLayout {
         let source = CheckpointSource.folder(folder)
         var layouts: [SourceLayout.File] = []
@@ -98,7 +99,7 @@ public final class ConversionSource: Sendable {
             rankCount: rankCount, files: layouts, index: index.map { String(decoding: $0, as: UTF8.self) })
     }
 
-    /// That the ranks' files hold a tensor's parts.
+    /// Throws unless every rank's file has its part of the tensor, with the right type and shape.
     private static func check(
         _ tensor: TensorInfo, _ split: RankSplit, _ ranks: [SafetensorsFile], _ folder: String
     ) throws(CheckpointError) {
@@ -106,7 +107,7 @@ public final class ConversionSource: Sendable {
         guard !RankSplit.isShape(tensor.name) || tensor.shape == [weight.count] else {
             throw CheckpointError(
                 "\(folder)/\(SourceLayout.fileName): \(tensor.name)",
-                expected: "the shape of a weight, \(weight.count) numbers", found: "\(tensor.shape)")
+                expected: "a shape tensor of \(weight.count) numbers", found: "\(tensor.shape)")
         }
         let share = split.share(tensor.name)
         for (index, file) in ranks.enumerated() {
@@ -189,7 +190,7 @@ public final class ConversionSource: Sendable {
         }
     }
 
-    /// Whole rows in one read, parts of rows one by one.
+    /// Reads whole rows with one call, or parts of rows with one call per row.
     private static func read(
         _ tensor: TensorInfo, _ rows: Range<Int>, _ columns: Range<Int>, into target: UnsafeMutableRawBufferPointer,
         _ read: (_ offset: Int, UnsafeMutableRawBufferPointer) throws(CheckpointError) -> Void
@@ -204,14 +205,14 @@ public final class ConversionSource: Sendable {
         }
     }
 
-    /// A weight's block scales.
+    /// The block scales of an FP8 weight, row by row; empty for other weights.
     func scales(of weight: TensorInfo) throws(CheckpointError) -> [Float] {
         guard weight.type == .fp8E4M3, let info = tensors[WeightMap.scaleName(weight.name)] else { return [] }
         let (rows, columns) = info.matrix
         return try scales(info, rows: 0..<rows, columns: 0..<columns)
     }
 
-    /// The scales of packed integers' groups, for some of the weight's rows and columns.
+    /// The group scales of packed integers, for a range of the weight's rows and columns.
     func scales(of weight: PackedWeight, rows: Range<Int>, columns: Range<Int>) throws(CheckpointError) -> [Float] {
         guard let info = tensors[WeightMap.groupScaleName(weight.name)] else { return [] }
         let size = weight.scaling.groupSize
@@ -238,7 +239,7 @@ public final class ConversionSource: Sendable {
 }
 
 extension TensorInfo {
-    /// The tensor as rows and columns: its first dimension, and all others.
+    /// The tensor as a matrix: rows are the first dimension, columns the product of the others.
     var matrix: (rows: Int, columns: Int) {
         guard let rows = shape.first else { return (1, 1) }
         return (rows, shape.dropFirst().reduce(1, *))

@@ -1,14 +1,14 @@
 import Numerics
 
-/// How part of a source's tensor becomes one or more tensors of the output.
+/// Converts a source tensor, or a part of it, into one or more output tensors.
 struct ConversionStep: Sendable {
     enum Recipe: Sendable, Equatable {
         case copy
-        /// Of FP8 or packed integers.
+        /// From FP8 or packed integers.
         case bf16
         case fp8(powersOfTwo: Bool)
         case integers(GroupScaling)
-        /// These bytes, whatever the source's.
+        /// Writes these bytes, independent of the source's content.
         case constant([UInt8])
     }
 
@@ -16,7 +16,7 @@ struct ConversionStep: Sendable {
         var name: String
         var type: ElementType
         var shape: [Int]
-        /// Where its bytes start in the output's file.
+        /// Offset of its bytes in the output file.
         var offset = 0
 
         var byteCount: Int { shape.reduce(type.byteCount, *) }
@@ -24,14 +24,16 @@ struct ConversionStep: Sendable {
 
     var recipe: Recipe
     let source: TensorInfo
-    /// What the source's integers stand for, where they are unpacked.
+    /// The weight that the source's packed integers represent, if the step unpacks them.
     let packed: PackedWeight?
-    /// The part of the weight, or of the source where it is none (see `TensorInfo.matrix`).
+    /// The converted rows and columns of `packed`, or else of `source` (see `TensorInfo.matrix`).
     let rows: Range<Int>
     let columns: Range<Int>
     var outputs: [Output]
 
-    /// - Parameter packed: what the source's integers stand for, if they are not to be copied.
+    /// A step for the whole tensor.
+    ///
+    /// - Parameter packed: the weight that the source's packed integers represent, unless they are copied.
     init(_ recipe: Recipe, of source: TensorInfo, packed: PackedWeight? = nil) {
         let (rows, columns) = packed.map { ($0.shape[0], $0.shape[1]) } ?? source.matrix
         self.init(recipe, of: source, packed, rows: 0..<rows, columns: 0..<columns)
@@ -66,10 +68,10 @@ struct ConversionStep: Sendable {
         }
     }
 
-    /// The tensor or weight, by the name that the output gives it.
+    /// The name of the tensor or weight in the output.
     var name: String { packed?.name ?? source.name }
 
-    /// The step's parts by rank.
+    /// The step split over ranks. Throws if the ranks cannot share the tensor.
     func shares(_ split: RankSplit) throws(CheckpointError) -> [(rank: Int, step: ConversionStep)] {
         var shares: [(rank: Int, step: ConversionStep)] = []
         switch split.share(source.name) {
@@ -94,9 +96,9 @@ struct ConversionStep: Sendable {
         return shares
     }
 
-    /// Rows or columns that ranks must not part.
+    /// The number of adjacent rows (dimension 0) or columns (1) that must stay on one rank.
     private func unit(_ dimension: Int) -> Int {
-        // Of the source's groups and the output's, the larger are whole numbers of the smaller.
+        // Group sizes are powers of two: the larger of two is a multiple of the smaller.
         let stored = dimension == 1 ? packed?.scaling.groupSize ?? 1 : 1
         return switch recipe {
         case .fp8: BlockScaling.blockSize
@@ -106,19 +108,19 @@ struct ConversionStep: Sendable {
         }
     }
 
-    /// That the groups of stored integers are shared as their columns are.
+    /// Throws unless the scales of copied integers can be split in the same way as their columns.
     private func checkGroups(_ split: RankSplit) throws(CheckpointError) {
         guard source.name.hasSuffix(".weight_scale"), recipe == .copy else { return }
         let weight = split.weightShape(source.name)
         guard weight[1] % columns.count == 0 else {
             throw CheckpointError(
-                source.name, expected: "groups of equal size to share among \(split.count) ranks",
+                source.name, expected: "groups of equal size, to split over \(split.count) ranks",
                 found: "\(columns.count) groups of \(weight[1]) columns",
                 advice: "choose another number of ranks, or --to bf16")
         }
     }
 
-    /// Integers as a tensor holds them.
+    /// Integers as bytes of an integer tensor of `type`, little-endian.
     static func bytes(_ values: [Int], as type: ElementType) -> [UInt8] {
         values.flatMap { value in (0..<type.byteCount).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
     }

@@ -1,12 +1,12 @@
 import Numerics
 
-/// A weight that a checkpoint holds as packed integers.
+/// A weight that a checkpoint stores as packed integers.
 struct PackedWeight: Sendable {
     let name: String
     let shape: [Int]
     let scaling: GroupScaling
 
-    /// A checkpoint's, by the tensors that hold them.
+    /// All packed weights of a checkpoint, by the names of their `_packed` tensors.
     static func all(of checkpoint: Checkpoint) -> [String: PackedWeight] {
         guard let scaling = checkpoint.config.integers else { return [:] }
         var weights: [String: PackedWeight] = [:]
@@ -18,7 +18,7 @@ struct PackedWeight: Sendable {
         return weights
     }
 
-    /// The words that hold some of the columns, which begin where a word does.
+    /// The range of words with the given columns, which must begin at a word.
     func words(_ columns: Range<Int>) -> Range<Int> {
         columns.lowerBound / scaling.codesPerWord..<scaling.wordCount(columns.upperBound)
     }
