@@ -15,12 +15,12 @@ struct CalibrationToolTests {
                   slower faster   same too noisy  kernel and shape
                        0      0      4         0  kernel 0  1 × 64
                        0      0      4         0  kernel 1  1 × 64
-                4 pairs with a tenth of kernel 1 done again
+                4 pairs with 10% of kernel 1 repeated
                   slower faster   same too noisy  kernel and shape
                        0      0      4         0  kernel 0  1 × 64
                        4      0      0         0  kernel 1  1 × 64
-                called different though nothing changed: 0 of 12 rows, 0.00% (at most 1%): met
-                kernel 1 found slower, where a tenth counts: 4 of 4 rows, 100.00% (at least 95%): met
+                called different although nothing changed: 0 of 12 rows, 0.00% (at most 1%): met
+                kernel 1 called slower, where 10% counts: 4 of 4 rows, 100.00% (at least 95%): met
 
                 """)
         #expect(code == 0)
@@ -29,8 +29,8 @@ struct CalibrationToolTests {
     /// The planted kernel is not in the comparison, so that it is not found and the changed one is a false alarm.
     @Test func missedTargetsFail() throws {
         let (output, code) = try calibrate(["--pairs", "2", "--planted", "kernel 7"])
-        #expect(output.contains("called different though nothing changed: 2 of 8 rows, 25.00% (at most 1%): NOT MET\n"))
-        let last = "kernel 7 found slower, where a tenth counts: 0 of 0 rows, 0.00% (at least 95%): NOT MET\n"
+        #expect(output.contains("called different although nothing changed: 2 of 8 rows, 25.00% (at most 1%): NOT MET\n"))
+        let last = "kernel 7 called slower, where 10% counts: 0 of 0 rows, 0.00% (at least 95%): NOT MET\n"
         #expect(output.hasSuffix(last))
         #expect(code == 1)
     }
