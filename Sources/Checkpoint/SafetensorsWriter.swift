@@ -124,7 +124,7 @@ public enum SafetensorsWriter {
             }
             if count < 0 {
                 if errno == EINTR { continue }
-                throw failure(path, "to write \(bytes.count - done) more bytes")
+                throw failure(path, "\(bytes.count - done) more bytes to be written")
             }
             done += count
         }

@@ -112,7 +112,7 @@ final class OutputFile: Sendable {
     deinit { close(descriptor) }
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(CheckpointError) {
-        let expected = "to write \(bytes.count) bytes at \(offset)"
+        let expected = "\(bytes.count) bytes to be written at \(offset)"
         if let fault = files.fault(.write(byteCount: bytes.count), path) {
             if fault.writtenByteCount > 0 {
                 _ = pwrite(descriptor, bytes.baseAddress, min(fault.writtenByteCount, bytes.count), off_t(offset))

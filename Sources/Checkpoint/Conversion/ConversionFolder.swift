@@ -204,7 +204,7 @@ final class ConversionFolder {
         }
         let parent = (path.hasPrefix("/") ? "/" : "./") + parts.joined(separator: "/")
         guard let real = realpath(parent, nil) else {
-            throw CheckpointError(parent, expected: "a folder in which to create \(last)", found: systemMessage())
+            throw CheckpointError(parent, expected: "a folder to make \(last) in", found: systemMessage())
         }
         defer { free(real) }
         let folder = String(cString: real)
