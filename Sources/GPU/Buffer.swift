@@ -1,6 +1,6 @@
 import CVulkan
 
-/// Device memory with a Vulkan buffer over it; freed with its last reference.
+/// Device memory with a Vulkan buffer over it, freed with its last reference; or the plan of one, which has no memory.
 public final class Allocation: @unchecked Sendable {
     public enum Kind: UInt32, Sendable {
         /// For kernels; the host may not be able to see it.
@@ -11,10 +11,11 @@ public final class Allocation: @unchecked Sendable {
         case readback
     }
 
-    public let device: Device
     public let byteCount: Int
     public let label: String
     let raw: fv_buffer
+    /// Nil in a plan.
+    private let device: Device?
 
     public init(on device: Device, byteCount: Int, kind: Kind, label: String) throws(GPUError) {
         precondition(byteCount > 0, "\(label): a buffer of \(byteCount) bytes")
@@ -28,16 +29,19 @@ public final class Allocation: @unchecked Sendable {
         device.memory.withLock { $0 = ($0.current + byteCount, max($0.peak, $0.current + byteCount)) }
     }
 
-    /// Stands for a buffer where commands only list what they need: it has a size and no memory.
-    public init(unbackedOn device: Device, byteCount: Int, label: String) {
-        self.device = device
+    /// A plan: a size and a label, for dispatches that are listed and not recorded.
+    public init(plannedByteCount byteCount: Int, label: String) {
+        precondition(byteCount > 0, "\(label): a buffer of \(byteCount) bytes")
         self.byteCount = byteCount
         self.label = label
         raw = fv_buffer()
+        device = nil
     }
 
+    public var isPlanned: Bool { device == nil }
+
     deinit {
-        guard raw.buffer != 0 else { return }
+        guard let device else { return }
         withUnsafePointer(to: raw) { fv_destroy_buffer(device.handle, $0) }
         device.memory.withLock { $0.current -= byteCount }
     }
@@ -46,7 +50,7 @@ public final class Allocation: @unchecked Sendable {
     public var view: BufferView { BufferView(allocation: self, offset: 0, byteCount: byteCount) }
 }
 
-/// A range of an allocation: what a kernel's binding takes.
+/// A range of an allocation, as a kernel's binding takes it.
 public struct BufferView: Sendable {
     public let allocation: Allocation
     public let offset: Int
@@ -66,14 +70,14 @@ public struct BufferView: Sendable {
         return BufferView(allocation: allocation, offset: self.offset + offset, byteCount: byteCount)
     }
 
-    /// The bytes, where the host can address them. Reading or writing them while a kernel uses them is a race.
+    /// The bytes, if the host can address them. Reading or writing them while a kernel uses them is a race.
     public var mapped: UnsafeMutableRawBufferPointer? {
         guard let base = allocation.raw.mapped else { return nil }
         return UnsafeMutableRawBufferPointer(start: base + offset, count: byteCount)
     }
 }
 
-/// Hands out ranges of few, large allocations.
+/// Divides a few large allocations into ranges.
 public struct Arena: ~Copyable {
     public let device: Device
     public let label: String
@@ -82,7 +86,7 @@ public struct Arena: ~Copyable {
     private var used = 0
     public private(set) var allocatedByteCount = 0
 
-    /// Ranges start at multiples of this: every device's storage-buffer alignment divides it.
+    /// Ranges start at multiples of this. Vulkan allows no device a storage-buffer alignment that does not divide it.
     public static let alignment = 256
 
     public init(on device: Device, label: String, chunkByteCount: Int = 64 << 20) {
@@ -95,7 +99,7 @@ public struct Arena: ~Copyable {
         let rounded = (byteCount + Self.alignment - 1) / Self.alignment * Self.alignment
         allocatedByteCount += rounded
         if rounded > chunkByteCount / 4 {
-            // Large ranges get memory of their own, so that chunks are not left half empty.
+            // A large range gets an allocation of its own: chunks would be left half empty.
             return try Allocation(on: device, byteCount: rounded, kind: .device, label: "\(label): \(name)")
                 .view.slice(offset: 0, byteCount: byteCount)
         }

@@ -22,7 +22,7 @@ public struct LimitCopy: Kernel {
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         // In pieces that a device binds, each from a multiple of 256 bytes on.
-        let piece = (bindingLimit ?? commands.device.profile.maxStorageBufferRange) / 256 * 64
+        let piece = (bindingLimit ?? commands.profile.maxStorageBufferRange) / 256 * 64
         for first in stride(from: 0, to: x.rows, by: piece) {
             let rows = first..<min(first + piece, x.rows)
             let chunks = rows.count / 4
@@ -143,7 +143,7 @@ public struct LimitMatrix: Kernel {
     /// The device's largest shape with FP16 inputs and FP32 sums for one subgroup; nil if it lists none.
     public static func shape(of profile: DeviceProfile) -> DeviceProfile.MatrixShape? {
         // VK_COMPONENT_TYPE_FLOAT16_KHR
-        profile.largestMatrixShape(inputs: 0)
+        profile.largestMatrixShape(inputs: .float16)
     }
 
     public var outputs: [Tensor] { [y] }

@@ -28,7 +28,7 @@ public struct Embedding: Kernel {
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         for slab in table.slabs(
-            of: 0..<table.codes.rows, limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange)
+            of: 0..<table.codes.rows, limit: bindingLimit ?? commands.profile.maxStorageBufferRange)
         {
             let shader = EmbeddingShader(
                 constants: .init(format: table.format),

@@ -54,8 +54,8 @@ public struct ExpertDown: VariedKernel {
     public func variants(on profile: DeviceProfile) -> [Variant] { decodeVariants(profile) }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        let profile = commands.device.profile
-        let variant = variant(on: commands.device)
+        let profile = commands.profile
+        let variant = variant(on: commands.target)
         let groupRows = variant.groupRows(on: profile)
         for (index, weight) in weights.enumerated() {
             // The shared experts go with the first part.

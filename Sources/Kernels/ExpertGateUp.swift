@@ -58,8 +58,8 @@ public struct ExpertGateUp: VariedKernel {
     public func variants(on profile: DeviceProfile) -> [Variant] { decodeVariants(profile) }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        let profile = commands.device.profile
-        let variant = variant(on: commands.device)
+        let profile = commands.profile
+        let variant = variant(on: commands.target)
         // A gate's row and an up's make one of h: half as many rows of each.
         let groupRows = variant.groupRows(on: profile) / 2
         for (index, gate) in gates.enumerated() {

@@ -23,15 +23,15 @@ public struct ExpertGroups: Sendable {
     ///   - type: the banks' format.
     ///   - isRounded: whether activations are rounded to FP8.
     ///   - productRows: of the products into the experts and out of them.
-    ///   - device: nil for the reference alone.
+    ///   - target: nil for the reference alone.
     ///   - tile: the form `tiles`' tile, for tests; nil for `tileSize`'s.
     public init<E: Error>(
         assignments count: Int, experts: Int, _ type: WeightFormat, isRounded: Bool = false, productRows: [Int],
-        on device: Device?, variant: Variant? = nil, tile: Int? = nil, tensor: (String, [Int]) throws(E) -> Tensor
+        on target: (any Target)?, variant: Variant? = nil, tile: Int? = nil, tensor: (String, [Int]) throws(E) -> Tensor
     ) throws(E) {
         precondition(productRows.count == 2, "experts: products of \(productRows) rows")
         let variant =
-            variant ?? device.map {
+            variant ?? target.map {
                 $0.variant(
                     among: GroupedLinear.variants($0.profile, type, isRounded: isRounded),
                     [GroupedLinear.name, GroupedLinear.choice(type, isRounded: isRounded)])

@@ -81,7 +81,7 @@ public struct ExpertSort: Kernel {
                 return ExpertSort(
                     experts: experts,
                     groups: try .init(
-                        assignments: tokens * topK, experts: count, .bf16, productRows: [100, 200], on: bench.device
+                        assignments: tokens * topK, experts: count, .bf16, productRows: [100, 200], on: bench.target
                     ) { name, shape throws(GPUError) in try bench.output(name, .u32, shape) })
             }
         }

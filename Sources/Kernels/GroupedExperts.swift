@@ -78,7 +78,7 @@ public struct GroupedLinear: ChosenKernel {
     public func variants(on profile: DeviceProfile) -> [Variant] {
         Self.variants(profile, weights[0].type, isRounded: rounding.isRounded)
     }
-    public func variant(on device: Device) -> Variant { variant }
+    public func variant(on target: any Target) -> Variant { variant }
 
     private var rowDivisor: Int { y.rows / x.rows }
 
@@ -90,15 +90,15 @@ public struct GroupedLinear: ChosenKernel {
                 let shader = GroupedLanesShader(
                     constants: .init(
                         format: weight.format, rows: UInt32(variant.rows), tokens: UInt32(variant.tokens),
-                        subgroup: UInt32(commands.device.profile.subgroupSize),
-                        quadsAtOnce: commands.device.profile.quadsAtOnce),
+                        subgroup: UInt32(commands.profile.subgroupSize),
+                        quadsAtOnce: commands.profile.quadsAtOnce),
                     params: params(index),
                     bindings: .init(
                         x: x.view, offsets: offsets.view, assignments: assignments.view, tiles: tiles.view,
                         weights: weight.codes.view, scales: weight.scalesView, y: y.view))
                 try commands.dispatch(shader, indirect: groups)
             case .matrix:
-                guard let halves, let tiles = commands.device.profile.matrixTiles else {
+                guard let halves, let tiles = commands.profile.matrixTiles else {
                     preconditionFailure("grouped_gemm: the form matrix without halves or matrix units")
                 }
                 let shader = GroupedMatrixShader(
@@ -113,7 +113,7 @@ public struct GroupedLinear: ChosenKernel {
                         scales: weight.scalesView, y: y.view))
                 try commands.dispatch(shader, indirect: groups)
             case .matrix8:
-                guard let rounded = rounding.codes, let tiles = commands.device.profile.matrix8Tiles else {
+                guard let rounded = rounding.codes, let tiles = commands.profile.matrix8Tiles else {
                     preconditionFailure("grouped_gemm: the form matrix8 without codes or matrix units")
                 }
                 let shader = GroupedMatrix8Shader(
@@ -187,16 +187,16 @@ public struct GroupedLinear: ChosenKernel {
         let experts = try sampleExperts(&bench, tokens: tokens, topK: topK, of: bank.expertCount)
         let groups = try ExpertGroups(
             assignments: tokens * topK, experts: bank.expertCount, bank.type,
-            productRows: [bank.rows, bank.rows], on: bench.device, variant: variant, tile: tile
+            productRows: [bank.rows, bank.rows], on: bench.target, variant: variant, tile: tile
         ) { name, shape throws(GPUError) in
             try bench.tensor(name, .u32, shape, .words(Array(repeating: 0, count: shape.reduce(1, *))))
         }
-        if !bench.isAgain { ExpertSort(experts: experts, groups: groups).reference() }
+        if !bench.isUnfilled { ExpertSort(experts: experts, groups: groups).reference() }
         var x = try bench.tensor("x", [isOwn ? tokens * topK : tokens, columns])
         var rounding = Rounding.none
         if groups.takesCodes {
             let quantised = try QuantiseRows.sample(&bench, x: x)
-            if !bench.isAgain { quantised.reference() }
+            if !bench.isUnfilled { quantised.reference() }
             (x, rounding) = (quantised.y, .codes(quantised.codes!))
         }
         return GroupedLinear(

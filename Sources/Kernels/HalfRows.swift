@@ -81,7 +81,7 @@ public struct Halves: Sendable {
     /// Made on the host, for a case of a kernel that takes them.
     static func sample(_ bench: inout Workbench, of x: Tensor) throws(GPUError) -> Halves {
         let kernel = try HalfRows.sample(&bench, x: x)
-        if !bench.isAgain { kernel.reference() }
+        if !bench.isUnfilled { kernel.reference() }
         return kernel.halves
     }
 }

@@ -165,7 +165,7 @@ extension Workbench {
 
     /// The tensor, with zeros in what its entries or queries are padded with.
     fileprivate func padded(_ tensor: Tensor, _ shape: MLAShape) -> Tensor {
-        guard !isAgain, shape.entryWidth < shape.paddedEntryWidth else { return tensor }
+        guard !isUnfilled, shape.entryWidth < shape.paddedEntryWidth else { return tensor }
         for row in 0..<tensor.rows {
             for column in 0..<tensor.columns where column % shape.paddedEntryWidth >= shape.entryWidth {
                 tensor.store(0, row: row, column: column)

@@ -28,9 +28,9 @@ extension Kernel {
 
 extension Kernel {
     /// How far a device, which chooses the variant, may be from the reference.
-    public func tolerance(on device: Device) -> Tolerance {
+    public func tolerance(on target: any Target) -> Tolerance {
         guard var varied = self as? any VariedKernel else { return tolerance }
-        varied.variant = varied.variant(on: device)
+        varied.variant = varied.variant(on: target)
         return varied.tolerance
     }
 }

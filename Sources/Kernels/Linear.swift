@@ -102,7 +102,7 @@ public struct Linear: VariedKernel {
     }
 
     /// Whether the device computes this on matrix units, so that `HalfRows` must come before.
-    public func takesHalves(on device: Device) -> Bool { variant(on: device) == .matrix }
+    public func takesHalves(on target: any Target) -> Bool { variant(on: target) == .matrix }
 
     public mutating func setHalves(_ halves: Halves) {
         precondition(halves.x.shape == [x.rows, HalfRows.columns(x.columns)], "linear: halves \(halves.x.shape)")
@@ -110,12 +110,12 @@ public struct Linear: VariedKernel {
     }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        let variant = variant(on: commands.device)
-        for slab in weight.slabs(of: rows, limit: bindingLimit ?? commands.device.profile.maxStorageBufferRange) {
+        let variant = variant(on: commands.target)
+        for slab in weight.slabs(of: rows, limit: bindingLimit ?? commands.profile.maxStorageBufferRange) {
             let codes = weight.codes.rows(slab).view
             switch variant.form {
             case .rows, .lanes:
-                let profile = commands.device.profile
+                let profile = commands.profile
                 let (tokens, tokenGroups) = tokens(variant)
                 let group = group(variant, on: profile, of: x.rows <= tokens * tokenGroups ? slab.count : 0)
                 let shader = LinearShader(
@@ -136,7 +136,7 @@ public struct Linear: VariedKernel {
                 try commands.dispatch(
                     shader, groups: (ceilDivide(slab.count, group.rows), ceilDivide(x.rows, tokens * tokenGroups), 1))
             case .matrix:
-                guard let halves, let tiles = commands.device.profile.matrixTiles else {
+                guard let halves, let tiles = commands.profile.matrixTiles else {
                     preconditionFailure("linear: \(weight.codes.label): the form matrix without halves or matrix units")
                 }
                 let shader = LinearMatrixShader(
@@ -156,7 +156,7 @@ public struct Linear: VariedKernel {
                 let tileCount = ceilDivide(slab.upperBound, 64) - slab.lowerBound / 64
                 try commands.dispatch(shader, groups: (tileCount, ceilDivide(x.rows, 64), 1))
             case .matrix8:
-                guard let rounded = rounding.codes, let tiles = commands.device.profile.matrix8Tiles else {
+                guard let rounded = rounding.codes, let tiles = commands.profile.matrix8Tiles else {
                     preconditionFailure("linear: \(weight.codes.label): the form matrix8 without codes or matrix units")
                 }
                 let shader = LinearMatrix8Shader(
@@ -221,11 +221,11 @@ public struct Linear: VariedKernel {
         var kernel = self
         if variant == .matrix8 {
             let quantised = try QuantiseRows.sample(&bench, x: x)
-            if !bench.isAgain { quantised.reference() }
+            if !bench.isUnfilled { quantised.reference() }
             kernel.x = quantised.y
             kernel.rounding = .codes(quantised.codes!)
         }
-        guard let device = bench.device, takesHalves(on: device) else { return kernel }
+        guard let target = bench.target, takesHalves(on: target) else { return kernel }
         kernel.setHalves(try .sample(&bench, of: x))
         return kernel
     }

@@ -57,20 +57,28 @@ public struct MLAAbsorbed: VariedKernel {
         guard let tiles = profile.attentionTiles, shape.entryWidth % 8 == 0 else { return nil }
         // More heads share what is read of the cache; eight subgroups share the blocks of their scores.
         let rows = shape.heads > 16 && tiles.shape.m * tiles.shape.n >= 128 ? 32 : 16
-        let pitch = ceilDivide(shape.entryWidth, 16) * 16 + 8
-        let byteCount = 32 * pitch + 32 * tiles.shape.m * tiles.shape.n + rows * (48 + 4 * tiles.shape.n + 12)
-        return byteCount <= profile.maxSharedByteCount ? rows : nil
+        let constants = matrixConstants(shape, tiles, rows: rows, isBF16: false)
+        return MlaAbsorbedMatrixShader.sharedByteCount(constants) <= profile.maxSharedByteCount ? rows : nil
+    }
+
+    private static func matrixConstants(
+        _ shape: MLAShape, _ tiles: DeviceProfile.MatrixTiles, rows: Int, isBF16: Bool
+    ) -> MlaAbsorbedMatrixShader.Constants {
+        .init(
+            cacheBf16: isBF16, m: UInt32(tiles.shape.m), n: UInt32(tiles.shape.n), k: UInt32(tiles.shape.k),
+            requiredSubgroup: UInt32(tiles.subgroup), threads: UInt32(8 * tiles.subgroup), rows: UInt32(rows),
+            width: UInt32(shape.entryWidth), latent: UInt32(shape.kvLoraRank))
     }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        let variant = variant(on: commands.device)
+        let variant = variant(on: commands.target)
         if variant == .matrix { return try encodeMatrix(into: &commands) }
         let heads = queriesPerWorkgroup(of: shape.heads)
         let shader = MlaAbsorbedShader(
             constants: .init(
                 cacheBf16: cache.isBF16, queries: UInt32(heads),
                 pairs: UInt32(4 * ceilDivide(shape.kvLoraRank, 8 * 64)),
-                subgroup: attentionSubgroup(variant, commands.device.profile)),
+                subgroup: attentionSubgroup(variant, commands.profile)),
             params: .init(
                 headCount: UInt32(shape.heads), width: UInt32(shape.paddedEntryWidth),
                 latentWidth: UInt32(shape.kvLoraRank), queryPitch: UInt32(query.pitch),
@@ -83,15 +91,12 @@ public struct MLAAbsorbed: VariedKernel {
     }
 
     private func encodeMatrix(into commands: inout Commands) throws(GPUError) {
-        let profile = commands.device.profile
+        let profile = commands.profile
         guard let tiles = profile.attentionTiles, let rows = Self.matrixRows(shape, profile) else {
             preconditionFailure("mla_absorbed: the form matrix on \(profile.name) for \(shape)")
         }
         let shader = MlaAbsorbedMatrixShader(
-            constants: .init(
-                cacheBf16: cache.isBF16, m: UInt32(tiles.shape.m), n: UInt32(tiles.shape.n), k: UInt32(tiles.shape.k),
-                requiredSubgroup: UInt32(tiles.subgroup), threads: UInt32(8 * tiles.subgroup), rows: UInt32(rows),
-                width: UInt32(shape.entryWidth), latent: UInt32(shape.kvLoraRank)),
+            constants: Self.matrixConstants(shape, tiles, rows: rows, isBF16: cache.isBF16),
             params: .init(
                 headCount: UInt32(shape.heads), queryPitch: UInt32(query.pitch), maxPages: UInt32(cache.maxPages),
                 mostSplits: UInt32(splits?.most ?? 0), splitCount: UInt32(splits?.count ?? 1),
@@ -190,7 +195,7 @@ func attentionVariants(on profile: DeviceProfile, matrix: Bool) -> [Variant] {
 
 extension DeviceProfile {
     /// `matrixTiles`, where a workgroup may be eight subgroups that multiply parts of 16 × 16.
-    var attentionTiles: (shape: MatrixShape, subgroup: Int)? {
+    var attentionTiles: MatrixTiles? {
         guard let tiles = matrixTiles, hasSubgroupArithmetic, 8 * tiles.subgroup <= maxWorkgroupInvocations,
             [tiles.shape.m, tiles.shape.n, tiles.shape.k].allSatisfy({ $0 >= 4 && 16 % $0 == 0 }),
             16 / tiles.shape.m * (16 / tiles.shape.n) <= 8, tiles.subgroup % tiles.shape.m == 0

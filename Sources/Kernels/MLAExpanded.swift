@@ -31,10 +31,10 @@ public struct MLAExpanded: VariedKernel {
     }
 
     /// Most tokens of a tile in the variant that a device runs; without a device, any number would do.
-    public static func tileTokenCount(_ shape: MLAShape, on device: Device?) -> Int {
-        guard let device else { return usualTileTokenCount }
-        let variant = device.variant(among: variants(shape, device.profile), [name])
-        return tileTokenCount(variant, device.profile)
+    public static func tileTokenCount(_ shape: MLAShape, on target: (any Target)?) -> Int {
+        guard let target else { return usualTileTokenCount }
+        let variant = target.variant(among: variants(shape, target.profile), [name])
+        return tileTokenCount(variant, target.profile)
     }
 
     static func tileTokenCount(_ variant: Variant, _ profile: DeviceProfile) -> Int {
@@ -108,19 +108,25 @@ public struct MLAExpanded: VariedKernel {
     /// Whether matrix units can take the shape.
     private static func fitsMatrix(_ shape: MLAShape, _ profile: DeviceProfile) -> Bool {
         guard let tiles = profile.attentionTiles, takes(shape) else { return false }
-        let pitches = [shape.qkNopeHeadDim + shape.qkRopeHeadDim, shape.vHeadDim].map { ceilDivide($0, 16) * 16 + 8 }
-        let byteCount =
-            32 * (pitches[0] + pitches[1]) + 8 * tiles.shape.m * (80 + 48 + 4 * tiles.shape.n + 4) + 32 * tiles.subgroup
-        return byteCount <= profile.maxSharedByteCount
+        return MlaExpandedMatrixShader.sharedByteCount(matrixConstants(shape, tiles)) <= profile.maxSharedByteCount
+    }
+
+    private static func matrixConstants(
+        _ shape: MLAShape, _ tiles: DeviceProfile.MatrixTiles
+    ) -> MlaExpandedMatrixShader.Constants {
+        .init(
+            m: UInt32(tiles.shape.m), n: UInt32(tiles.shape.n), k: UInt32(tiles.shape.k),
+            requiredSubgroup: UInt32(tiles.subgroup), threads: UInt32(8 * tiles.subgroup),
+            nope: UInt32(shape.qkNopeHeadDim), rope: UInt32(shape.qkRopeHeadDim), value: UInt32(shape.vHeadDim))
     }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        let variant = variant(on: commands.device)
+        let variant = variant(on: commands.target)
         if variant == .matrix { return try encodeMatrix(into: &commands) }
         let shader = MlaExpandedShader(
             constants: .init(
                 queries: UInt32(Self.usualTileTokenCount), pairs: UInt32(ceilDivide(shape.vHeadDim, 2 * 64)),
-                subgroup: attentionSubgroup(variant, commands.device.profile)),
+                subgroup: attentionSubgroup(variant, commands.profile)),
             params: .init(
                 firstHead: UInt32(heads.lowerBound), nopeWidth: UInt32(shape.qkNopeHeadDim),
                 ropeWidth: UInt32(shape.qkRopeHeadDim), valueWidth: UInt32(shape.vHeadDim),
@@ -132,14 +138,11 @@ public struct MLAExpanded: VariedKernel {
     }
 
     private func encodeMatrix(into commands: inout Commands) throws(GPUError) {
-        guard let units = commands.device.profile.attentionTiles else {
-            preconditionFailure("mla_expanded: the form matrix on \(commands.device.profile.name)")
+        guard let units = commands.profile.attentionTiles else {
+            preconditionFailure("mla_expanded: the form matrix on \(commands.profile.name)")
         }
         let shader = MlaExpandedMatrixShader(
-            constants: .init(
-                m: UInt32(units.shape.m), n: UInt32(units.shape.n), k: UInt32(units.shape.k),
-                requiredSubgroup: UInt32(units.subgroup), threads: UInt32(8 * units.subgroup),
-                nope: UInt32(shape.qkNopeHeadDim), rope: UInt32(shape.qkRopeHeadDim), value: UInt32(shape.vHeadDim)),
+            constants: Self.matrixConstants(shape, units),
             params: .init(
                 firstHead: UInt32(heads.lowerBound), latentWidth: UInt32(shape.kvLoraRank), qPitch: UInt32(q.pitch),
                 kvPitch: UInt32(kv.pitch), entryPitch: UInt32(entries.pitch), yPitch: UInt32(y.pitch), scale: scale),

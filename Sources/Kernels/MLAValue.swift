@@ -40,8 +40,8 @@ public struct MLAValue: VariedKernel {
     public func variants(on profile: DeviceProfile) -> [Variant] { decodeVariants(profile) }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        let profile = commands.device.profile
-        let variant = variant(on: commands.device)
+        let profile = commands.profile
+        let variant = variant(on: commands.target)
         // Joining a head's splits is each workgroup's own work: not fewer than 32 rows for it.
         let groupRows = max(variant.groupRows(on: profile), 32)
         let shader = MlaValueShader(

@@ -38,7 +38,7 @@ public struct RandomFill: Kernel {
     private var chunkPitch: Int { y.pitch * y.type.byteCount / 16 }
 
     public func encode(into commands: inout Commands) throws(GPUError) {
-        let limit = bindingLimit ?? commands.device.profile.maxStorageBufferRange
+        let limit = bindingLimit ?? commands.profile.maxStorageBufferRange
         // Bindings start at multiples of 16 rows, so at multiples of 256 bytes.
         let step = max(16, limit / (chunkPitch * 16) / 16 * 16)
         for first in stride(from: 0, to: y.rows, by: step) {

@@ -34,6 +34,7 @@ public struct Sample: Kernel {
 
     public func encode(into commands: inout Commands) throws(GPUError) {
         let shader = SampleShader(
+            constants: .init(threads: commands.profile.maxWorkgroupInvocations >= 512 ? 512 : 256),
             params: .init(pitch: UInt32(logits.pitch)),
             bindings: .init(logits: logits.view, rules: rules.view, result: result.view))
         try commands.dispatch(shader, groups: (logits.rows, 1, 1))

@@ -51,7 +51,7 @@ public protocol ChosenKernel: Kernel {
     /// What the device can run; the first where nothing was measured or asked for.
     func variants(on profile: DeviceProfile) -> [Variant]
     /// The one that `encode` runs.
-    func variant(on device: Device) -> Variant
+    func variant(on target: any Target) -> Variant
 }
 
 /// A kernel whose variant may be set.
@@ -63,8 +63,8 @@ protocol VariedKernel: ChosenKernel {
 extension VariedKernel {
     /// The variant that `encode` runs: this value's own, else what the device's choices name, by kernel or by `choice`,
     /// else the first that it can run.
-    public func variant(on device: Device) -> Variant {
-        variant ?? device.variant(among: variants(on: device.profile), [Self.name, choice])
+    public func variant(on target: any Target) -> Variant {
+        variant ?? target.variant(among: variants(on: target.profile), [Self.name, choice])
     }
 }
 
@@ -81,7 +81,7 @@ extension Catalogue {
     }()
 }
 
-extension Device {
+extension Target {
     /// The variant that is wanted most for one of the keys, else the first.
     func variant(among variants: [Variant], _ keys: [String]) -> Variant {
         for name in chosenVariants[keys] {
@@ -116,8 +116,7 @@ extension DeviceProfile {
 
     /// The same of the form `matrix8`.
     var matrix8Tiles: MatrixTiles? {
-        // VK_COMPONENT_TYPE_FLOAT8_E4M3_EXT
-        hasFP8Matrices ? largestMatrixShape(inputs: 1_000_491_002).flatMap { tiles(of: $0, step: 64) } : nil
+        hasFP8Matrices ? largestMatrixShape(inputs: .float8E4M3).flatMap { tiles(of: $0, step: 64) } : nil
     }
 
     typealias MatrixTiles = (shape: MatrixShape, subgroup: Int)
@@ -130,12 +129,11 @@ extension DeviceProfile {
         return (shape, subgroupSize)
     }
 
-    /// The largest shape that one subgroup multiplies, of inputs of this `VkComponentTypeKHR` with FP32 sums; nil if none is
-    /// listed.
-    func largestMatrixShape(inputs: UInt32) -> MatrixShape? {
-        // VK_COMPONENT_TYPE_FLOAT32_KHR is 1; VK_SCOPE_SUBGROUP_KHR is 3.
+    /// The largest shape that one subgroup multiplies, of inputs of this type with FP32 sums; nil if none is listed.
+    func largestMatrixShape(inputs: ComponentType) -> MatrixShape? {
         matrixShapes.filter {
-            $0.aType == inputs && $0.bType == inputs && $0.cType == 1 && $0.resultType == 1 && $0.scope == 3
+            $0.aType == inputs && $0.bType == inputs && $0.cType == .float32 && $0.resultType == .float32
+                && $0.scope == .subgroup
         }.max { $0.m * $0.n * $0.k < $1.m * $1.n * $1.k }
     }
 

@@ -1,7 +1,8 @@
 import GPU
 import Numerics
 
-/// Makes a case's operands: the same seeded data on the device and on the host, outputs poisoned, guards around them.
+/// Makes a case's operands: the same seeded data on the device and on the host, outputs poisoned, guards around them; or
+/// planned operands, which have sizes and no data.
 public struct Workbench {
     public enum Fill {
         case normal(Float)
@@ -15,6 +16,8 @@ public struct Workbench {
     static let guardByteCount = 256
 
     public let device: Device?
+    /// The device that kernels choose their variants for; nil for the reference alone.
+    public let target: (any Target)?
     public var random: SeededRandom
     /// Every tensor made here, in order.
     public private(set) var tensors: [Tensor] = []
@@ -22,6 +25,14 @@ public struct Workbench {
 
     public init(on device: Device?, seed: UInt64) {
         self.device = device
+        target = device
+        random = SeededRandom(seed: seed)
+    }
+
+    /// A bench of planned operands, for listing the dispatches of a case. The device need not be there.
+    public init(planningFor target: any Target, seed: UInt64 = 1) {
+        device = nil
+        self.target = target
         random = SeededRandom(seed: seed)
     }
 
@@ -29,12 +40,14 @@ public struct Workbench {
     /// each of `tensors` is for the caller to copy from the original's.
     public init(again original: Workbench) {
         device = original.device
+        target = original.target
         random = original.random
         originals = original.tensors
     }
 
-    /// Whether this is such a bench: its tensors have no host side.
-    public var isAgain: Bool { originals != nil }
+    /// Whether its tensors have no host side.
+    public var isUnfilled: Bool { originals != nil || isPlanning }
+    private var isPlanning: Bool { device == nil && target != nil }
 
     /// A tensor with guards before and after its elements.
     public mutating func tensor(
@@ -44,13 +57,19 @@ public struct Workbench {
         let pitch = pitch ?? (type == .u32 ? columns : Tensor.activationPitch(columns))
         let byteCount = (shape[0] * pitch * type.byteCount + 3) / 4 * 4 + 2 * Self.guardByteCount
         let view: BufferView? =
-            if let device { try Allocation(on: device, byteCount: byteCount, kind: .device, label: label).view } else {
+            if let device {
+                try Allocation(on: device, byteCount: byteCount, kind: .device, label: label).view
+            } else if isPlanning {
+                Allocation(plannedByteCount: byteCount, label: label).view
+            } else {
                 nil
             }
         if let originals {
             precondition(
                 originals[tensors.count].shape == shape && originals[tensors.count].type == type,
                 "\(label): \(shape) made again, \(originals[tensors.count].shape) before")
+        }
+        if isUnfilled {
             let storage = Storage(label: label, byteCount: byteCount, device: view, onHost: false)
             tensors.append(Tensor(storage, type, shape, pitch: pitch, byteOffset: Self.guardByteCount))
             return tensors[tensors.count - 1]
@@ -79,12 +98,13 @@ public struct Workbench {
         let codes = try tensor(
             label, type.codeType, [matrixCount * rows, type.codeCount(columns)], .poison, pitch: type.codePitch(columns)
         )
-        if originals == nil { fillWeight(codes, gain: gain) }
+        if !isUnfilled { fillWeight(codes, gain: gain) }
         guard let shape = type.scaleShape(rows: rows, columns: columns).map({ [matrixCount * $0[0], $0[1]] }) else {
             return Weight(type, codes: codes, scales: nil, columns: columns, matrixCount: matrixCount)
         }
         let size = gain / type.usualCode
-        let values = (0..<shape[0] * shape[1]).map { _ in Float(0.5 + random.nextUnit()) * size }
+        let values =
+            isPlanning ? [] : (0..<shape[0] * shape[1]).map { _ in Float(0.5 + random.nextUnit()) * size }
         let scales = try tensor(label + " scales", .f32, shape, .floats(values), pitch: shape[1])
         return Weight(type, codes: codes, scales: scales, columns: columns, matrixCount: matrixCount)
     }

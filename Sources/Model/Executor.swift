@@ -51,9 +51,7 @@ public final class Executor {
         onlyCounts = true
         guard let device else { return }
         try gpu { () throws(GPUError) in
-            listing = try Commands(on: device)
-            listing!.listsPipelinesOnly = true
-            try listing!.begin()
+            listing = Commands(listingFor: device)
         }
     }
 
@@ -83,15 +81,15 @@ public final class Executor {
     }
 
     /// What a listing executor has found so far, in order of first need.
-    var neededPipelines: [NeededPipeline] { listing?.neededPipelines ?? [] }
+    var neededPipelines: [NeededPipeline] { listing?.dispatches.neededPipelines ?? [] }
 
     // MARK: Memory
 
     public func makeStorage(_ label: String, byteCount: Int) throws(ModelError) -> Storage {
         let rounded = (max(byteCount, 4) + 15) / 16 * 16
         let view: BufferView? =
-            if let device, onlyCounts {
-                Allocation(unbackedOn: device, byteCount: rounded, label: label).view
+            if device != nil, onlyCounts {
+                Allocation(plannedByteCount: rounded, label: label).view
             } else if device != nil {
                 try gpu { () throws(GPUError) in try arena!.allocate(byteCount: rounded, label: label) }
             } else {

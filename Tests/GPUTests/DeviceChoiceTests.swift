@@ -2,7 +2,7 @@ import Testing
 
 @testable import GPU
 
-/// What `--device` names.
+/// The device that a choice by index or name selects.
 struct DeviceChoiceTests {
     private let devices: [(name: String, kind: DeviceProfile.Kind)] = [
         ("llvmpipe (256 bits)", .software), ("Radeon Pro W7900", .discrete), ("Radeon Graphics", .integrated),

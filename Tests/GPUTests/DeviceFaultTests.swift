@@ -3,14 +3,14 @@ import VulkanFaults
 
 @testable import GPU
 
-/// What a device cannot do is an error with the call, its result and the object; nothing crashes, and nothing is left.
+/// A failing Vulkan call is an error with the call, its result and its object; nothing crashes, and no memory leaks.
 struct DeviceFaultTests {
     private func failure(_ body: () throws(GPUError) -> Void) -> GPUError? {
         do throws(GPUError) { try body() } catch { return error }
         return nil
     }
 
-    /// A petabyte, from the real driver.
+    /// The real driver, asked for a petabyte.
     @Test func memoryThatNoMachineHas() throws {
         let device = try Device.open()
         let error = try #require(

@@ -73,9 +73,14 @@ import Testing
         try bench.upload()
         let kernel = LimitFMA(y: y, rounds: 3, isHalf: false)
         var commands = try Commands(on: device)
-        commands.repeatedShare = 0.1
         try commands.begin()
-        try kernel.encode(into: &commands)
+        var list = Commands(listingFor: device)
+        try kernel.encode(into: &list)
+        for dispatch in list.dispatches {
+            try commands.dispatch(dispatch)
+            try commands.dispatch(try #require(dispatch.part(0.1)))
+        }
+        #expect(commands.dispatchCount == 2)
         try commands.submit()
         try commands.wait()
         kernel.reference()

@@ -21,7 +21,7 @@ final class KernelRounds {
     private let evicting: LimitCopy?
     private let limits: Profile.Limits
     private let yardstick: LimitFMA
-    private let repeatedShare: Double
+    private let isPlanted: Bool
     private var commands: Commands
     /// Uses between two marks, and pairs of marks in a round.
     private var usesOfPair = 1
@@ -62,7 +62,7 @@ final class KernelRounds {
         commands = try onDevice { () throws(GPUError) in
             try Commands(on: device, timestampCapacity: 2 * Self.mostPairs + 4)
         }
-        repeatedShare = isPlanted ? 0.1 : 0
+        self.isPlanted = isPlanted
         let cost = copies[0].cost
         let summary = copies[0].summary
         row = Profile.Row(
@@ -157,18 +157,15 @@ final class KernelRounds {
         try commands.begin()
         try evicting?.encode(into: &commands)
         try pair { (commands) throws(GPUError) in try yardstick.encode(into: &commands) }
-        // The kernel's work alone is planted on, not what it is held against.
-        commands.repeatedShare = repeatedShare
         for _ in 0..<pairsOfRound {
             try pair { (commands) throws(GPUError) in
                 for use in 0..<usesOfPair {
                     if use > 0 { commands.separate() }
-                    try copies[place].encode(into: &commands)
+                    try encode(copies[place], &commands)
                     place = (place + 1) % copies.count
                 }
             }
         }
-        commands.repeatedShare = 0
         try pair { (commands) throws(GPUError) in try yardstick.encode(into: &commands) }
         try commands.submit()
         try commands.wait()
@@ -181,11 +178,36 @@ final class KernelRounds {
         )
     }
 
+    /// The kernel; a planted one with a tenth of every dispatch once more after it.
+    private func encode(_ kernel: any Kernel, _ commands: inout Commands) throws(GPUError) {
+        guard isPlanted else { return try kernel.encode(into: &commands) }
+        var list = Commands(listingFor: device)
+        try kernel.encode(into: &list)
+        for dispatch in list.dispatches {
+            try commands.dispatch(dispatch)
+            if let part = dispatch.part(0.1) { try commands.dispatch(part) }
+        }
+    }
+
     private func pair(_ encode: (inout Commands) throws(GPUError) -> Void) throws(GPUError) {
         commands.separate()
         _ = commands.timestamp(.start)
         try encode(&commands)
         _ = commands.timestamp(.end)
+    }
+}
+
+extension Dispatch {
+    /// The first workgroups of this dispatch, a share of them; nil if their number is read on the device.
+    func part(_ share: Double) -> Dispatch? {
+        guard case .fixed(let x, let y, let z) = groups else { return nil }
+        // Rounding the longest side comes nearest to the share.
+        var sides = [x, y, z]
+        let longest = sides.indices.max { sides[$0] < sides[$1] }!
+        sides[longest] = max(1, Int((Double(sides[longest]) * share).rounded()))
+        var part = self
+        part.groups = .fixed(sides[0], sides[1], sides[2])
+        return part
     }
 }
 
