@@ -86,7 +86,8 @@ public struct Commands: ~Copyable {
         fv_destroy_commands(recorder.handle)
     }
 
-    private var device: Device { required.device }
+    /// The device that records; a list has none, and traps.
+    public var device: Device { required.device }
     private var handle: OpaquePointer { required.handle }
     private var required: (device: Device, handle: OpaquePointer) {
         guard let recorder else { preconditionFailure("a list of dispatches for \(profile.name) cannot run") }

@@ -53,6 +53,18 @@ struct LayoutTests {
         #expect(dispatched == Set(AllShaders.modules.map(\.name)))
     }
 
+    /// The pipelines of matrix units ask the driver for the size of subgroup that their wrappers count on.
+    @Test func matrixProductsPinTheSubgroupsSize() throws {
+        let matrix = try Self.listings.get().flatMap { listing in
+            listing.dispatches.filter { $0.module.capabilities.contains("cooperativeMatrix") }
+                .map { (listing.profile, $0) }
+        }
+        #expect(matrix.count > 50)
+        for (profile, dispatch) in matrix {
+            #expect(dispatch.module.requiredSubgroupSize(dispatch.constants) == profile.subgroupSize)
+        }
+    }
+
     /// A dispatch that fits, with one thing changed, and what `misfits` says of it.
     @Test(arguments: [
         (ProbeShader(), nil), (ProbeShader(threads: 24), "not whole subgroups of 16"),
