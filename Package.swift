@@ -1,8 +1,8 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// Imports point one way: CVulkan <- GPU <- Shaders <- Kernels <- Model <- Generation, Profiler <- fathom.
-// JSON, Numerics and Threads stand alone; Text and Checkpoint stand on them.
+// Imports point one way: CVulkan <- GPU <- Shaders <- Kernels <- Program <- Model <- Engine, Profiler <- fathom.
+// Cache, Files, JSON, Numerics and Threads know no device; Terminal, Text and Checkpoint stand on them.
 let package = Package(
     name: "fathom",
     products: [.executable(name: "fathom", targets: ["fathom"])],
@@ -22,33 +22,40 @@ let package = Package(
         // The built-in model's files, placed in the binary by the assembler.
         .target(name: "Minnow", exclude: ["checkpoint"], cSettings: [.headerSearchPath("checkpoint")]),
 
+        // How the latent cache is laid out, and which pages belong to which sequence.
+        .target(name: "Cache", dependencies: ["Numerics"]),
+        // System calls on files as Swift functions: the one place that repeats what a signal interrupted.
+        .target(name: "Files"),
         .target(name: "JSON"),
         .target(name: "Numerics"),
         // Threads beyond the processors, for work that waits for a disk or a driver's compiler.
         .target(name: "Threads"),
-        .target(name: "GPU", dependencies: ["CVulkan", "Threads"]),
+        .target(name: "GPU", dependencies: ["CVulkan", "Files", "Threads"]),
         // Top-level Shaders/: the plugin compiles every .comp and generates one Swift type for each.
         .target(name: "Shaders", dependencies: ["GPU"], path: "Shaders", plugins: ["ShaderPlugin"]),
-        .target(name: "Kernels", dependencies: ["GPU", "Numerics", "Shaders"]),
+        .target(name: "Kernels", dependencies: ["Cache", "GPU", "Numerics", "Shaders"]),
         .target(
             name: "Checkpoint",
-            dependencies: ["JSON", "Numerics", "Threads", .product(name: "Crypto", package: "swift-crypto")]),
+            dependencies: ["Files", "JSON", "Numerics", "Threads", .product(name: "Crypto", package: "swift-crypto")]),
         // The archive by name, so that the linker does not prefer the shared library: a copied binary needs no PCRE2.
         .target(
             name: "Text", dependencies: ["CPCRE2", "JSON"], linkerSettings: [.linkedLibrary(":libpcre2-8.a")]),
-        .target(name: "Model", dependencies: ["Checkpoint", "Kernels", "Threads"]),
-        .target(name: "Generation", dependencies: ["Model", "Numerics", "Text"]),
+        // A step as a value: operations over slots, and the interpreters that run, check, plan and time it.
+        .target(name: "Program", dependencies: ["GPU", "Kernels", "Numerics"]),
+        .target(name: "Model", dependencies: ["Cache", "Checkpoint", "Kernels", "Program", "Threads"]),
+        .target(name: "Engine", dependencies: ["Cache", "Model", "Numerics", "Text"]),
         // Times kernels by themselves and in a model's steps; tables, pictures, comparison.
         .target(
-            name: "Profiler", dependencies: ["CZlib", "GPU", "JSON", "Kernels", "Model", "Numerics"],
+            name: "Profiler",
+            dependencies: ["Cache", "CZlib", "GPU", "JSON", "Kernels", "Model", "Numerics", "Program"],
             linkerSettings: [.linkedLibrary(":libz.a")]),
         // Reading keys and drawing lines in a terminal; standard output.
-        .target(name: "Terminal"),
+        .target(name: "Terminal", dependencies: ["Files"]),
         .executableTarget(
             name: "fathom",
             dependencies: [
-                "Checkpoint", "GPU", "Generation", "JSON", "Kernels", "Minnow", "Model", "Numerics", "Profiler",
-                "Terminal", "Text",
+                "Cache", "Checkpoint", "Engine", "Files", "GPU", "JSON", "Kernels", "Minnow", "Model", "Numerics",
+                "Profiler", "Program", "Terminal", "Text",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             plugins: ["BuildInfoPlugin"]),
@@ -67,30 +74,35 @@ let package = Package(
         .target(
             name: "VulkanFaults", dependencies: ["CVulkan"], path: "Tests/VulkanFaults",
             cSettings: [.headerSearchPath("../../Sources/CVulkan")]),
+        .testTarget(name: "CacheTests", dependencies: ["Cache", "Numerics"]),
+        .testTarget(name: "FilesTests", dependencies: ["Files", "Threads"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
         .testTarget(name: "NumericsTests", dependencies: ["Numerics"]),
         .testTarget(name: "TextTests", dependencies: ["FixtureSupport", "JSON", "Text"]),
-        .testTarget(name: "CheckpointTests", dependencies: ["Checkpoint", "FixtureSupport", "JSON", "Numerics"]),
+        .testTarget(
+            name: "CheckpointTests", dependencies: ["Checkpoint", "Files", "FixtureSupport", "JSON", "Numerics"]),
         .testTarget(name: "GPUTests", dependencies: ["FixtureSupport", "GPU", "VulkanFaults"]),
         .testTarget(name: "ShaderCompilerTests", dependencies: ["ShaderCompiler"]),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+        .testTarget(name: "KernelsTests", dependencies: ["GPU", "Kernels", "Shaders"]),
         .testTarget(
             name: "ModelTests",
-            dependencies: ["Checkpoint", "FixtureSupport", "GPU", "Kernels", "Model", "Numerics", "VulkanFaults"]),
+            dependencies: [
+                "Cache", "Checkpoint", "FixtureSupport", "GPU", "Kernels", "Model", "Numerics", "Program",
+                "VulkanFaults",
+            ]),
         .testTarget(
-            name: "GenerationTests", dependencies: ["FixtureSupport", "Generation", "Model", "Numerics", "Text"]),
+            name: "EngineTests", dependencies: ["Cache", "Engine", "FixtureSupport", "Model", "Numerics", "Text"]),
         .testTarget(
             name: "ProfilerTests",
-            dependencies: ["Checkpoint", "GPU", "JSON", "Kernels", "Model", "Numerics", "Profiler"]),
+            dependencies: ["Checkpoint", "GPU", "JSON", "Kernels", "Model", "Numerics", "Profiler", "Program"]),
         // A pseudo-terminal, and a screen that shows what was written to it.
         .target(name: "TerminalSupport", dependencies: ["Terminal"], path: "Tests/TerminalSupport"),
         .testTarget(name: "TerminalTests", dependencies: ["Terminal", "TerminalSupport"]),
         .testTarget(
             name: "FathomTests",
             dependencies: [
-                "Checkpoint", "fathom", "FixtureSupport", "Generation", "JSON", "Model", "Numerics", "Terminal",
-                "TerminalSupport",
-                "Text",
+                "Cache", "Checkpoint", "Engine", "fathom", "Files", "FixtureSupport", "GPU", "JSON", "Model",
+                "Numerics", "Profiler", "Terminal", "TerminalSupport", "Text",
             ]),
     ]
 )

@@ -80,7 +80,7 @@ void scoresThroughTiles(uint start, uint count, uint width, float scale) {
             mat2x4 eight = k + at < width ? keyEight(keyBase(start + min(j, count - 1)), (k + at) / 8) : mat2x4(0);
             [[unroll]] for (uint n = 0; n < 8; n++) keyTile[j][at + n] = eight[n / 4][n % 4];
         }
-        barrier();  // both slices are there
+        barrier();  // both slices are complete
         // Four at a time keep enough loads in flight; all of them take some compilers ten seconds.
         [[dont_unroll]] for (uint part = 0; part < SLICE; part += 4)
             [[unroll]] for (uint e = part; e < part + min(4, SLICE); e++) {
@@ -133,12 +133,12 @@ void attend(uint first, uint end, uint width, float scale, out vec2 values[QUERI
         uint count = min(end - start, BLOCK), used = (count + 15) / 16 * 16;  // what addValues reads of the scores
         if (SUBGROUP == 0u) scoresThroughTiles(start, count, width, scale);
         else scoresThroughSubgroup(start, count, width, scale);
-        barrier();  // every score of the block is there
+        barrier();  // every score of the block is complete
 
         float m = largest;
         for (uint j = helper; j < used; j += HELPERS) m = max(m, scores[row][j]);
         partial[row][helper] = m;
-        barrier();  // the helpers' maxima are there
+        barrier();  // the helpers' maxima are complete
         for (uint n = 0; n < HELPERS; n++) m = max(m, partial[row][n]);
         float sum = 0;
         for (uint j = helper; j < used; j += HELPERS) {
@@ -150,12 +150,12 @@ void attend(uint first, uint end, uint width, float scale, out vec2 values[QUERI
         largest = m;
         barrier();  // all have read the maxima, before sums overwrite them
         partial[row][helper] = sum;
-        barrier();  // the sums and the exponentials are there
+        barrier();  // the sums and the exponentials are complete
         total *= rescale;
         for (uint n = 0; n < HELPERS; n++) total += partial[row][n];
         barrier();  // all have read the sums, before factors overwrite them
         if (helper == 0) partial[row][0] = rescale;
-        barrier();  // the factors are there
+        barrier();  // the factors are complete
 
         [[unroll]] for (uint q = 0; q < QUERIES; q++)
             [[unroll]] for (uint c = 0; c < PAIRS; c++) values[q][c] *= partial[q][0];
@@ -166,5 +166,5 @@ void attend(uint first, uint end, uint width, float scale, out vec2 values[QUERI
         maxima[row] = largest;
         sums[row] = total;
     }
-    barrier();  // the totals are there
+    barrier();  // the totals are complete
 }

@@ -6,12 +6,12 @@
 //   void put(uint row, uint column, float sum)   takes a sum
 //   uint groupStart(uint row)                    where the scales of its weight row start, of integers; not with FP8_INPUTS
 //   float xScale(uint row, uint block)           FP8_INPUTS: the scale of 128 columns of an activation row
-// They are asked for all of the tile. What does not exist may start where something else does: `put` leaves it out.
+// They are called for all rows of the tile. Rows that do not exist may share the start of others; `put` discards them.
 //
 // The weights are decoded on the way into shared memory (with FP8_INPUTS they go in as they are), and the next step's are
 // loaded while this one's are multiplied. FP8 codes are exact in FP16; a block's scale is applied to its sum. Integers, whose
 // rows have scales of their own, go in scaled, rounded to FP16. Every output's products are added in the order of K, whatever
-// stands in the tile's other rows.
+// is in the tile's other rows.
 
 layout(constant_id = 1) const uint M = 16u;
 layout(constant_id = 2) const uint N = 16u;
@@ -136,7 +136,7 @@ void matrixProduct(uint columns, uint scaleStart, uint tokenRows) {
                 pieces[current * TILE * N + e] = xScale(e / N, k / 128) * scale;
         }
 #endif
-        barrier();  // the tiles are there; the others' were read before the last barrier but one
+        barrier();  // the tiles are complete; the others' were read before the last barrier but one
         if (k + STEP < columns) fetch(k + STEP, columns, xStarts, wStarts, groupStarts, xs, ws, groupScales);
         if (rowPart < tokenRows) {
             [[unroll]] for (uint inner = 0; inner < STEP; inner += K) {
@@ -178,7 +178,7 @@ void matrixProduct(uint columns, uint scaleStart, uint tokenRows) {
             SUMS result = FORMAT == 3u ? totals[i][j] : sums[i][j];
             barrier();  // what was there was read
             coopMatStore(result, pieces, gl_SubgroupID * M * N, N, gl_CooperativeMatrixLayoutRowMajor);
-            barrier();  // the piece is there: ragged edges and scales are the lanes' to see to
+            barrier();  // the piece is complete; lanes handle ragged edges and scales
             for (uint e = gl_SubgroupInvocationID; e < M * N; e += REQUIRED_SUBGROUP)
                 put(rowPart + i * M + e / N, columnPart + j * N + e % N, pieces[gl_SubgroupID * M * N + e]);
         }

@@ -32,7 +32,7 @@ void PRODUCT(uint columns, uint rows[ROWS], uint rowScales[ROWS], uint starts[TO
             for (uint quads = 0; quads < QUADS; quads += AT_ONCE)
                 [[unroll]] for (uint n = 0; n < AT_ONCE; n++) {
                     uint quad = quads + n, at = k + quad * 4;
-                    // Padding holds anything, NaN included: selected away, not multiplied away.
+                    // Padding may hold NaN, so it is replaced by 0, not multiplied by 0.
                     bvec4 exists = lessThan(uvec4(at) + uvec4(0, 1, 2, 3), uvec4(columns));
                     vec4 values[TOKENS];
                     [[unroll]] for (uint t = 0; t < TOKENS; t++)

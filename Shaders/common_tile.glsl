@@ -3,7 +3,7 @@
 //
 // Thread i loads half of a step's columns of x's row and of W's row i/2; the next step's are on their way while this one's
 // are multiplied. It computes TILE/8 rows by 4 columns. Every output's products are added by fused multiply-adds in the
-// order of K, whatever TILE is and whatever stands in the tile's other rows.
+// order of K, whatever TILE is and whatever is in the tile's other rows.
 
 layout(constant_id = 1) const uint TILE = 64u;
 layout(constant_id = 2) const uint THREADS = 128u;  // 2 * TILE
@@ -27,12 +27,12 @@ struct Fetched {
     float scale;
 };
 
-// xStart: the quad where the loaded row of x starts; wStart, scaleStart: the chunk and the scale where W's does. Rows that
-// the tile has beyond the matrix are for the caller to replace with others: their results are not written.
+// xStart: the quad where the loaded row of x starts; wStart, scaleStart: the chunk and the scale where W's does. The caller
+// clamps rows beyond the matrix and does not write their results.
 Fetched fetch(uint k, uint columns, uint xStart, uint wStart, uint scaleStart) {
     uint at = k + gl_LocalInvocationIndex % 2 * PART;
     Fetched found;
-    // Beyond the last column: the last quad and chunk again.
+    // Clamped to the last quad and chunk of the row.
     [[unroll]] for (uint q = 0; q < 2; q++) found.xs[q] = x[xStart + min(at / 4 + q, (columns - 1) / 4)];
     found.chunks[0] = weights[wStart + min(at / CHUNK, (columns - 1) / CHUNK)];
     found.chunks[1] = FORMAT == 0u ? weights[wStart + min(at / CHUNK + 1, (columns - 1) / CHUNK)] : uvec4(0);
@@ -47,7 +47,7 @@ void store(uint target, uint k, uint columns, Fetched found) {
     if (SCALED && (k + part) % CHUNK >= CHUNK / 2) chunk = chunk.zwxy;
     if (INT4 && part > 0) chunk = chunk.yzwx;
     [[unroll]] for (uint q = 0; q < 2; q++) {
-        // Padding holds anything, NaN included: selected away, not multiplied away.
+        // Padding may hold NaN, so it is replaced by 0, not multiplied by 0.
         bvec4 exists = lessThan(uvec4(k + part + 4 * q) + uvec4(0, 1, 2, 3), uvec4(columns));
         vec4 value = mix(vec4(0), found.xs[q], exists);
         vec4 w = decodeQuad(FORMAT == 0u ? found.chunks[q] : chunk, FORMAT == 0u ? 0 : q) * found.scale;
@@ -64,7 +64,7 @@ void tileProduct(uint columns, uint xStart, uint wStart, uint scaleStart, out ve
     Fetched found = fetch(0, columns, xStart, wStart, scaleStart);
     for (uint k = 0; k < columns; k += STEP) {
         store(current, k, columns, found);
-        barrier();  // the step is there; what it overwrote was read before the barrier before this one
+        barrier();  // the step is complete; what it overwrote was read before the barrier before this one
         if (k + STEP < columns) found = fetch(k + STEP, columns, xStart, wStart, scaleStart);
         // Four columns at a time: unrolled as a whole, it takes the software device's compiler seconds.
         [[dont_unroll]] for (uint first = 0; first < STEP; first += 4) {

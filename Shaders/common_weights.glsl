@@ -1,5 +1,5 @@
 // Weights in chunks of 16 bytes (a uvec4): 32 codes of INT4, 16 of INT8 or FP8, 8 BF16 or F16, or 4 F32, decoded four at a
-// time. Every row starts at a whole chunk; what pads it is anything finite.
+// time. Every row starts at a whole chunk; the padding is finite.
 
 // 0 F32, 1 BF16, 2 F16, 3 FP8 E4M3 with a scale for each 128 x 128; with a scale for each 32, 64 or 128 columns of a row:
 // 4, 5, 6 INT8 and 7, 8, 9 INT4, stored with 128 or 8 added.

@@ -5,8 +5,8 @@
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_ballot : require
 // y[t, n] = sum over i of sharedH[t, i] * S[n, i] + sum over slots of routing[t, slot] * (sum over i of x[a, i] * D_e[n, i]), for
-// few tokens: a = t * topK + slot, e = experts[a]. Slots whose expert is in another part of the bank are left to that part's
-// dispatch; with `adds` the sum is added to what is in y. Without shared experts sharedColumns is 0.
+// few tokens: a = t * topK + slot, e = experts[a]. Slots whose expert is in another part of the bank are computed by that
+// part's dispatch. With `adds` the sum is added to y. Without shared experts sharedColumns is 0.
 //
 // x = h: [tokens * topK, columns] F32; sharedH: [tokens, sharedColumns] F32; experts: [tokens, topK] U32; routing: [tokens,
 // topK] F32; D: [experts of this part, rows, columns], any format; S: [rows, sharedColumns]; y: [tokens, rows] F32. A

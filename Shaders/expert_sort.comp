@@ -41,14 +41,14 @@ void main() {
         dispatches[0] = uvec4(tileTotal, rowGroups0, 1, 0);
         dispatches[1] = uvec4(tileTotal, rowGroups1, 1, 0);
     }
-    barrier();  // the sums are there, before tiles are listed and places move on
+    barrier();  // the sums are complete, before tiles are listed and places move on
     for (uint e = i; e < expertCount; e += 128)
         for (uint n = firstTile[e]; n < firstTile[e + 1]; n++) tiles[n] = uvec2(e, next[e] + (n - firstTile[e]) * tileRows);
     for (uint start = 0; start < count; start += 128) {
         uint a = start + i;
         uint expert = a < count ? experts[a] : 0xFFFFFFFFu;
         tile[i] = expert;
-        barrier();  // the tile and the last tile's places are there
+        barrier();  // the tile and the last tile's places are complete
         if (a < count) {
             uint rank = 0;
             for (uint j = 0; j < i; j++) rank += tile[j] == expert ? 1 : 0;

@@ -18,7 +18,7 @@ layout(constant_id = 5) const uint K_SPLIT = 1u;
 #include "common_forms.glsl"
 
 layout(constant_id = 6) const bool NORMED = false;
-// Groups of TOKENS tokens that a workgroup takes one after another, each row's weights being near from the first on.
+// Groups of TOKENS tokens that a workgroup computes one after another; from the second on, the weights are in a cache.
 layout(constant_id = 7) const uint TOKEN_GROUPS = 1u;
 
 layout(local_size_x_id = 4) in;
@@ -61,7 +61,7 @@ void addParts(uint first, uint end, uint firstToken, float sums[ROWS][TOKENS], f
             [[unroll]] for (uint r = 0; r < ROWS; r++) parts[gl_SubgroupID][r * TOKENS + t] = sums[r][t];
             parts[gl_SubgroupID][ROWS * TOKENS + t] = squares[t];
         }
-    barrier();  // all parts are there
+    barrier();  // all parts are complete
     for (uint e = gl_LocalInvocationIndex; e < ROWS * TOKENS; e += THREADS) {
         uint row = first + e / TOKENS, token = firstToken + e % TOKENS;
         if (row < end && token < tokenCount)
@@ -72,7 +72,7 @@ void addParts(uint first, uint end, uint firstToken, float sums[ROWS][TOKENS], f
 
 void main() {
     uint begin = gl_WorkGroupID.x * groupRows, end = min(begin + groupRows, rowCount);
-    uint rows[ROWS], rowScales[ROWS], starts[TOKENS];  // beyond the last: the last again, computed and not written
+    uint rows[ROWS], rowScales[ROWS], starts[TOKENS];  // clamped to the last; duplicates are not written
     uint count = end - begin, passes = passCount(count, ROWS);
     for (uint pass = 0; pass < passes; pass++) {
         if (!hasRows(pass, passes, ROWS, count)) continue;

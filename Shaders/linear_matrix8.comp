@@ -39,7 +39,7 @@ uint xStart(uint row) { return min(firstToken + row, tokenCount - 1) * (xPitch /
 uint weightStart(uint row) { return min(firstBound + row, rowCount - 1) * chunkPitch; }
 
 float xScale(uint row, uint block) {
-    return xScales[min(firstToken + row, tokenCount - 1) * scalePitch + block];  // as many as the weights have
+    return xScales[min(firstToken + row, tokenCount - 1) * scalePitch + block];  // there are as many as scales of a weight row
 }
 
 void put(uint row, uint column, float sum) {

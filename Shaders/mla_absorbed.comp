@@ -36,11 +36,11 @@ layout(push_constant) uniform Params {
 uint token = gl_WorkGroupID.x, firstHead = gl_WorkGroupID.y * QUERIES;
 uint pages = sequences[token] * maxPages;
 
-// Beyond the last head: the last again, computed and not written.
+// Clamped to the last head; duplicates are not written.
 vec2 queryPair(uint q, uint i) { return query[(token * queryPitch + min(firstHead + q, headCount - 1) * width) / 2 + i]; }
 uvec2 keyBase(uint j) { return uvec2(entryOffset(pageTable[pages + j / PAGE], j, width), 0); }
 mat2x4 keyEight(uvec2 base, uint i) { return cacheEight(base.x, i); }
-// Pair c: the columns from here on. Beyond the last eight: the last again, computed and not written.
+// Pair c: the columns from here on. Clamped to the last eight; duplicates are not written.
 uint pairColumn(uint c) { return 8 * (gl_LocalInvocationIndex + c / 4 * WORKGROUP) + 2 * (c % 4); }
 void ownValues(uvec2 base, out vec2 value[PAIRS]) {
     [[unroll]] for (uint c = 0; c < PAIRS; c += 4) {
@@ -56,7 +56,7 @@ void main() {
     uint first = split * splitKeys, end = min(keyCount, first + splitKeys);
     if (first >= keyCount) return;  // the whole workgroup
     if (gl_LocalInvocationIndex < QUERIES) limits[gl_LocalInvocationIndex] = end;
-    barrier();  // the limits are there
+    barrier();  // the limits are complete
     vec2 values[QUERIES][PAIRS];
     attend(first, end, width, scale, values);
 

@@ -13,7 +13,7 @@
 // read once, into shared memory, and serve as keys and as values, while the next ones are loaded. Of the scores
 // [ROWS, KEYS] a subgroup sums one piece over some slices of the width, for which it holds the queries; of the result
 // [ROWS, LATENT] it holds every eighth block of columns. Each query row is divided by the power of two next above its
-// largest element, so that it cannot overflow; an entry beyond 65504 does, and the step says where.
+// largest element, so that it cannot overflow; an entry beyond 65504 does, and the step fails.
 
 #include "common_cache.glsl"
 #include "common_splits.glsl"
@@ -64,7 +64,7 @@ uint pages = sequences[token] * maxPages;
 uint block = gl_SubgroupID % BLOCKS, part = gl_SubgroupID / BLOCKS;  // of the scores and of the width
 uint firstRow = block / (KEYS / N) * M, firstKey = block % (KEYS / N) * N;
 
-// Rows base ... base + KEYS - 1 of the queries into `tile`. Beyond the last head: the last again, computed and not
+// Rows base ... base + KEYS - 1 of the queries into `tile`. Clamped to the last head; duplicates are not
 // written.
 void storeQueries(uint base) {
     [[unroll]] for (uint r = 0; r < KEYS / SUBGROUPS; r++) {
@@ -76,7 +76,7 @@ void storeQueries(uint base) {
             largest = max(largest, max(max(quad.x, quad.y), max(quad.z, quad.w)));
         }
         largest = subgroupMax(largest);
-        // As half_rows has it.
+        // As in half_rows.
         uint exponent = (floatBitsToUint(largest) + 0x7FFFFFu) >> 23;
         exponent = largest == 0 ? 127u : clamp(exponent, 2u, 252u);
         float inverse = uintBitsToFloat((254u - exponent) << 23);
@@ -108,7 +108,7 @@ void store(uvec4 loads[LOADS]) {
     }
 }
 
-// The weights exp(s - max s) of this subgroup's rows, and by what the rows' sums so far are to be multiplied. A lane's
+// The weights exp(s - max s) of this subgroup's rows, and the factors for the rows' sums so far. A lane's
 // totals are of its own keys.
 void weigh(uint start, uint end, inout float largest[ROW_SHARE], inout float totals[ROW_SHARE]) {
     [[unroll]] for (uint r = 0; r < ROW_SHARE; r++) {
@@ -131,7 +131,7 @@ void weigh(uint start, uint end, inout float largest[ROW_SHARE], inout float tot
         totals[r] *= rescale;
         [[unroll]] for (uint n = 0; n < KEY_SHARE; n++) {
             uint j = lane + n * REQUIRED_SUBGROUP;
-            // The sum is of what the values are multiplied by: a common error cancels.
+            // The sum is over the rounded weights, as the values' sums are, so that a common error cancels.
             float16_t weight = float16_t(scores[n] > OUT ? exp(scores[n] - m) : 0.0);
             totals[r] += float(weight);
             if (j < KEYS) weights[row * WEIGHT_PITCH + j] = weight;
@@ -148,7 +148,7 @@ void main() {
     LEFT queries[SLICES];
     [[unroll]] for (uint base = 0; base < ROWS; base += KEYS) {
         storeQueries(base);
-        barrier();  // the rows are there
+        barrier();  // the rows are complete
         if (firstRow / KEYS * KEYS == base)
             [[unroll]] for (uint i = 0; i < SLICES; i++) {
                 uint slice = min(i * PARTS + part, PADDED / K - 1);
@@ -171,7 +171,7 @@ void main() {
     fetch(first, end, loads);
     for (uint start = first; start < end; start += KEYS) {
         store(loads);
-        barrier();  // the entries are there
+        barrier();  // the entries are complete
         if (start + KEYS < end) fetch(start + KEYS, end, loads);
         SUMS piece = SUMS(0.0);
         [[unroll]] for (uint i = 0; i < SLICES; i++) {
@@ -183,9 +183,9 @@ void main() {
             piece = coopMatMulAdd(queries[i], keys, piece);
         }
         coopMatStore(piece, pieces[gl_SubgroupID], 0, N, gl_CooperativeMatrixLayoutRowMajor);
-        barrier();  // all pieces of the scores are there
+        barrier();  // all pieces of the scores are complete
         weigh(start, end, largest, totals);
-        barrier();  // weights and factors are there
+        barrier();  // weights and factors are complete
 
         [[unroll]] for (uint i = 0; i < ROWS / M; i++) {
             SUMS factor;
@@ -217,13 +217,13 @@ void main() {
             sums[gl_SubgroupID * ROW_SHARE + r] = total;
         }
     }
-    barrier();  // the totals are there
+    barrier();  // the totals are complete
     uint headPitch = mostSplits == 0u ? LATENT : splitCount * (LATENT + 2);
     uint target = token * yPitch + firstHead * headPitch + split * (LATENT + 2);
     [[unroll]] for (uint i = 0; i < ROWS / M; i++)
         [[unroll]] for (uint c = 0; c < SHARE; c++) {
             coopMatStore(values[i][c], pieces[gl_SubgroupID], 0, N, gl_CooperativeMatrixLayoutRowMajor);
-            barrier();  // the piece is there: edges and divisors are the lanes' to see to
+            barrier();  // the piece is complete; lanes handle edges and divisors
             for (uint e = lane; e < M * N; e += REQUIRED_SUBGROUP) {
                 uint row = i * M + e / N, column = (c * SUBGROUPS + gl_SubgroupID) * N + e % N;
                 if (firstHead + row < headCount && column < LATENT)

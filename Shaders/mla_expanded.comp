@@ -29,7 +29,7 @@ layout(push_constant) uniform Params {
 uvec4 tile = tiles[gl_WorkGroupID.x];
 uint head = gl_WorkGroupID.y, kvWidth = nopeWidth + valueWidth, qWidth = nopeWidth + ropeWidth;
 
-// Beyond the last token: the last again, computed and not written.
+// Clamped to the last token; duplicates are not written.
 vec2 queryPair(uint row, uint i) {
     return q[((tile.x + min(row, tile.y - 1)) * qPitch + (firstHead + head) * qWidth) / 2 + i];
 }
@@ -42,7 +42,7 @@ mat2x4 keyEight(uvec2 base, uint i) {
     uint at = (base.y + 8 * i - nopeWidth) / 4;
     return mat2x4(entries[at], entries[at + 1]);
 }
-// Beyond the last pair: the last again, computed and not written.
+// Clamped to the last pair; duplicates are not written.
 void ownValues(uvec2 base, out vec2 value[PAIRS]) {
     [[unroll]] for (uint c = 0; c < PAIRS; c++)
         value[c] = values[(base.x + nopeWidth) / 2 + min(gl_LocalInvocationIndex + c * WORKGROUP, valueWidth / 2 - 1)];
@@ -51,9 +51,9 @@ void ownValues(uvec2 base, out vec2 value[PAIRS]) {
 #include "common_attention.glsl"
 
 void main() {
-    // A tile's last token sees the most.
+    // The tile's last token has the most keys.
     if (gl_LocalInvocationIndex < QUERIES) limits[gl_LocalInvocationIndex] = tile.w + gl_LocalInvocationIndex + 1;
-    barrier();  // the limits are there
+    barrier();  // the limits are complete
     vec2 sum[QUERIES][PAIRS];
     attend(0, tile.w + tile.y, qWidth, scale, sum);
     [[unroll]] for (uint row = 0; row < QUERIES; row++)

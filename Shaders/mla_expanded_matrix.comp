@@ -9,11 +9,11 @@
 #extension GL_EXT_shader_16bit_storage : require
 // mla_expanded on matrix units: the same sums and operands (see there), FP16 inputs, FP32 scores, softmax and sums.
 //
-// A workgroup of eight subgroups takes one head and a tile of 8 M tokens of one sequence, each subgroup M of them,
-// whose queries and results it holds. Keys and values go through shared memory, KEYS at a time, the next ones loaded
-// while these are multiplied, up to those of the tile's last token; values that all of a subgroup's tokens precede it
-// skips. Each query row is divided by the power of two next above its largest element, so that it cannot overflow; keys
-// and values beyond 65504 do, and the step says where.
+// A workgroup of eight subgroups takes one head and a tile of 8 M tokens of one sequence. Each subgroup takes M of the
+// tokens and holds their queries and results. Keys and values go through shared memory, KEYS at a time, up to those of the
+// tile's last token; the next ones are loaded while these are multiplied. A subgroup skips values that come after all its
+// tokens. Each query row is divided by the next power of two above its largest element, so that it cannot overflow; keys
+// and values beyond 65504 do, and the step fails.
 
 layout(constant_id = 0) const uint M = 16u;
 layout(constant_id = 1) const uint N = 16u;
@@ -58,7 +58,7 @@ uvec4 tile = tiles[gl_WorkGroupID.x];
 uint head = gl_WorkGroupID.y, subgroup = gl_SubgroupID, lane = gl_SubgroupInvocationID, firstRow = subgroup * M;
 uint end = tile.w + tile.y;  // keys that the last token sees
 
-// The keys start ... start + KEYS - 1; from `end` on the last again, whose weights are 0.
+// The keys start ... start + KEYS - 1; clamped to `end` - 1; the weights beyond are 0.
 void fetchKeys(uint start, out vec4 loads[KEY_LOADS]) {
     [[unroll]] for (uint n = 0; n < KEY_LOADS; n++) {
         uint e = n * THREADS + gl_LocalInvocationIndex, key = tile.z + min(start + e / (PADDED / 4), end - 1);
@@ -91,7 +91,7 @@ void storeValues(vec4 loads[VALUE_LOADS]) {
     }
 }
 
-// Where a row's query begins. Beyond the last token: the last again, computed and not written.
+// Where a row's query begins. Clamped to the last token; duplicates are not written.
 uint queryStart(uint row) {
     return (tile.x + min(firstRow + row, tile.y - 1)) * qPitch + (firstHead + head) * WIDTH;
 }
@@ -106,13 +106,13 @@ float scaleQueries() {
             largest = max(largest, max(max(quad.x, quad.y), max(quad.z, quad.w)));
         }
         largest = subgroupMax(largest);
-        // As half_rows has it.
+        // As in half_rows.
         uint exponent = (floatBitsToUint(largest) + 0x7FFFFFu) >> 23;
         exponent = largest == 0 ? 127u : clamp(exponent, 2u, 252u);
         if (lane == 0) inverses[subgroup][row] = uintBitsToFloat((254u - exponent) << 23);
         if (lane % M == row) own = uintBitsToFloat(exponent << 23);
     }
-    subgroupBarrier();  // the inverses are there
+    subgroupBarrier();  // the inverses are complete
     return own;
 }
 
@@ -125,7 +125,7 @@ void storeQueries(uint slice) {
     }
 }
 
-// The weights exp(s - max s), and by what the rows' sums so far are to be multiplied. A lane has every HELPERS-th key
+// The weights exp(s - max s), and the factors for the rows' sums so far. A lane has every HELPERS-th key
 // of its row, and totals of those.
 void weigh(uint start, float scaling, inout float largest, inout float total) {
     uint row = lane % M, helper = lane / M, position = tile.w + firstRow + row;
@@ -137,7 +137,7 @@ void weigh(uint start, float scaling, inout float largest, inout float total) {
     total *= rescale;
     [[unroll]] for (uint n = 0; n < KEYS / HELPERS; n++) {
         uint j = n * HELPERS + helper;
-        // The sum is of what the values are multiplied by: a common error cancels.
+        // The sum is over the rounded weights, as the values' sums are, so that a common error cancels.
         float16_t weight = float16_t(
             start + j <= position ? exp(scores[subgroup][row * SCORE_PITCH + j] * scaling - m) : 0.0);
         total += float(weight);
@@ -151,7 +151,7 @@ void main() {
     LEFT queries[PADDED / K];
     [[unroll]] for (uint slice = 0; slice < PADDED / K; slice++) {
         storeQueries(slice);
-        subgroupBarrier();  // the slice is there
+        subgroupBarrier();  // the slice is complete
         coopMatLoad(queries[slice], weights[subgroup], 0, WEIGHT_PITCH, gl_CooperativeMatrixLayoutRowMajor);
         subgroupBarrier();  // it was read, before the next or weights overwrite it
     }
@@ -164,7 +164,7 @@ void main() {
     storeKeys(keyLoads);
     for (uint start = 0; start < end; start += KEYS) {
         fetchValues(start, valueLoads);
-        barrier();  // the keys are there; the values before them were read
+        barrier();  // the keys are complete; the values before them were read
         // All subgroups: those whose tokens see none of the keys would wait for the others anyway, and where a driver
         // makes the workgroup's barrier of a subgroup's, it must not be passed by some alone.
         [[unroll]] for (uint j = 0; j < KEYS; j += N) {
@@ -178,10 +178,10 @@ void main() {
             }
             coopMatStore(piece, scores[subgroup], j, SCORE_PITCH, gl_CooperativeMatrixLayoutRowMajor);
         }
-        subgroupBarrier();  // the scores are there
+        subgroupBarrier();  // the scores are complete
         weigh(start, scaling, largest, total);
         storeValues(valueLoads);
-        barrier();  // values, weights and factors are there; the keys were read
+        barrier();  // values, weights and factors are complete; the keys were read
         if (start + KEYS < end) fetchKeys(start + KEYS, keyLoads);
         if (start < ownEnd) {
             SUMS factor;
@@ -206,7 +206,7 @@ void main() {
     [[unroll]] for (uint c = 0; c < COLUMNS / N; c++) {
         subgroupBarrier();  // the piece before was read
         coopMatStore(values[c], scores[subgroup], 0, N, gl_CooperativeMatrixLayoutRowMajor);
-        subgroupBarrier();  // piece and totals are there: edges and divisors are the lanes' to see to
+        subgroupBarrier();  // piece and totals are complete; lanes handle edges and divisors
         for (uint e = lane; e < M * N; e += REQUIRED_SUBGROUP) {
             uint row = e / N, column = c * N + e % N;
             float sum = totals[subgroup][row];

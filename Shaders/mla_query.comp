@@ -31,7 +31,7 @@ void main() {
     uint firstRow = head * (nopeWidth + valueWidth);
     for (uint base = 0; base < latentWidth; base += 64 * CHUNK) {
         uint column = base + gl_LocalInvocationIndex * CHUNK;
-        // Beyond the last chunk: the last again, computed and not written.
+        // Clamped to the last chunk; duplicates are not written.
         uint at = min(column, latentWidth - 1) / CHUNK, block = min(column, latentWidth - 1) / SCALE_COLUMNS;
         vec4 sums[QUADS];
         [[unroll]] for (uint quad = 0; quad < QUADS; quad++) sums[quad] = vec4(0);

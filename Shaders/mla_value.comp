@@ -47,12 +47,12 @@ void fetchLatent(uint token, uint head) {
     uint own = gl_LocalInvocationIndex, at = source + own * width + latentWidth;
     float m = -3.4e38, l = 0, ownMaximum = own < used ? latents[at] : 0.0;
     factors[own] = ownMaximum;
-    barrier();  // the splits' maxima are there
+    barrier();  // the splits' maxima are complete
     for (uint s = 0; s < used; s++) m = max(m, factors[s]);
     barrier();  // all have read them, before the factors overwrite them
     factors[own] = exp(ownMaximum - m);
     totals[own] = own < used ? factors[own] * latents[at + 1] : 0.0;
-    barrier();  // factors and totals are there
+    barrier();  // factors and totals are complete
     for (uint s = 0; s < used; s++) l += totals[s];
     for (uint i = own; i < latentWidth; i += 64) {
         float value = 0;
@@ -60,7 +60,7 @@ void fetchLatent(uint token, uint head) {
         for (uint s = 0; s < used; s++) value += factors[s] * latents[source + s * width + i];
         latent[i / 4][i % 4] = mostSplits == 0 ? value : value / l;
     }
-    barrier();  // all of it is there
+    barrier();  // all of it is complete
 }
 
 void main() {

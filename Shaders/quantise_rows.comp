@@ -41,13 +41,13 @@ float rounded(float value, float s, float inverse, out uint code) {
 void main() {
     uint i = gl_LocalInvocationIndex, row = gl_WorkGroupID.y, k = (gl_WorkGroupID.x * 128 + i) * 4;
     vec4 values = vec4(0);
-    // Padding holds anything, NaN included: selected away.
+    // Padding may hold NaN, so it is replaced by 0.
     if (k < columns)
         values = mix(vec4(0), x[(row * xPitch + k) / 4], lessThan(uvec4(k) + uvec4(0, 1, 2, 3), uvec4(columns)));
     vec4 sizes = abs(values);
     largest[i] = max(max(sizes.x, sizes.y), max(sizes.z, sizes.w));
     for (uint stride = 16; stride > 0; stride /= 2) {
-        barrier();  // the other half's are there
+        barrier();  // the other half's are complete
         if (i % 32 < stride) largest[i] = max(largest[i], largest[i + stride]);
     }
     barrier();  // each block's is with its first thread

@@ -2,16 +2,17 @@
 // result[0, r] = a token drawn from row r of the logits by the row's rule; result[1, r] = how many of them are Inf or NaN.
 //
 // logits: [rows, count] F32, as bits; rules: [rows, 6] U32: count, scale, top-k, top-p, least weight, random (DrawRule.swift
-// says what they mean); result: [2, rows] U32. One workgroup a row; thread i takes logits i, i + 512, ...
+// says what they mean); result: [2, rows] U32. One workgroup a row; thread i takes logits i, i + THREADS, ...
 //
 // Each of the three stages, top-k, top-p and the draw, looks for a place in an order of tokens: the first at which the
 // measures (1, or the weight) of all up to it add up to a target. It is found digit by digit, from sums by digit: a token's
 // place is 32 bits of order, the likeliest first, and 20 of id. The draw goes by the id alone.
 
-const uint THREADS = 512, BINS = 2048, LAST = 0xFFFFFFFFu;
+layout(constant_id = 0) const uint THREADS = 512u;  // a power of two; no result depends on it
+const uint BINS = 2048, LAST = 0xFFFFFFFFu;
 const uint TOP_K = 0, TOP_P = 1, DRAW = 2;
 
-layout(local_size_x = 512) in;
+layout(local_size_x_id = 0) in;
 layout(set = 0, binding = 0, std430) readonly buffer LogitsBuffer { uint logits[]; };
 layout(set = 0, binding = 1, std430) readonly buffer RulesBuffer { uint rules[]; };
 layout(set = 0, binding = 2, std430) writeonly buffer ResultBuffer { uint result[]; };
@@ -113,13 +114,13 @@ uvec2 sumThrough(uvec2 own) {
     for (uint stride = 1; stride < THREADS; stride *= 2) {
         sumLow[lane] = through.x;
         sumHigh[lane] = through.y;
-        barrier();  // all sums are there
+        barrier();  // all sums are complete
         if (lane >= stride) through = plus(through, uvec2(sumLow[lane - stride], sumHigh[lane - stride]));
         barrier();  // all were read
     }
     sumLow[lane] = through.x;
     sumHigh[lane] = through.y;
-    barrier();  // the last one's is there
+    barrier();  // the last one's is complete
     return through;
 }
 

@@ -70,7 +70,7 @@ int32_t fv_begin(fv_commands *c) {
 
 int32_t fv_end(fv_commands *c) { return c->device->EndCommandBuffer(c->buffer); }
 
-// A descriptor set from the current pool; a new pool where the last is used up.
+// A descriptor set from the current pool, or from a new one if that is used up.
 static VkResult next_set(fv_commands *c, VkDescriptorSetLayout layout, VkDescriptorSet *set) {
     fv_device *device = c->device;
     uint32_t index = c->setsUsed / SETS_PER_POOL;
@@ -96,7 +96,7 @@ static VkResult next_set(fv_commands *c, VkDescriptorSetLayout layout, VkDescrip
     return result;
 }
 
-// Binds what a dispatch uses.
+// Binds a dispatch's pipeline, buffers and push constants.
 static VkResult prepare_dispatch(fv_commands *c, const fv_pipeline *pipeline, const fv_range *ranges, uint32_t rangeCount,
                                  const uint32_t *pushConstants, uint32_t pushConstantByteCount) {
     if (rangeCount > MAX_BINDINGS) return VK_ERROR_TOO_MANY_OBJECTS;
@@ -139,7 +139,7 @@ int32_t fv_dispatch_indirect(fv_commands *c, const fv_pipeline *pipeline, const 
 }
 
 static void barrier(fv_commands *c, VkPipelineStageFlags to, VkAccessFlags access) {
-    // What an indirect dispatch read may be overwritten after it, too.
+    // A later command may also overwrite the buffer that an indirect dispatch read.
     const VkPipelineStageFlags work =
         VK_PIPELINE_STAGE_DRAW_INDIRECT_BIT | VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
     VkMemoryBarrier memory = {VK_STRUCTURE_TYPE_MEMORY_BARRIER};

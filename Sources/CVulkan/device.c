@@ -5,8 +5,8 @@
 
 #include "shim.h"
 
-// VK_KHR_cooperative_matrix is younger than the headers of some distributions; these are the parts used, as published
-// in the Vulkan registry.
+// VK_KHR_cooperative_matrix is newer than the Vulkan headers of some distributions. These definitions are the parts used
+// here, as in the Vulkan registry.
 #define FV_COOPERATIVE_MATRIX "VK_KHR_cooperative_matrix"
 #define FV_STRUCTURE_COOPERATIVE_MATRIX_FEATURES ((VkStructureType)1000506000)
 #define FV_STRUCTURE_COOPERATIVE_MATRIX_PROPERTIES ((VkStructureType)1000506001)
@@ -23,7 +23,7 @@ typedef struct {
     VkBool32 saturatingAccumulation;
     uint32_t scope;
 } fv_cooperative_matrix_properties;
-// The same of VK_EXT_shader_float8.
+// The same for VK_EXT_shader_float8.
 #define FV_SHADER_FLOAT8 "VK_EXT_shader_float8"
 #define FV_STRUCTURE_SHADER_FLOAT8_FEATURES ((VkStructureType)1000567000)
 typedef struct {
@@ -69,7 +69,7 @@ static void query_features(VkPhysicalDevice physical, features *f) {
     fv_vulkan.GetPhysicalDeviceFeatures2(physical, &f->core);
 }
 
-// Whether the device's clock and CLOCK_MONOTONIC can be read at one moment.
+// Whether the device's clock and CLOCK_MONOTONIC can be read at the same moment.
 static bool has_calibrated_timestamps(VkPhysicalDevice physical) {
     if (!fv_has_extension(physical, VK_EXT_CALIBRATED_TIMESTAMPS_EXTENSION_NAME)) return false;
     VkTimeDomainEXT domains[16];
@@ -104,7 +104,7 @@ static void describe_memory(VkPhysicalDevice physical, fv_device_info *info) {
             info->heaps[m->memoryTypes[i].heapIndex].hostVisible = true;
 }
 
-// Multiprocessors, compute units or cores, by whichever extension tells; 0 if none does.
+// Multiprocessors, compute units or cores, from the extension that reports them; 0 if none does.
 static uint32_t count_compute_units(VkPhysicalDevice physical) {
     VkPhysicalDeviceShaderSMBuiltinsPropertiesNV multiprocessors = {
         VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV};
@@ -177,8 +177,9 @@ int32_t fv_describe_device(uint32_t index, fv_device_info *info) {
     info->maxSubgroupSize = v13.maxSubgroupSize;
     if (v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT) info->subgroupOperations = v11.subgroupSupportedOperations;
     info->maxWorkgroupInvocations = limits->maxComputeWorkGroupInvocations;
-    info->maxWorkgroupSizeX = limits->maxComputeWorkGroupSize[0];
+    memcpy(info->maxWorkgroupSize, limits->maxComputeWorkGroupSize, sizeof info->maxWorkgroupSize);
     memcpy(info->maxWorkgroupCount, limits->maxComputeWorkGroupCount, sizeof info->maxWorkgroupCount);
+    info->maxBindingCount = limits->maxPerStageDescriptorStorageBuffers;
     info->maxSharedByteCount = limits->maxComputeSharedMemorySize;
     info->maxPushConstantByteCount = limits->maxPushConstantsSize;
     info->storageBufferAlignment = (uint32_t)limits->minStorageBufferOffsetAlignment;
@@ -218,7 +219,7 @@ int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **out) 
     if (!device) return VK_ERROR_OUT_OF_HOST_MEMORY;
     device->physical = fv_vulkan.devices[index];
 
-    // What the device reported is what is asked for; robust access and the like stay off for speed.
+    // Enables the features that the device reported. Robust buffer access stays off, for speed.
     features have;
     query_features(device->physical, &have);
     VkPhysicalDeviceVulkan13Features v13 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES};
@@ -231,6 +232,7 @@ int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **out) 
     v12.shaderFloat16 = have.v12.shaderFloat16;
     v12.shaderInt8 = have.v12.shaderInt8;
     v12.storageBuffer8BitAccess = have.v12.storageBuffer8BitAccess;
+    v12.vulkanMemoryModel = have.v12.vulkanMemoryModel;  // shaders with cooperative matrices declare it
     VkPhysicalDeviceVulkan11Features v11 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, &v12};
     v11.storageBuffer16BitAccess = have.v11.storageBuffer16BitAccess;
     VkPhysicalDeviceFeatures2 core = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &v11};

@@ -37,7 +37,7 @@ static int32_t start(void) {
     VkPhysicalDevice found[64];
     uint32_t count = 64;
     result = fv_vulkan.EnumeratePhysicalDevices(fv_vulkan.instance, &count, found);
-    // What the loader answers where drivers are installed and none of them has a device: there is none, and no fault.
+    // The loader returns this if the installed drivers have no device: an empty list, and no error.
     if (result == VK_ERROR_INITIALIZATION_FAILED) return VK_SUCCESS;
     if (result != VK_SUCCESS && result != VK_INCOMPLETE) return result;
     for (uint32_t i = 0; i < count && fv_vulkan.deviceCount < 16; i++) {
@@ -52,7 +52,7 @@ static int32_t start(void) {
 }
 
 int32_t fv_start(void) {
-    // The caller serialises the first call (GPU does it in a static initialiser).
+    // The caller serialises the first call: GPU makes it in a static initialiser.
     static bool started;
     static int32_t result;
     if (!started) {

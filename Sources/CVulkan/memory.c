@@ -20,8 +20,8 @@ int32_t fv_create_buffer(fv_device *device, uint64_t byteCount, fv_memory_kind k
     VkMemoryRequirements needs;
     device->GetBufferMemoryRequirements(device->handle, buffer, &needs);
 
-    // Each kind's wishes, best first. Device memory that the host can map too (integrated and software devices) is
-    // taken so, and saves the staging copy; a discrete card's small mappable window is left alone by its heap's size.
+    // Each kind's wanted properties, best first. Device memory that the host can map too (on integrated and software
+    // devices) needs no staging copy.
     const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
     const VkMemoryPropertyFlags host = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     const VkMemoryPropertyFlags cached = VK_MEMORY_PROPERTY_HOST_CACHED_BIT;

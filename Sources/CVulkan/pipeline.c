@@ -115,7 +115,7 @@ int32_t fv_pipeline_assembly(fv_device *device, const fv_pipeline *pipeline, cha
     uint32_t count = 32;
     VkResult result = device->GetPipelineExecutableInternalRepresentationsKHR(device->handle, &info, &count, forms);
     if (result != VK_SUCCESS && result != VK_INCOMPLETE) return result;
-    // Drivers show the code from the shader's form to the machine's: the last text is what runs.
+    // Drivers list the code's forms from the shader's to the machine's: the last text is the machine's.
     uint32_t last = UINT32_MAX;
     for (uint32_t i = 0; i < count; i++)
         if (forms[i].isText) last = i;
@@ -126,7 +126,7 @@ int32_t fv_pipeline_assembly(fv_device *device, const fv_pipeline *pipeline, cha
     if (text) {
         forms[last].pData = text;
         forms[last].dataSize = *byteCount;
-        // A form without memory to write to is asked for its size only.
+        // For a form with a null pData the driver returns the size only.
         result = device->GetPipelineExecutableInternalRepresentationsKHR(device->handle, &info, &count, forms);
         if (result != VK_SUCCESS) return result;
     }

@@ -1,13 +1,14 @@
+import Files
 import Glibc
 
-/// Where a checkpoint's files are.
+/// The location of a checkpoint's files.
 public enum CheckpointSource: @unchecked Sendable {
     /// A folder of the file system.
     case folder(String)
-    /// Files in memory, which must outlive whatever reads them.
+    /// Files in memory, by name. The memory must outlive all readers.
     case memory(name: String, [String: UnsafeRawBufferPointer])
 
-    /// What errors call the source.
+    /// The source's name in errors.
     public var name: String {
         switch self {
         case .folder(let path): path
@@ -15,7 +16,7 @@ public enum CheckpointSource: @unchecked Sendable {
         }
     }
 
-    /// Whether the source has a file of this name.
+    /// Whether the source has a file with this name.
     public func exists(_ file: String) -> Bool {
         switch self {
         case .folder: access(path(of: file), F_OK) == 0
@@ -23,16 +24,17 @@ public enum CheckpointSource: @unchecked Sendable {
         }
     }
 
-    /// A whole file.
+    /// The content of a file of at most 1 GiB.
     public func read(_ file: String) throws(CheckpointError) -> [UInt8] {
         let source = try open(file)
         guard source.byteCount <= 1 << 30 else {
-            throw CheckpointError(path(of: file), expected: "at most 1 GiB", found: "\(source.byteCount) bytes")
+            throw CheckpointError(
+                .unsupported, path(of: file), expected: "at most 1 GiB", found: "\(source.byteCount) bytes")
         }
         return try source.bytes(at: 0, count: source.byteCount)
     }
 
-    /// A file's name in errors, and its path if it is in a folder.
+    /// A file's path, which errors use as its name.
     func path(of file: String) -> String { name.hasSuffix("/") ? name + file : "\(name)/\(file)" }
 
     /// Opens a file for reading at any offset.
@@ -44,7 +46,7 @@ public enum CheckpointSource: @unchecked Sendable {
         case .memory(let name, let files):
             guard let bytes = files[file] else {
                 throw CheckpointError(
-                    path(of: file), expected: "a file", found: "none of this name",
+                    .missing, path(of: file), expected: "a file", found: "none of this name",
                     advice: "\(name) is part of the program: build it again")
             }
             return RandomAccessFile(name: path(of: file), bytes: bytes)
@@ -53,20 +55,12 @@ public enum CheckpointSource: @unchecked Sendable {
 
     private static func checkFolder(_ path: String) throws(CheckpointError) {
         var status = stat()
-        let advice = "name the folder that holds config.json and the .safetensors files"
+        let advice: CheckpointError.Advice = "name the folder that holds config.json and the .safetensors files"
         guard stat(path, &status) == 0 else {
-            throw CheckpointError(path, expected: "a model's folder", found: systemMessage(), advice: advice)
+            throw CheckpointError(.last, path, expected: "a model's folder", advice: advice)
         }
         guard status.st_mode & S_IFMT == S_IFDIR else {
-            throw CheckpointError(path, expected: "a model's folder", found: "a file", advice: advice)
+            throw CheckpointError(.missing, path, expected: "a model's folder", found: "a file", advice: advice)
         }
-    }
-}
-
-/// What the system said about the call that just failed.
-func systemMessage(_ code: CInt = errno) -> String {
-    switch code {
-    case ENOENT: "no such file or folder"
-    default: strerror(code).map { String(cString: $0) } ?? "error \(code)"
     }
 }

@@ -1,11 +1,11 @@
 import Dispatch
 
-/// Applies `transform` to every element, on all processors at once; results in the elements' order.
+/// Applies `transform` to every element concurrently on all processors. Results are in the order of the elements.
 func concurrentMap<Element: Sendable, Result>(
     _ elements: [Element], _ transform: (Element) -> Result
 ) -> [Result] {
     [Result](unsafeUninitializedCapacity: elements.count) { buffer, count in
-        // Each iteration has a place of its own.
+        // Each iteration writes a different element.
         nonisolated(unsafe) let places = buffer
         withoutActuallyEscaping(transform) { transform in
             nonisolated(unsafe) let transform = transform

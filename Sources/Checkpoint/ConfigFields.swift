@@ -1,6 +1,6 @@
 import JSON
 
-/// A config's fields, read with ranges and defaults.
+/// Reads a config's fields, with ranges and defaults.
 struct ConfigFields {
     let root: JSONField
 
@@ -8,7 +8,7 @@ struct ConfigFields {
         try readingJSON { () throws(JSONError) in try root[key].present }
     }
 
-    /// An integer within `range`; an error if absent and there is no default.
+    /// An integer within `range`. Throws if it is absent and there is no default.
     func int(_ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil) throws(CheckpointError) -> Int {
         guard let field = try field(key) else {
             if let fallback { return fallback }
@@ -55,7 +55,7 @@ struct ConfigFields {
         return try readingJSON { () throws(JSONError) in try field.string() }
     }
 
-    /// One of an enumeration's names.
+    /// A value of an enumeration, by its raw value.
     func choice<Choice: RawRepresentable & CaseIterable>(
         _ key: String, default fallback: Choice
     ) throws(CheckpointError) -> Choice where Choice.RawValue == String {
@@ -64,7 +64,7 @@ struct ConfigFields {
         throw try error(key, expected: "one of " + Choice.allCases.map(\.rawValue).joined(separator: ", "))
     }
 
-    /// Refuses a flag set otherwise than the engine computes.
+    /// Throws if a flag has a value other than the supported one. It may be absent.
     func require(_ key: String, _ value: Bool) throws(CheckpointError) {
         if try bool(key, default: value) != value {
             throw try error(key, expected: "\(value)", advice: "this variant of the model is not supported")
@@ -87,9 +87,11 @@ struct ConfigFields {
         }
     }
 
-    func error(_ key: String, expected: String, advice: String? = nil) throws(CheckpointError) -> CheckpointError {
+    func error(
+        _ key: String, expected: String, advice: CheckpointError.Advice? = nil
+    ) throws(CheckpointError) -> CheckpointError {
         try readingJSON { () throws(JSONError) in
-            CheckpointError(try root[key].error(expected: expected), advice: advice)
+            CheckpointError(try root[key].error(expected: expected), .unsupported, advice: advice)
         }
     }
 }

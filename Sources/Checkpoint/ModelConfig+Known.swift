@@ -1,10 +1,10 @@
 import Numerics
 
 extension ModelConfig {
-    /// The names that `known` takes.
+    /// The names that `known` accepts.
     public static let knownNames = ["v3", "v2-lite", "moonlight", "kimi-k2", "small"]
 
-    /// A model's published dimensions by name, or those of a small one for quick looks ("small"); nil for another name.
+    /// The published config of a model by name, or that of a small test model ("small"); nil for an unknown name.
     public static func known(_ name: String) throws(CheckpointError) -> ModelConfig? {
         guard let json = knownJSON(name) else { return nil }
         return try ModelConfig(json: json, name: "config of \(name)")
@@ -13,10 +13,11 @@ extension ModelConfig {
     /// The same as a config.json.
     public static func knownJSON(_ name: String) -> [UInt8]? { published[name].map { Array($0.utf8) } }
 
-    /// The same model with other numbers of layers and experts and another format, every shape but the router's as it was.
+    /// The same model with another number of layers, number of experts or format. All shapes but the router's stay the
+    /// same.
     ///
-    /// Fewer layers keep one with a dense feed-forward network, unless there is one alone. Groups that no longer divide
-    /// the experts and a choice that is larger than what the groups hold shrink with them.
+    /// If the number of layers changes, at most one of them is dense, and none if there is only one layer. If the
+    /// number of experts changes, `nGroup`, `topkGroup` and `numExpertsPerTok` are reduced as far as necessary.
     public func resized(
         layers: Int?, experts: Int?, isFP8: Bool, integers: GroupScaling? = nil
     ) -> ModelConfig {
@@ -37,7 +38,7 @@ extension ModelConfig {
         return config
     }
 
-    /// As in the models' config.json files, what no kernel's shape depends on left out.
+    /// The models' config.json files, without fields on which no kernel's shape depends.
     private static let published = [
         "v3": """
         {"model_type": "deepseek_v3", "vocab_size": 129280, "hidden_size": 7168, "intermediate_size": 18432,

@@ -1,16 +1,17 @@
 import JSON
 
 extension ModelConfig {
-    /// The model types this engine knows.
+    /// The supported values of `model_type`.
     public static let supportedModelTypes = ["deepseek_v2", "deepseek_v3", "kimi_k2"]
 
-    /// What the gate's kernel takes; the largest published model has 384.
+    /// Limit of the gate's kernel; the largest published model has 384.
     private static let maximumExperts = 512
 
-    /// Experts of all layers: the largest published model has 23,424. Lists of tensors, three for each, stay short.
+    /// Limit of the experts of all layers, which bounds the lists of tensors (three per expert). The largest published
+    /// model has 23,424.
     private static let maximumLayerExperts = 1 << 16
 
-    /// Reads a config.json; `name` stands in errors.
+    /// Reads a config.json. Errors contain `name`. Throws for values out of range and for unsupported variants.
     public init(json: [UInt8], name: String) throws(CheckpointError) {
         let root = try readingJSON { () throws(JSONError) in try JSONField(parsing: json, name: name) }
         let fields = ConfigFields(root: root)
@@ -28,10 +29,11 @@ extension ModelConfig {
         intermediateSize = try fields.int("intermediate_size", in: size)
         numHiddenLayers = try fields.int("num_hidden_layers", in: 1...1024)
         numAttentionHeads = try fields.int("num_attention_heads", in: 1...4096)
-        // Latent attention has no groups of heads; implementations that read this key all the same would part here.
+        // Latent attention has no key-value heads. Implementations that use this key would give different results.
         guard try fields.int("num_key_value_heads", in: 1...4096, default: numAttentionHeads) == numAttentionHeads
         else {
-            throw try fields.error("num_key_value_heads", expected: "num_attention_heads' own (\(numAttentionHeads))")
+            throw try fields.error(
+                "num_key_value_heads", expected: "the same as num_attention_heads (\(numAttentionHeads))")
         }
         qLoraRank = try fields.field("q_lora_rank") == nil ? nil : fields.int("q_lora_rank", in: size)
         kvLoraRank = try fields.evenInt("kv_lora_rank", in: 2...1024)
@@ -73,17 +75,17 @@ extension ModelConfig {
         }
     }
 
-    /// The gate's groups, and whether its settings go together.
+    /// Reads the gate's groups and checks that its settings are consistent.
     private mutating func readGroups(_ fields: ConfigFields) throws(CheckpointError) {
         guard nRoutedExperts > 0 else { return }
         guard (scoringFunc == .sigmoid) == (topkMethod == .noauxTC) else {
             throw CheckpointError(
-                "config.json: scoring_func and topk_method",
+                .unsupported, "config.json: scoring_func and topk_method",
                 expected: "sigmoid with noaux_tc, or softmax with greedy or group_limited_greedy",
                 found: "\(scoringFunc.rawValue) with \(topkMethod.rawValue)",
                 advice: "no published model combines these")
         }
-        // Published implementations disagree here: one scales what it normalises, one does not, one ignores the flag.
+        // Published implementations disagree: one scales the normalised weights, one does not, one ignores the flag.
         if scoringFunc == .softmax, normTopkProb {
             throw try fields.error(
                 "norm_topk_prob", expected: "false with softmax scores", advice: "no published model combines these")
@@ -104,8 +106,7 @@ extension ModelConfig {
         }
     }
 
-    /// Rotary base and stretching, in the older spelling (`rope_theta` and `rope_scaling`) or the newer
-    /// (`rope_parameters`).
+    /// The rotary base and YaRN's parameters, from `rope_theta` and `rope_scaling` or from the newer `rope_parameters`.
     private static func rope(_ fields: ConfigFields) throws(CheckpointError) -> (theta: Double, yarn: YaRN?) {
         let thetas = 1.001...1e12
         let newer = try fields.field("rope_parameters")
@@ -114,7 +115,7 @@ extension ModelConfig {
             let isNamed = try fields.field("rope_theta") != nil
             let inner = try ConfigFields(root: newer).double("rope_theta", in: thetas, default: theta)
             guard !isNamed || inner == theta else {
-                throw try fields.error("rope_theta", expected: "rope_parameters' own (\(inner))")
+                throw try fields.error("rope_theta", expected: "the same as in rope_parameters (\(inner))")
             }
             theta = inner
         }
@@ -126,15 +127,15 @@ extension ModelConfig {
         return (theta, yarn)
     }
 
-    /// Nil where rotary frequencies are as they were in training.
+    /// Reads YaRN's parameters; nil if rotary frequencies are not scaled.
     private static func yarn(_ scaling: JSONField) throws(CheckpointError) -> YaRN? {
         let rope = ConfigFields(root: scaling)
         let key = try rope.field("rope_type") == nil ? "type" : "rope_type"
         let type = try rope.string(key) ?? "default"
         if key == "rope_type", let other = try rope.string("type"), other != type {
-            throw try rope.error("type", expected: "rope_type's own (\(type))")
+            throw try rope.error("type", expected: "the same as rope_type (\(type))")
         }
-        let differs = "published implementations differ on it"
+        let differs: CheckpointError.Advice = "published implementations differ on it"
         if try rope.double("partial_rotary_factor", in: 0...1, default: 1) != 1 {
             throw try rope.error("partial_rotary_factor", expected: "1 or no such key", advice: differs)
         }
@@ -147,7 +148,7 @@ extension ModelConfig {
         }
         for (key, other) in [("mscale", "mscale_all_dim"), ("mscale_all_dim", "mscale")] {
             guard try rope.field(key) == nil, try rope.field(other) != nil else { continue }
-            throw try rope.error(key, expected: "a number beside \(other)", advice: differs)
+            throw try rope.error(key, expected: "a number, since \(other) is present", advice: differs)
         }
         try rope.require("truncate", true)
         let yarn = YaRN(

@@ -4,7 +4,7 @@ import Numerics
 extension ModelConfig {
     typealias Quantization = (isFP8: Bool, hasPowerOfTwoScales: Bool, integers: GroupScaling?)
 
-    /// How weights may be stored that are not BF16, F16 or F32; what the engine does not compute with is refused.
+    /// The quantised formats that weights may have, in addition to BF16, F16 and F32. Throws for unsupported formats.
     static func quantization(_ fields: ConfigFields) throws(CheckpointError) -> Quantization {
         guard let field = try fields.field("quantization_config") else { return (false, false, nil) }
         let quantized = ConfigFields(root: field)
@@ -18,9 +18,11 @@ extension ModelConfig {
         }
     }
 
-    /// DeepSeek's FP8: E4M3 in blocks, their scales in FP32 or powers of two.
+    /// Checks that the format is DeepSeek's FP8 (E4M3 in blocks of 128 × 128); returns whether its scales are powers of
+    /// two.
     private static func hasPowerOfTwoScales(_ quantized: ConfigFields) throws(CheckpointError) -> Bool {
-        let advice = "only FP8 E4M3 in blocks of 128 by 128 is supported; use the published or a BF16 checkpoint"
+        let advice: CheckpointError.Advice =
+            "only FP8 E4M3 in blocks of 128 by 128 is supported; use the published or a BF16 checkpoint"
         for (key, value) in [("fmt", "e4m3"), ("activation_scheme", "dynamic")] {
             if let found = try quantized.string(key), found != value {
                 throw try quantized.error(key, expected: value, advice: advice)
@@ -34,10 +36,11 @@ extension ModelConfig {
         return try quantized.string("scale_fmt") == "ue8m0"
     }
 
-    /// compressed-tensors' packed integers, of weights alone. Which weights these are the files tell: `targets` and `ignore`
-    /// may be patterns.
+    /// Reads the format of compressed-tensors' packed integers, with unquantised activations. Ignores `targets` and
+    /// `ignore`, which may be patterns: the files show which weights are packed.
     private static func integers(_ quantized: ConfigFields) throws(CheckpointError) -> GroupScaling {
-        let advice = "only weights as symmetric INT4 or INT8 in groups of 32, 64 or 128 are supported (pack-quantized)"
+        let advice: CheckpointError.Advice =
+            "only weights as symmetric INT4 or INT8 in groups of 32, 64 or 128 are supported (pack-quantized)"
         func expect(
             _ fields: ConfigFields, _ key: String, _ values: [JSONValue?], _ expected: String
         ) throws(CheckpointError) {
@@ -61,14 +64,14 @@ extension ModelConfig {
         try expect(group, "format", [nil, "pack-quantized"], "pack-quantized")
         for key in ["input_activations", "output_activations"] { try expect(group, key, [nil], "null") }
         guard let field = try group.field("weights") else {
-            throw try group.error("weights", expected: "what weights are stored as", advice: advice)
+            throw try group.error("weights", expected: "a description of the weights' format", advice: advice)
         }
         let weights = ConfigFields(root: field)
         try expect(weights, "type", ["int"], "int")
         try expect(weights, "strategy", ["group"], "group")
         try expect(weights, "symmetric", [true], "true")
         try expect(weights, "dynamic", [nil, false], "false")
-        // Otherwise columns are in another order.
+        // With other values, the columns are permuted.
         try expect(weights, "actorder", [nil, "static", "weight"], "null, static or weight")
         try expect(weights, "num_bits", [4, 8], "4 or 8")
         try expect(weights, "group_size", [32, 64, 128], "32, 64 or 128")

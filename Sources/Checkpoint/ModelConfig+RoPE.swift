@@ -1,13 +1,16 @@
 import Glibc
 
 extension ModelConfig {
-    /// How fast each pair of rotary dimensions turns, in radians a position.
+    /// The angular frequency of each pair of rotary dimensions, `[qkRopeHeadDim / 2]`, in radians per position: θ_i =
+    /// ropeTheta^(−2i / qkRopeHeadDim). With YaRN, frequencies that turn less than betaSlow times within the original
+    /// context are divided by `factor`, those that turn more than betaFast times are kept, and those between are
+    /// blended linearly.
     public func ropeFrequencies() -> [Float] {
         let dimension = Double(qkRopeHeadDim)
         let plain = (0..<qkRopeHeadDim / 2).map { pow(ropeTheta, -2 * Double($0) / dimension) }
         guard let yarn else { return plain.map { Float($0) } }
 
-        // The dimension that turns `rotations` times within the original context.
+        // The (fractional) index of the pair that turns `rotations` times within the original context.
         func dimensionTurning(_ rotations: Double) -> Double {
             let original = Double(yarn.originalMaxPositionEmbeddings)
             return dimension * log(original / (rotations * 2 * Double.pi)) / (2 * log(ropeTheta))
@@ -21,13 +24,14 @@ extension ModelConfig {
         }
     }
 
-    /// What cosines and sines are multiplied with: 1 in every published model.
+    /// The factor of cosines and sines: 1 in every published model.
     public var ropeAttentionFactor: Float {
         guard let yarn else { return 1 }
         return Float(yarn.magnitude(yarn.mscale) / yarn.magnitude(yarn.mscaleAllDim))
     }
 
-    /// What attention scores are multiplied with before the softmax.
+    /// The factor of attention scores before the softmax: 1 / √qkHeadDim, with YaRN times (0.1 · mscaleAllDim ·
+    /// ln(factor) + 1)².
     public var softmaxScale: Float {
         let plain = 1 / Double(qkHeadDim).squareRoot()
         guard let yarn else { return Float(plain) }
@@ -37,7 +41,7 @@ extension ModelConfig {
 }
 
 extension ModelConfig.YaRN {
-    /// 0.1 · scale · ln(factor) + 1.
+    /// 0.1 · scale · ln(factor) + 1; 1 if factor ≤ 1.
     fileprivate func magnitude(_ scale: Double) -> Double {
         factor <= 1 ? 1 : 0.1 * scale * log(factor) + 1
     }

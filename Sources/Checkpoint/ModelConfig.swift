@@ -1,23 +1,24 @@
 import Numerics
 
-/// What a checkpoint's config.json says about its model, checked: every value is within the range the engine computes
-/// with, and nothing that would change the results was passed over.
+/// The model described by a checkpoint's config.json. All values are within the supported ranges; settings that would
+/// change results and are not supported have been refused.
 public struct ModelConfig: Sendable, Equatable {
-    /// How the gate turns its logits into scores.
+    /// The function from the gate's logits to scores.
     public enum ScoringFunction: String, Sendable, CaseIterable {
         case sigmoid, softmax
     }
 
-    /// How the gate picks experts from the scores.
+    /// The selection of experts by their scores.
     public enum TopKMethod: String, Sendable, CaseIterable {
-        /// By score plus a learned bias; a group counts by the sum of its two best.
+        /// Selects by score plus a learned bias, within the groups with the highest sums of their two best values.
         case noauxTC = "noaux_tc"
+        /// Selects by score, without groups.
         case greedy
-        /// By score; a group counts by its best.
+        /// Selects by score, within the groups with the highest best scores.
         case groupLimitedGreedy = "group_limited_greedy"
     }
 
-    /// Rotary frequencies stretched to a longer context than the model was first trained on.
+    /// Parameters of YaRN, which scales rotary frequencies for a context longer than the original one.
     public struct YaRN: Sendable, Equatable {
         public var factor: Double
         public var originalMaxPositionEmbeddings: Int
@@ -32,11 +33,11 @@ public struct ModelConfig: Sendable, Equatable {
     public internal(set) var vocabSize: Int
     public internal(set) var hiddenSize: Int
     public internal(set) var intermediateSize: Int
-    /// 0 without routed experts.
+    /// Intermediate size of one expert; 0 in a model without experts.
     public internal(set) var moeIntermediateSize: Int
     public internal(set) var numHiddenLayers: Int
     public internal(set) var numAttentionHeads: Int
-    /// Nil where the query comes from one projection.
+    /// Nil if the query is a single projection without a low-rank bottleneck.
     public internal(set) var qLoraRank: Int?
     public internal(set) var kvLoraRank: Int
     public internal(set) var qkNopeHeadDim: Int
@@ -44,10 +45,10 @@ public struct ModelConfig: Sendable, Equatable {
     public internal(set) var vHeadDim: Int
     /// 0 in a model without experts.
     public internal(set) var nRoutedExperts: Int
-    /// 0 where no expert is shared.
+    /// 0 if there are no shared experts.
     public internal(set) var nSharedExperts: Int
     public internal(set) var numExpertsPerTok: Int
-    /// 1 where experts are not grouped.
+    /// 1 if experts are not grouped.
     public internal(set) var nGroup: Int
     public internal(set) var topkGroup: Int
     public internal(set) var routedScalingFactor: Float
@@ -64,23 +65,23 @@ public struct ModelConfig: Sendable, Equatable {
     public internal(set) var bosTokenID: Int32?
     public internal(set) var eosTokenIDs: [Int32]
     public internal(set) var tieWordEmbeddings: Bool
-    /// How weights are packed that are integers; nil where none may be.
+    /// The scaling of weights stored as packed integers; nil if weights cannot be integers.
     public internal(set) var integers: GroupScaling?
-    /// Whether weights may be FP8 E4M3 with a scale for each block of 128 by 128.
+    /// Whether weights may be FP8 E4M3 with one scale per block of 128 × 128.
     public internal(set) var isFP8: Bool
-    /// Whether scales of FP8 values are powers of two (`scale_fmt` is "ue8m0").
+    /// Whether FP8 scales are powers of two (`scale_fmt` is "ue8m0").
     public internal(set) var hasPowerOfTwoScales: Bool
 
-    /// Query and key values a head, rotated and not.
+    /// Size of a head's query and key, with and without rotation.
     public var qkHeadDim: Int { qkNopeHeadDim + qkRopeHeadDim }
 
-    /// Bytes that the latent cache of all layers takes for a token, the multi-token prediction's apart.
+    /// Bytes of the latent cache per token, over all layers without the multi-token prediction.
     public func cacheByteCount(elementByteCount: Int) -> Int {
         numHiddenLayers * (kvLoraRank + qkRopeHeadDim) * elementByteCount
     }
 
-    /// Whether a layer's feed-forward part is a mixture of experts; layers from `numHiddenLayers` on are the
-    /// multi-token prediction's.
+    /// Whether a layer's feed-forward network is a mixture of experts. Layers from `numHiddenLayers` on belong to the
+    /// multi-token prediction.
     public func isMoE(layer: Int) -> Bool {
         guard nRoutedExperts > 0 else { return false }
         if layer >= numHiddenLayers { return true }

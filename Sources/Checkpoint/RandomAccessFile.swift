@@ -1,68 +1,66 @@
+import Files
 import Glibc
 
-/// An open file, or bytes in memory, that any number of threads read at once.
+/// An open file, or bytes in memory. Any number of threads may read it.
 ///
-/// Never mapped: a file cut short while it is mapped kills the process, while a short read is an error.
+/// Does not map files: if a mapped file is truncated, access kills the process, whereas a short read is an error.
 final class RandomAccessFile: @unchecked Sendable {
     /// The path, for errors.
     let name: String
     let byteCount: Int
-    private let descriptor: CInt
+    /// Nil for bytes in memory.
+    private let file: Descriptor?
     private let memory: UnsafeRawBufferPointer
 
     init(path: String) throws(CheckpointError) {
         // O_NONBLOCK: a named pipe must fail below rather than wait for a writer.
-        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else {
-            throw CheckpointError(path, expected: "a readable file", found: systemMessage())
+        let file = try onFile(path, "a readable file") { () throws(SystemError) in
+            try Descriptor.open(path, O_RDONLY | O_NONBLOCK)
         }
-        var status = stat()
-        let isFile = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
-        guard isFile else {
-            close(descriptor)
-            throw CheckpointError(path, expected: "a regular file", found: "a folder, a device or a pipe")
+        do throws(CheckpointError) {
+            let status = try onFile(path, "a readable file") { () throws(SystemError) in try file.status() }
+            guard status.st_mode & S_IFMT == S_IFREG else {
+                throw CheckpointError(
+                    .missing, path, expected: "a regular file", found: "a folder, a device or a pipe")
+            }
+            byteCount = Int(status.st_size)
+        } catch {
+            file.discard()
+            throw error
         }
         name = path
-        byteCount = Int(status.st_size)
-        self.descriptor = descriptor
+        self.file = file
         memory = UnsafeRawBufferPointer(start: nil, count: 0)
     }
 
     init(name: String, bytes: UnsafeRawBufferPointer) {
         self.name = name
         byteCount = bytes.count
-        descriptor = -1
+        file = nil
         memory = bytes
     }
 
-    deinit { if descriptor >= 0 { close(descriptor) } }
+    deinit { file?.discard() }
 
-    /// Fills `destination` from `offset` on.
+    /// Fills `destination` with the bytes from `offset` on. Throws if the file is too short.
     func read(at offset: Int, into destination: UnsafeMutableRawBufferPointer) throws(CheckpointError) {
         guard offset >= 0, destination.count <= byteCount, offset <= byteCount - destination.count else {
             throw tooShort(offset: offset, count: destination.count, size: byteCount)
         }
-        guard descriptor >= 0 else {
+        guard let file else {
             destination.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[offset..<offset + destination.count]))
             return
         }
-        var done = 0
-        while done < destination.count {
-            let count = pread(
-                descriptor, destination.baseAddress! + done, min(destination.count - done, 1 << 30),
-                off_t(offset + done))
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw CheckpointError(
-                    name, expected: "\(destination.count) readable bytes at \(offset)", found: systemMessage())
-            }
-            guard count > 0 else { throw tooShort(offset: offset, count: destination.count, size: offset + done) }
-            done += count
+        let count = try onFile(name, "\(destination.count) readable bytes at \(offset)") { () throws(SystemError) in
+            try file.read(into: destination, at: offset)
+        }
+        guard count == destination.count else {
+            throw tooShort(offset: offset, count: destination.count, size: offset + count)
         }
     }
 
     func bytes(at offset: Int, count: Int) throws(CheckpointError) -> [UInt8] {
-        // Checked first: the count may come from the file itself, and must not decide how much is allocated.
+        // Checked before allocating, since `count` may come from an untrusted file.
         guard offset >= 0, count >= 0, count <= byteCount, offset <= byteCount - count else {
             throw tooShort(offset: offset, count: count, size: byteCount)
         }
@@ -74,7 +72,7 @@ final class RandomAccessFile: @unchecked Sendable {
 
     private func tooShort(offset: Int, count: Int, size: Int) -> CheckpointError {
         CheckpointError(
-            name, expected: "\(count) bytes at \(offset)", found: "the end of the file at \(size)",
+            .damaged, name, expected: "\(count) bytes at \(offset)", found: "the end of the file at \(size)",
             advice: "the file is incomplete or has changed: download it again")
     }
 }

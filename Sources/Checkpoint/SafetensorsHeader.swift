@@ -1,35 +1,35 @@
 import JSON
 import Numerics
 
-/// A tensor as a file's header describes it.
+/// A tensor's entry in a safetensors header.
 struct SafetensorsEntry {
     var name: String
     var type: ElementType
     var shape: [Int]
-    /// Bytes from the start of the file's data.
+    /// Byte range relative to the start of the file's data.
     var range: Range<Int>
 }
 
-/// The header of a safetensors file: eight bytes of length, a JSON object of tensors, then their data.
-///
-/// Everything the file claims is checked here once.
+/// The header of a safetensors file. A file consists of the header's length (8 bytes, little-endian), a JSON object
+/// with an entry per tensor, and the data. Checks all entries against each other and against the file's size.
 struct SafetensorsHeader {
     static let maximumLength = 100_000_000
-    /// Of a tensor, and of a file that is only described: more than any has, and far from what 64 bits hold.
+    /// Limit of the size of a tensor, and of a file that does not exist yet; low enough that sums do not overflow 64
+    /// bits.
     static let maximumByteCount = 1 << 48
-    static let advice = "the file is damaged or incomplete: download it again"
+    static let advice: CheckpointError.Advice = "the file is damaged or incomplete: download it again"
 
     /// Sorted by offset.
     let entries: [SafetensorsEntry]
-    /// What is wrong with the entries; without any, no reader of tensors has to look again.
+    /// Errors of the entries. If there are none, readers need no further checks.
     private(set) var faults: [CheckpointError]
-    /// Where the data starts in the file.
+    /// Offset of the data in the file.
     let dataOffset: Int
 
-    /// Throws where there are no entries to be read.
+    /// Reads and checks a file's header. Throws if it has no readable entries; collects other errors in `faults`.
     init(_ file: RandomAccessFile) throws(CheckpointError) {
         func damaged(_ expected: String, _ found: String) -> CheckpointError {
-            CheckpointError(file.name, expected: expected, found: found, advice: Self.advice)
+            CheckpointError(.damaged, file.name, expected: expected, found: found, advice: Self.advice)
         }
         guard file.byteCount >= 8 else { throw damaged("a safetensors header", "\(file.byteCount) bytes") }
         let written = try file.bytes(at: 0, count: 8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
@@ -53,24 +53,26 @@ struct SafetensorsHeader {
         }
     }
 
-    /// The tensors that a header's JSON lists, sorted by offset, their data without gaps from 0 on.
+    /// The entries of a header's JSON, sorted by offset. Throws unless their data is contiguous from 0 on.
     static func entries(json: [UInt8], name: String) throws(CheckpointError) -> [SafetensorsEntry] {
         let (entries, faults, _) = try contents(json: json, name: name)
         if let first = faults.first { throw first }
         let end = entries.last?.range.upperBound ?? 0
         guard end <= maximumByteCount else {
-            throw CheckpointError(name, expected: "at most \(maximumByteCount) bytes of data", found: "\(end)")
+            throw CheckpointError(
+                .damaged, name, expected: "at most \(maximumByteCount) bytes of data", found: "\(end)")
         }
         return entries
     }
 
-    /// The same with all that is wrong with them, and whether each could be read at all.
+    /// The entries, all their errors, and whether every entry could be read.
     private static func contents(
         json: [UInt8], name: String
     ) throws(CheckpointError) -> (entries: [SafetensorsEntry], faults: [CheckpointError], isWhole: Bool) {
         guard json.first == UInt8(ascii: "{") else {
             throw CheckpointError(
-                name, expected: "a header that starts with {", found: json.first.map { "byte \($0)" } ?? "nothing",
+                .damaged, name, expected: "a header that starts with {",
+                found: json.first.map { "byte \($0)" } ?? "nothing",
                 advice: advice)
         }
         var (entries, unreadable) = try readingJSON(advice: advice) { () throws(JSONError) in
@@ -82,18 +84,18 @@ struct SafetensorsHeader {
         var end = 0
         for entry in entries {
             func damaged(_ expected: String, _ found: String) -> CheckpointError {
-                CheckpointError("\(name): \(entry.name)", expected: expected, found: found, advice: advice)
+                CheckpointError(.damaged, "\(name): \(entry.name)", expected: expected, found: found, advice: advice)
             }
             if !names.insert(entry.name).inserted { faults.append(damaged("each tensor once", "\(entry.name) twice")) }
-            // An entry that could not be read leaves a hole.
+            // A gap is no error if an entry could not be read, since its data may be there.
             if entry.range.lowerBound < end || entry.range.lowerBound > end && unreadable.isEmpty {
                 faults.append(
-                    damaged("data at offset \(end), where the tensor before it ends", "\(entry.range.lowerBound)"))
+                    damaged("data at offset \(end), the end of the previous tensor", "\(entry.range.lowerBound)"))
             }
             if byteCount(entry.shape, entry.type) != entry.range.count {
                 faults.append(
                     damaged(
-                        "\(entry.type) \(entry.shape) to take as many bytes as its offsets span",
+                        "\(entry.type) \(entry.shape) to have as many bytes as its offsets span",
                         "\(entry.range.count) bytes"))
             }
             end = max(end, entry.range.upperBound)
@@ -101,13 +103,13 @@ struct SafetensorsHeader {
         return (entries, faults, unreadable.isEmpty)
     }
 
-    /// What a file begins with: its header's length.
+    /// The first eight bytes of a file: the length of its header, little-endian.
     static func length(_ byteCount: Int) -> [UInt8] {
         (0..<8).map { UInt8(truncatingIfNeeded: UInt64(byteCount) >> (8 * $0)) }
     }
 
-    /// The bytes a tensor takes; nil where its dimensions call for more than `maximumByteCount`. Those beside a zero count
-    /// too: whoever multiplies some of them, in any order, stays within 64 bits.
+    /// The size of a tensor in bytes; nil if the element size times all dimensions but 0 exceeds `maximumByteCount`, so
+    /// that multiplying any of its dimensions cannot overflow.
     static func byteCount(_ shape: [Int], _ type: ElementType) -> Int? {
         var size = type.byteCount
         for dimension in shape where dimension != 0 {
@@ -118,7 +120,7 @@ struct SafetensorsHeader {
         return shape.contains(0) ? 0 : size
     }
 
-    /// The entries, and what is wrong with those that are none.
+    /// The readable entries, and the errors of the unreadable ones.
     private static func parse(
         _ reader: inout JSONReader
     ) throws(JSONError) -> (entries: [SafetensorsEntry], unreadable: [JSONError]) {
@@ -148,7 +150,7 @@ struct SafetensorsHeader {
         let shape = try naturals(value["shape"])
         let offsets = try naturals(value["data_offsets"])
         guard offsets.count == 2, offsets[0] <= offsets[1] else {
-            throw try value["data_offsets"].error(expected: "a start and an end not before it", found: "\(offsets)")
+            throw try value["data_offsets"].error(expected: "[start, end] with start ≤ end", found: "\(offsets)")
         }
         return SafetensorsEntry(name: name, type: type, shape: shape, range: offsets[0]..<offsets[1])
     }
@@ -157,7 +159,7 @@ struct SafetensorsHeader {
         var values: [Int] = []
         for element in try field.array() {
             let value = try element.int()
-            guard value >= 0 else { throw element.error(expected: "an integer from 0 on") }
+            guard value >= 0 else { throw element.error(expected: "an integer that is not negative") }
             values.append(value)
         }
         return values

@@ -1,29 +1,29 @@
 import JSON
 
-/// A checkpoint's .safetensors files as they are: what can be read of them, and all that is wrong with them together.
+/// A checkpoint's .safetensors files: the readable tensors, and all problems of the files and of their index.
 struct ShardSet: Sendable {
     static let singleFile = "model.safetensors"
     static let indexFile = "model.safetensors.index.json"
 
-    /// Of all files that there should be, sorted.
+    /// Names of all files that should exist, sorted.
     private(set) var names: [String] = []
     private(set) var files: [String: SafetensorsFile] = [:]
     private(set) var tensors: [String: TensorInfo] = [:]
-    /// Tensors that are not there for a reason that is among the problems.
+    /// Tensors whose absence follows from a reported problem.
     private(set) var excused: Set<String> = []
-    /// In the files' order.
+    /// In the order of the files.
     private(set) var problems: [CheckpointProblem] = []
     private(set) var notes: [String] = []
     private let source: CheckpointSource
 
-    /// Opens every file, on all processors.
+    /// Opens all files, concurrently.
     ///
-    /// - Throws: where there is nothing to open: no file, or an index that cannot be read.
+    /// - Throws: if there is no file and no readable index. Other errors become `problems`.
     init(_ source: CheckpointSource) throws(CheckpointError) {
         self.source = source
         if source.exists(Self.singleFile) {
             if source.exists(Self.indexFile) {
-                notes.append("\(Self.indexFile) is not used: \(Self.singleFile) is there")
+                notes.append("\(Self.indexFile) is not used, because \(Self.singleFile) exists")
             }
             names = [Self.singleFile]
             open(map: nil)
@@ -36,9 +36,9 @@ struct ShardSet: Sendable {
         } else {
             let isSplit = source.exists(SourceLayout.fileName)
             throw CheckpointError(
-                source.name, expected: "\(Self.singleFile) or \(Self.indexFile)",
+                isSplit ? .unsupported : .missing, source.name, expected: "\(Self.singleFile) or \(Self.indexFile)",
                 found: isSplit ? "a checkpoint split for ranks" : "neither",
-                advice: isSplit ? "put it together: fathom convert --merge" : "download the model's .safetensors files")
+                advice: isSplit ? .merge(folder: source.name) : "download the model's .safetensors files")
         }
     }
 
@@ -68,9 +68,9 @@ struct ShardSet: Sendable {
         excused.formUnion(misplaced)
         for tensor in misplaced.sorted() {
             let error = CheckpointError(
-                "\(source.path(of: shard)): \(tensor)",
+                .damaged, "\(source.path(of: shard)): \(tensor)",
                 expected: "a tensor that \(Self.indexFile) places in this file",
-                found: map[tensor].map { "\($0) named instead" } ?? "no such entry",
+                found: map[tensor].map { "\($0) instead" } ?? "no such entry",
                 advice: "the files are from different versions: download them again")
             problems.append(CheckpointProblem(.different, file: shard, tensor: tensor, error))
         }
@@ -80,23 +80,23 @@ struct ShardSet: Sendable {
         guard tensors.count < map.count else { return }
         for (tensor, shard) in map.filter({ tensors[$0.key] == nil }).sorted(by: { $0.key < $1.key }) {
             guard excused.insert(tensor).inserted else { continue }
-            // Of a header with faults, what is not there may just be what could not be read.
+            // If the header has faults, the tensor may be one of the unreadable entries.
             guard let file = files[shard], file.faults.isEmpty else { continue }
             let error = CheckpointError(
-                source.path(of: shard), expected: "the tensor \(tensor), as \(Self.indexFile) says",
+                .missing, source.path(of: shard), expected: "the tensor \(tensor), as \(Self.indexFile) says",
                 found: "no such tensor", advice: "the files are from different versions: download them again")
             problems.append(CheckpointProblem(.missing, file: shard, tensor: tensor, error))
         }
     }
 
-    /// Whether a name that a file gives is that of a .safetensors file in the same folder, and cannot be another to the
-    /// system.
+    /// Whether a name from a file is a plain .safetensors file name: no path separators, control characters or leading
+    /// dot.
     static func isFileName(_ name: String) -> Bool {
         name.hasSuffix(".safetensors") && !name.hasPrefix(".")
             && name.utf8.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "\\") }
     }
 
-    /// The index's map from tensors to files, which must be files of the same folder.
+    /// The index's map from tensor names to file names. Throws for names that are not plain file names.
     private static func readIndex(_ json: [UInt8], name: String) throws(CheckpointError) -> [String: String] {
         try readingJSON { () throws(JSONError) in
             let root = try JSONField(parsing: json, name: name)

@@ -1,6 +1,6 @@
 import CVulkan
 
-/// Device memory with a Vulkan buffer over it; freed with its last reference.
+/// Device memory with a Vulkan buffer over it, freed with its last reference; or the plan of one, which has no memory.
 public final class Allocation: @unchecked Sendable {
     public enum Kind: UInt32, Sendable {
         /// For kernels; the host may not be able to see it.
@@ -11,10 +11,11 @@ public final class Allocation: @unchecked Sendable {
         case readback
     }
 
-    public let device: Device
     public let byteCount: Int
     public let label: String
     let raw: fv_buffer
+    /// Nil in a plan.
+    private let device: Device?
 
     public init(on device: Device, byteCount: Int, kind: Kind, label: String) throws(GPUError) {
         precondition(byteCount > 0, "\(label): a buffer of \(byteCount) bytes")
@@ -28,16 +29,19 @@ public final class Allocation: @unchecked Sendable {
         device.memory.withLock { $0 = ($0.current + byteCount, max($0.peak, $0.current + byteCount)) }
     }
 
-    /// Stands for a buffer where commands only list what they need: it has a size and no memory.
-    public init(unbackedOn device: Device, byteCount: Int, label: String) {
-        self.device = device
+    /// A plan: a size and a label, for dispatches that are listed and not recorded.
+    public init(plannedByteCount byteCount: Int, label: String) {
+        precondition(byteCount > 0, "\(label): a buffer of \(byteCount) bytes")
         self.byteCount = byteCount
         self.label = label
         raw = fv_buffer()
+        device = nil
     }
 
+    public var isPlanned: Bool { device == nil }
+
     deinit {
-        guard raw.buffer != 0 else { return }
+        guard let device else { return }
         withUnsafePointer(to: raw) { fv_destroy_buffer(device.handle, $0) }
         device.memory.withLock { $0.current -= byteCount }
     }
@@ -46,7 +50,7 @@ public final class Allocation: @unchecked Sendable {
     public var view: BufferView { BufferView(allocation: self, offset: 0, byteCount: byteCount) }
 }
 
-/// A range of an allocation: what a kernel's binding takes.
+/// A range of an allocation, as a kernel's binding takes it.
 public struct BufferView: Sendable {
     public let allocation: Allocation
     public let offset: Int
@@ -66,46 +70,90 @@ public struct BufferView: Sendable {
         return BufferView(allocation: allocation, offset: self.offset + offset, byteCount: byteCount)
     }
 
-    /// The bytes, where the host can address them. Reading or writing them while a kernel uses them is a race.
+    /// The bytes, if the host can address them. Reading or writing them while a kernel uses them is a race.
     public var mapped: UnsafeMutableRawBufferPointer? {
         guard let base = allocation.raw.mapped else { return nil }
         return UnsafeMutableRawBufferPointer(start: base + offset, count: byteCount)
     }
 }
 
-/// Hands out ranges of few, large allocations.
+/// Hands out ranges of few, large allocations, where `ArenaLayout` says.
 public struct Arena: ~Copyable {
     public let device: Device
     public let label: String
-    private let chunkByteCount: Int
+    private var layout: ArenaLayout
+    /// The allocation that small ranges share.
     private var chunk: Allocation?
-    private var used = 0
-    public private(set) var allocatedByteCount = 0
 
-    /// Ranges start at multiples of this: every device's storage-buffer alignment divides it.
-    public static let alignment = 256
+    /// Ranges start at multiples of this. Vulkan allows no device a storage-buffer alignment that does not divide it.
+    public static let alignment = ArenaLayout.alignment
 
-    public init(on device: Device, label: String, chunkByteCount: Int = 64 << 20) {
+    /// - Parameter plannedChunks: see `ArenaLayout`.
+    public init(on device: Device, label: String, chunkByteCount: Int = 64 << 20, plannedChunks: [Int] = []) {
         self.device = device
         self.label = label
-        self.chunkByteCount = min(chunkByteCount, device.profile.maxAllocationByteCount)
+        layout = ArenaLayout(
+            chunkByteCount: min(chunkByteCount, device.profile.maxAllocationByteCount), plannedChunks: plannedChunks)
     }
 
+    /// Bytes of all ranges, rounded.
+    public var byteCount: Int { layout.byteCount }
+
     public mutating func allocate(byteCount: Int, label name: String) throws(GPUError) -> BufferView {
-        let rounded = (byteCount + Self.alignment - 1) / Self.alignment * Self.alignment
-        allocatedByteCount += rounded
-        if rounded > chunkByteCount / 4 {
-            // Large ranges get memory of their own, so that chunks are not left half empty.
+        switch layout.place(byteCount: byteCount) {
+        case .own(let rounded):
             return try Allocation(on: device, byteCount: rounded, kind: .device, label: "\(label): \(name)")
                 .view.slice(offset: 0, byteCount: byteCount)
+        case .newChunk(let chunkByteCount):
+            let fresh = try Allocation(on: device, byteCount: chunkByteCount, kind: .device, label: label)
+            chunk = fresh
+            return fresh.view.slice(offset: 0, byteCount: byteCount)
+        case .chunk(let offset):
+            return chunk!.view.slice(offset: offset, byteCount: byteCount)
         }
-        if let chunk, used + rounded <= chunk.byteCount {
-            defer { used += rounded }
-            return BufferView(allocation: chunk, offset: used, byteCount: byteCount)
+    }
+}
+
+/// How an arena divides its allocations; without memory, so that plans can count what an arena will allocate.
+public struct ArenaLayout: Sendable {
+    public enum Place: Sendable, Equatable {
+        /// An allocation of its own, so that chunks are not left half empty.
+        case own(byteCount: Int)
+        /// The start of a new chunk.
+        case newChunk(byteCount: Int)
+        case chunk(offset: Int)
+    }
+
+    public static let alignment = 256
+    private let chunkByteCount: Int
+    /// Sizes of the chunks to come, where a plan knows them.
+    private var plannedChunks: ArraySlice<Int>
+    private var currentByteCount = 0
+    private var ownByteCount = 0
+    /// Bytes in use of each chunk.
+    public private(set) var chunks: [Int] = []
+
+    /// - Parameter plannedChunks: the `chunks` of a layout that has placed the same ranges: each then is as large as needed.
+    public init(chunkByteCount: Int, plannedChunks: [Int] = []) {
+        self.chunkByteCount = chunkByteCount
+        self.plannedChunks = plannedChunks[...]
+    }
+
+    /// Bytes of all ranges, rounded: what an arena with these `chunks` planned allocates.
+    public var byteCount: Int { ownByteCount + chunks.reduce(0, +) }
+
+    public mutating func place(byteCount: Int) -> Place {
+        let rounded = (byteCount + Self.alignment - 1) / Self.alignment * Self.alignment
+        if rounded > chunkByteCount / 4 {
+            ownByteCount += rounded
+            return .own(byteCount: rounded)
         }
-        let fresh = try Allocation(on: device, byteCount: chunkByteCount, kind: .device, label: label)
-        chunk = fresh
-        used = rounded
-        return BufferView(allocation: fresh, offset: 0, byteCount: byteCount)
+        if let used = chunks.last, used + rounded <= currentByteCount {
+            chunks[chunks.count - 1] += rounded
+            return .chunk(offset: used)
+        }
+        currentByteCount = max(plannedChunks.popFirst() ?? chunkByteCount, rounded)
+        chunks.append(rounded)
+        return .newChunk(byteCount: currentByteCount)
     }
 }

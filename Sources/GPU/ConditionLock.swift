@@ -1,6 +1,6 @@
 import Glibc
 
-/// A lock whose holders can wait for a change.
+/// A mutex with a condition: whoever holds it can wait for another holder's change.
 final class ConditionLock: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -18,15 +18,15 @@ final class ConditionLock: @unchecked Sendable {
     }
 
     func lock() { pthread_mutex_lock(mutex) }
-    /// - Parameter waking: something changed; who waits looks again.
+    /// - Parameter waking: wakes every waiting thread, which then checks its condition again.
     func unlock(waking: Bool = false) {
         pthread_mutex_unlock(mutex)
         if waking { pthread_cond_broadcast(condition) }
     }
-    /// Gives the lock up until something may have changed. Only while it is held.
+    /// Releases the lock until another thread wakes this one, then takes it again. The caller must hold it.
     func wait() { pthread_cond_wait(condition, mutex) }
 
-    /// Changes something, and wakes who waits.
+    /// Runs `body` under the lock, then wakes every waiting thread.
     func locked<R>(_ body: () -> R) -> R {
         lock()
         defer { unlock(waking: true) }

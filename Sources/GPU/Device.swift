@@ -27,7 +27,7 @@ public final class Device: @unchecked Sendable {
     /// The device named by `choice`, as `choose` says.
     ///
     /// - Parameters:
-    ///   - captureStatistics: has the driver keep what it tells of compiled code; slower to compile, and never cached.
+    ///   - captureStatistics: has the driver keep its statistics of compiled code; slower to compile, and never cached.
     ///   - pipelineCache: where compiled pipelines are kept between runs; nil for nowhere.
     public static func open(
         _ choice: String? = nil, captureStatistics: Bool = false, pipelineCache: PipelineCache? = nil
@@ -44,7 +44,7 @@ public final class Device: @unchecked Sendable {
     /// The place of the device that `choice` names: an index, a name or a part of it (case does not matter), or nil for
     /// the best kind (discrete, then integrated, virtual, software; the first of a kind). A whole number is an index.
     ///
-    /// - Throws: `.badChoice` where it names none, or several that are not alike.
+    /// - Throws: `.unknownDevice` where none matches, `.ambiguousDevice` where devices of different names do.
     static func choose(
         _ choice: String?, among devices: [(name: String, kind: DeviceProfile.Kind)]
     ) throws(GPUError) -> Int {
@@ -60,13 +60,13 @@ public final class Device: @unchecked Sendable {
         let names = devices.map { $0.name.lowercased() }
         if let exact = names.firstIndex(of: wanted) { return exact }
         let matches = wanted.isEmpty || index != nil ? [] : names.indices.filter { names[$0].contains(wanted) }
-        // Cards of the same name do the same: the first will do.
+        // Devices of one name are interchangeable.
         if let first = matches.first, matches.allSatisfy({ names[$0] == names[first] }) { return first }
         let list = (matches.isEmpty ? Array(devices.indices) : matches).map { "\($0): \(devices[$0].name)" }
-        let expected = matches.isEmpty ? "one of: cpu, " : "one device, found several: "
         throw GPUError(
-            call: "vkEnumeratePhysicalDevices", result: .badChoice(expected: expected + list.joined(separator: ", ")),
-            object: "--device \(choice.isEmpty ? "\"\"" : choice)")
+            call: "vkEnumeratePhysicalDevices",
+            result: matches.isEmpty ? .unknownDevice(devices: list) : .ambiguousDevice(devices: list),
+            object: choice.isEmpty ? "\"\"" : choice)
     }
 
     private init(_ profile: DeviceProfile, captureStatistics: Bool, cache: PipelineCache?) throws(GPUError) {
@@ -94,18 +94,18 @@ public final class Device: @unchecked Sendable {
         try pipelines.pipeline(for: module, constants: constants)
     }
 
-    /// Has threads make pipelines ahead of their first use, the first of them first, and returns at once. Whoever needs
-    /// one meanwhile waits for that one alone. One that cannot be made is an error of the dispatch that needs it.
+    /// Makes pipelines on threads before their first use, in order, and returns at once. A dispatch that needs one meanwhile
+    /// waits for that one only. If one cannot be made, the dispatch that needs it throws.
     ///
     /// - Parameter threadCount: nil for as many as there are cores, at most 8.
     public func preparePipelines(_ needed: [NeededPipeline], threadCount: Int? = nil) {
         pipelines.prepare(needed, threadCount: threadCount ?? min(max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))), 8))
     }
 
-    /// Returns when no thread makes pipelines ahead any more, and what they made is in the cache's file.
+    /// Returns when the threads of `preparePipelines` have ended and their pipelines are in the cache's file.
     public func waitForPipelines() { pipelines.waitForPrepared() }
 
-    /// Bytes of compiled pipelines that an earlier run left in the cache's file; 0 where there were none.
+    /// Bytes of compiled pipelines that were found in the cache's file; 0 where there were none.
     public var cachedPipelineByteCount: Int { pipelines.foundByteCount }
 
     /// The pipelines made so far, by shader name and constants.
@@ -139,7 +139,7 @@ public final class Device: @unchecked Sendable {
         return value
     }
 
-    /// Waits until the submission is done. A kernel that never ends is an error after `seconds`, not a hang.
+    /// Waits until the submission is done; throws `.timeout` after `seconds`, so that a kernel that never ends is no hang.
     func wait(for value: UInt64, seconds: Double = 120) throws(GPUError) {
         try check(fv_wait(handle, value, UInt64(seconds * 1e9)), "vkWaitSemaphores", profile.name)
     }

@@ -1,23 +1,26 @@
 import CVulkan
 
-/// A Vulkan call that failed: which, on what, and with which result.
-public struct GPUError: Error, Sendable, CustomStringConvertible {
-    /// The results that callers tell apart; the rest keep their number.
+/// A Vulkan call that failed, or a device that lacks what was asked of it.
+public struct GPUError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The results that callers distinguish; all others keep their number.
     public enum Result: Sendable, Equatable {
         case noLoader, noDevice, outOfHostMemory, outOfDeviceMemory, deviceLost, incompatibleDriver, notSupported
         case timeout, other(Int32)
-        /// No call failed: the choice of a device names none, or several.
-        case badChoice(expected: String)
+        /// No device has the index or name asked for. `devices`: those there are, as "index: name".
+        case unknownDevice(devices: [String])
+        /// Different devices match the name asked for. `devices`: the matching ones, as "index: name".
+        case ambiguousDevice(devices: [String])
 
+        /// - Parameter code: a `VkResult`, or the shim's own code.
         init(_ code: Int32) {
             switch code {
             case FV_NO_LOADER: self = .noLoader
-            case 2: self = .timeout
-            case -1: self = .outOfHostMemory
-            case -2: self = .outOfDeviceMemory
-            case -4: self = .deviceLost
-            case -8, -7: self = .notSupported
-            case -9: self = .incompatibleDriver
+            case VkResult.timeout: self = .timeout
+            case VkResult.outOfHostMemory: self = .outOfHostMemory
+            case VkResult.outOfDeviceMemory: self = .outOfDeviceMemory
+            case VkResult.deviceLost: self = .deviceLost
+            case VkResult.extensionNotPresent, VkResult.featureNotPresent: self = .notSupported
+            case VkResult.incompatibleDriver: self = .incompatibleDriver
             default: self = .other(code)
             }
         }
@@ -25,7 +28,7 @@ public struct GPUError: Error, Sendable, CustomStringConvertible {
 
     public var call: String
     public var result: Result
-    /// What the call was about: a buffer's label and size, a pipeline's name, a device.
+    /// The object of the call: a buffer's label and size, a pipeline's name, a device.
     public var object: String
 
     public init(call: String, result: Result, object: String) {
@@ -35,23 +38,37 @@ public struct GPUError: Error, Sendable, CustomStringConvertible {
     }
 
     public var description: String {
-        let what =
+        let message =
             switch result {
-            case .noLoader:
-                "the Vulkan loader (libvulkan.so.1) was not found: install it (Debian: libvulkan1), or use --device cpu"
-            case .noDevice: "no Vulkan 1.3 device was found: install a driver (Tools/setup does), or use --device cpu"
+            case .noLoader: "the Vulkan loader (libvulkan.so.1) was not found"
+            case .noDevice: "no Vulkan 1.3 device was found"
             case .outOfHostMemory: "out of host memory"
-            case .outOfDeviceMemory: "out of device memory: a shorter --context or a smaller model needs less"
-            case .deviceLost: "the device was lost (driver reset, or a kernel that ran too long); start again"
-            case .incompatibleDriver: "the driver does not offer Vulkan 1.3; a newer one may"
+            case .outOfDeviceMemory: "out of device memory"
+            case .deviceLost: "the device was lost (driver reset, or a kernel that ran too long)"
+            case .incompatibleDriver: "the driver does not offer Vulkan 1.3"
             case .notSupported: "the device does not support this"
             case .timeout: "it did not finish in time"
             case .other(let code): "VkResult \(code)"
-            case .badChoice(let expected): "expected \(expected)"
+            case .unknownDevice(let devices): "expected one of \(devices.joined(separator: ", "))"
+            case .ambiguousDevice(let devices):
+                "expected one device, found several: \(devices.joined(separator: ", "))"
             }
-        if case .badChoice = result { return "\(object): \(what)" }
-        return "\(object): \(what) (\(call))"
+        switch result {
+        case .unknownDevice, .ambiguousDevice: return "device \(object): \(message)"
+        default: return "\(object): \(message) (\(call))"
+        }
     }
+}
+
+/// The `VkResult`s with a case of their own (Vulkan specification, "Return Codes").
+private enum VkResult {
+    static let timeout: Int32 = 2
+    static let outOfHostMemory: Int32 = -1
+    static let outOfDeviceMemory: Int32 = -2
+    static let deviceLost: Int32 = -4
+    static let extensionNotPresent: Int32 = -7
+    static let featureNotPresent: Int32 = -8
+    static let incompatibleDriver: Int32 = -9
 }
 
 /// Throws where a call's result is not success.

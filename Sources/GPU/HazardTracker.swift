@@ -1,4 +1,4 @@
-/// Remembers which bytes the commands since the last barrier read and wrote, and says when the next needs a barrier.
+/// Decides where barriers go: it keeps the byte ranges that commands read and wrote since the last barrier.
 struct HazardTracker {
     private struct Range {
         let allocation: ObjectIdentifier
@@ -13,9 +13,9 @@ struct HazardTracker {
     private var reads: [Range] = []
     private var writes: [Range] = []
 
-    /// Whether a barrier must come before a command with these accesses (read after write, write after read or write);
-    /// the command's own accesses are then remembered.
-    mutating func needsBarrier(before accesses: [(BufferView, Access)]) -> Bool {
+    /// Whether a command with these accesses needs a barrier before it (read after write, write after read or write).
+    /// Adds the command's accesses to those kept, which a barrier clears first.
+    mutating func needsBarrier(before accesses: [(view: BufferView, access: Access)]) -> Bool {
         var conflict = false
         for (view, access) in accesses where !conflict {
             let range = Range(view)

@@ -1,17 +1,16 @@
 import CVulkan
 
-/// A compiled compute pipeline. Owned by its `Device`, which keeps it until it is closed itself.
+/// A compiled compute pipeline. Its `Device` owns it, and destroys it when the device closes.
 public struct Pipeline: Sendable {
     let raw: fv_pipeline
     public let module: ShaderModule
-    /// Whether the driver says that it was in the cache.
+    /// Whether the driver reports that it found the pipeline in its cache.
     var wasCached: Bool { raw.cached }
 
     /// - Parameter cache: a `VkPipelineCache`; 0 for none.
     init(
         _ module: ShaderModule, constants: [(id: UInt32, bits: UInt32)], device: OpaquePointer, fullSubgroups: Bool,
-        setsSubgroupSize: Bool,
-        cache: UInt64
+        setsSubgroupSize: Bool, cache: UInt64
     ) throws(GPUError) {
         let words = module.words
         let ids = constants.map(\.id)
@@ -28,13 +27,11 @@ public struct Pipeline: Sendable {
                     request.constantIDs = ids.baseAddress
                     request.constantValues = values.baseAddress
                     request.constantCount = UInt32(ids.count)
-                    // Reductions count whole subgroups; without the feature every known driver fills them anyway,
-                    // as the workgroups are multiples of the largest subgroup.
+                    // Reductions need full subgroups. Without the feature every known driver fills them anyway, since
+                    // workgroups are multiples of the largest subgroup.
                     request.fullSubgroups = fullSubgroups
-                    // By this name a shader asks for subgroups of so many lanes, whatever the driver would choose.
-                    let size = module.constants.first { $0.name == "REQUIRED_SUBGROUP" }
-                    if let size, setsSubgroupSize {
-                        request.requiredSubgroupSize = constants.first { $0.id == size.id }?.bits ?? size.defaultBits
+                    if let size = module.requiredSubgroupSize(constants), setsSubgroupSize {
+                        request.requiredSubgroupSize = UInt32(size)
                     }
                     request.cache = cache
                     return fv_create_pipeline(device, &request, &made)
@@ -46,7 +43,7 @@ public struct Pipeline: Sendable {
         self.module = module
     }
 
-    /// What the driver tells of the compiled code (registers, spills, code size, ...), by its own names.
+    /// What the driver reports about the compiled code (registers, spills, code size, ...), by the driver's names.
     ///
     /// - Throws: `.notSupported` unless the device was opened with `captureStatistics` and offers the extension.
     public func statistics(on device: Device) throws(GPUError) -> [(name: String, value: Double)] {
@@ -62,7 +59,7 @@ public struct Pipeline: Sendable {
         }
     }
 
-    /// The instructions that the driver made of the shader, as text in its own language; nil where it shows none.
+    /// The driver's machine code as text; nil if the driver gives none.
     ///
     /// - Throws: `.notSupported` unless the device was opened with `captureStatistics` and offers the extension.
     public func assembly(on device: Device) throws(GPUError) -> String? {

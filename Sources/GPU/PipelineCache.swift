@@ -1,12 +1,13 @@
+import Files
 import Glibc
 
 /// A file in which a device's compiled pipelines are kept between runs.
 ///
-/// It only ever saves time: a file that is missing, damaged, of another device, driver or build, or of another user is
-/// passed over and written anew, and where nothing can be written everything works without. Neither is worth a message.
+/// It only saves time. A file that is missing, damaged, of another device, driver or build, or owned by another user is
+/// ignored and replaced; where the folder cannot be written to, pipelines are compiled in every run. Both are silent.
 public struct PipelineCache: Sendable {
     public let folder: String
-    /// Tells one set of shaders from another: with any other, pipelines that no one asks for any more would pile up.
+    /// A hash of all shaders. A file of other shaders is discarded, so that unused pipelines do not accumulate.
     public let shaders: UInt64
 
     public init(folder: String, shaders: UInt64) {
@@ -16,7 +17,7 @@ public struct PipelineCache: Sendable {
 
     /// The folder `fathom` where the user's caches are: $XDG_CACHE_HOME, else ~/.cache. Nil without a home.
     public static func standardFolder(environment: (String) -> String? = Self.environment) -> String? {
-        // The specification has relative paths ignored.
+        // The XDG specification says to ignore relative paths.
         for (variable, rest) in [("XDG_CACHE_HOME", "/fathom"), ("HOME", "/.cache/fathom")] {
             if let path = environment(variable), path.hasPrefix("/") { return path + rest }
         }
@@ -25,7 +26,7 @@ public struct PipelineCache: Sendable {
 
     public static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-    /// Whose pipelines these are. Drivers check the last themselves, and not all of them well.
+    /// The device and driver that the pipelines are for. Drivers check the last field themselves, not all reliably.
     struct Owner: Equatable {
         var deviceUUID: [UInt8]
         var driverVersion: UInt32
@@ -34,7 +35,7 @@ public struct PipelineCache: Sendable {
 
     func path(of owner: Owner) -> String { path("pipelines", owner.deviceUUID, owner.driverVersion) }
 
-    /// Where something else that is found out for a device and driver is kept: "tuning".
+    /// The file for other results about a device and driver, such as "tuning".
     public func path(_ kind: String, for profile: DeviceProfile) -> String {
         path(kind, profile.uuid, profile.driverVersion)
     }
@@ -49,10 +50,10 @@ public struct PipelineCache: Sendable {
     /// "FATHOMPC"
     private static let magic: UInt64 = 0x4350_4D4F_4854_4146
     private static let version: UInt32 = 1
-    /// Far above what a model's pipelines take.
+    /// Far above the size of a model's pipelines.
     private static let largestByteCount = 256 << 20
 
-    /// What stands before the driver's data: everything that has to be right before a driver sees it.
+    /// The header before the driver's data: everything that is checked before a driver sees the data.
     func header(_ owner: Owner, _ data: [UInt8]) -> [UInt8] {
         var bytes: [UInt8] = []
         func append(_ value: some FixedWidthInteger) { withUnsafeBytes(of: value.littleEndian) { bytes += $0 } }
@@ -73,7 +74,7 @@ public struct PipelineCache: Sendable {
             var hash: UInt64 = 0xcbf2_9ce4_8422_2325
             for index in 0..<wordCount {
                 hash = (hash ^ raw.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) &* 0x100_0000_01b3
-                // Multiplying carries upwards alone.
+                // Multiplication carries only upwards: this mixes high bits into low ones.
                 hash ^= hash >> 32
             }
             for byte in raw[(wordCount * 8)...] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
@@ -83,67 +84,61 @@ public struct PipelineCache: Sendable {
 
     /// The driver's data; nil unless the file is whole, this user's, and of this owner and these shaders.
     func read(_ owner: Owner) -> [UInt8]? {
-        let descriptor = open(path(of: owner), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(),
-            (1...Self.largestByteCount).contains(Int(status.st_size)),
-            let bytes = Self.bytes(of: descriptor, count: Int(status.st_size))
-        else { return nil }
+        guard let bytes = try? contents(path(of: owner)) else { return nil }
         let headerByteCount = header(owner, []).count
         guard bytes.count >= headerByteCount else { return nil }
         let data = Array(bytes[headerByteCount...])
         return header(owner, data).elementsEqual(bytes[..<headerByteCount]) ? data : nil
     }
 
-    /// The first `count` bytes of a file; nil if there are fewer.
-    private static func bytes(of descriptor: Int32, count: Int) -> [UInt8]? {
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            filled = 0
-            while filled < count {
-                let found = Glibc.read(descriptor, buffer.baseAddress! + filled, count - filled)
-                if found < 0 && errno == EINTR { continue }
-                if found <= 0 { return }
-                filled += found
-            }
-        }
-        return bytes.count == count ? bytes : nil
+    /// A regular file of this user's; nil where it is another kind of file, another's, empty or too large.
+    private func contents(_ path: String) throws(SystemError) -> [UInt8]? {
+        let file = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        defer { file.discard() }
+        let status = try file.status()
+        guard status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(),
+            (1...Self.largestByteCount).contains(Int(status.st_size))
+        else { return nil }
+        let bytes = try file.bytes(at: 0, count: Int(status.st_size))
+        return bytes.count == Int(status.st_size) ? bytes : nil
     }
 
-    /// Puts the data in the file's place at once: whoever reads meanwhile, or writes too, finds one or the other whole.
-    /// A power cut may leave a damaged file, which its checksum tells.
+    /// Replaces the file in one step: whoever reads or writes at the same time finds one content or the other, whole.
+    /// A power cut may leave a damaged file, which its checksum reveals.
     ///
     /// - Returns: whether it is there now.
     @discardableResult func write(_ data: [UInt8], _ owner: Owner) -> Bool {
         let bytes = header(owner, data) + data
-        // Beyond a limit on files the system would end the program.
+        // A write beyond the file size limit would end the program with SIGXFSZ.
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, limit.rlim_cur >= bytes.count,
             makeFolder()
         else { return false }
-        var template = Array("\(path(of: owner)).XXXXXX".utf8CString)
-        // Readable by this user alone.
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { return false }
-        var written = 0
-        while written < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress! + written, bytes.count - written)
-            }
-            if count < 0 && errno == EINTR { continue }
-            if count <= 0 { break }
-            written += count
-        }
-        let isWhole = close(descriptor) == 0 && written == bytes.count
-        guard isWhole, rename(template, path(of: owner)) == 0 else {
-            unlink(template)
+        do throws(SystemError) {
+            try replace(path(of: owner), with: bytes)
+            return true
+        } catch {
             return false
         }
-        return true
     }
 
-    /// Makes the folder, and the one that it is in: a new user has no ~/.cache.
+    private func replace(_ path: String, with bytes: [UInt8]) throws(SystemError) {
+        // Readable by this user alone.
+        let (file, temporary) = try Descriptor.temporary(beside: path)
+        do throws(SystemError) {
+            do throws(SystemError) { try file.write(bytes) } catch {
+                file.discard()
+                throw error
+            }
+            try file.close()
+            try retryingInterrupts { rename(temporary, path) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+    }
+
+    /// Makes the folder and its parent: a new user has no ~/.cache.
     @discardableResult public func makeFolder() -> Bool {
         if let slash = folder.lastIndex(of: "/"), slash > folder.startIndex { mkdir(String(folder[..<slash]), 0o700) }
         return mkdir(folder, 0o700) == 0 || errno == EEXIST

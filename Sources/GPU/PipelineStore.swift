@@ -8,8 +8,8 @@ struct PipelineKey: Hashable {
     let constants: [UInt32]
 }
 
-/// A device's pipelines: each made once, by whoever needs it first or by threads that run ahead, and kept between runs
-/// in the driver's cache.
+/// A device's pipelines. Each is made once, by the first dispatch that needs it or by a thread beforehand; the driver's cache
+/// keeps them between runs.
 final class PipelineStore: @unchecked Sendable {
     private enum Entry {
         case beingMade
@@ -19,19 +19,19 @@ final class PipelineStore: @unchecked Sendable {
     private let device: OpaquePointer
     private let fullSubgroups, setsSubgroupSize: Bool
     private let file: (cache: PipelineCache, owner: PipelineCache.Owner)?
-    /// `VkPipelineCache`, which drivers lock themselves; 0 for none.
+    /// A `VkPipelineCache`, which drivers synchronise themselves; 0 for none.
     private var driverCache: UInt64 = 0
-    /// Bytes of the driver's data that were found; 0 where there were none.
+    /// Bytes of the driver's data read from the cache's file; 0 if there were none.
     let foundByteCount: Int
 
-    /// Over everything below; those who wait are woken where something changed.
+    /// Guards everything below; threads wait on it for changes.
     private let lock = ConditionLock()
     private var entries: [PipelineKey: Entry] = [:]
-    /// What the threads have yet to make, last first.
+    /// Pipelines that the threads have yet to make, in reverse order.
     private var pending: [NeededPipeline] = []
     private var threads: [pthread_t] = []
     private var workingCount = 0
-    /// Pipelines that were not in the driver's data when it was last looked at, as far as the driver tells.
+    /// Pipelines made since the last save that the driver did not find in its cache.
     private var unsavedCount = 0
     private var savedByteCount: Int
 
@@ -49,7 +49,7 @@ final class PipelineStore: @unchecked Sendable {
         }
         var found = file.flatMap { $0.cache.read($0.owner) } ?? []
         if file != nil, fv_create_pipeline_cache(device, found, found.count, &driverCache) != 0 {
-            // What this driver does not take after all it may still fill.
+            // The driver rejects this data. It may still accept an empty cache.
             found = []
             if fv_create_pipeline_cache(device, nil, 0, &driverCache) != 0 { driverCache = 0 }
         }
@@ -57,7 +57,8 @@ final class PipelineStore: @unchecked Sendable {
         savedByteCount = found.count
     }
 
-    /// The pipeline of a shader at these constants; made now, unless it is there or another thread is about to have it.
+    /// The pipeline of a shader at these constants: made now, unless it exists or another thread is making it, which this call
+    /// then waits for.
     func pipeline(
         for module: ShaderModule, constants: [(id: UInt32, bits: UInt32)]
     ) throws(GPUError) -> Pipeline {
@@ -93,14 +94,14 @@ final class PipelineStore: @unchecked Sendable {
         }
     }
 
-    // MARK: Running ahead
+    // MARK: Making pipelines beforehand
 
-    /// Has threads make these pipelines, the first ones first, and returns at once.
+    /// Starts threads that make these pipelines in order, and returns at once.
     func prepare(_ needed: [NeededPipeline], threadCount: Int) {
         lock.locked {
             pending = needed.reversed() + pending
             while workingCount < min(threadCount, pending.count) {
-                // Without a thread, whoever needs a pipeline makes it.
+                // Without threads, each pipeline is made by the dispatch that needs it.
                 guard let thread = startThread({ [self] in work() }) else { return }
                 threads.append(thread)
                 workingCount += 1
@@ -108,7 +109,7 @@ final class PipelineStore: @unchecked Sendable {
         }
     }
 
-    /// Returns when the threads have nothing left to do and what they made is saved.
+    /// Waits until the threads have made all pipelines and saved the cache.
     func waitForPrepared() {
         lock.lock()
         while workingCount > 0 { lock.wait() }
@@ -117,12 +118,12 @@ final class PipelineStore: @unchecked Sendable {
 
     private func work() {
         while let next = next() {
-            // The dispatch that needs a pipeline which cannot be made tries again, and says what is wrong.
+            // The dispatch that needs a failing pipeline makes it again, and throws its error.
             _ = try? pipeline(for: next.module, constants: next.constants)
         }
     }
 
-    /// What to make next; nil ends the thread. The last one that finds nothing saves first, and looks again.
+    /// The next pipeline to make; nil ends the thread. The last working thread saves the cache before it ends.
     private func next() -> NeededPipeline? {
         lock.lock()
         while pending.isEmpty && workingCount == 1 && unsavedCount > 0 {
@@ -135,9 +136,9 @@ final class PipelineStore: @unchecked Sendable {
         return pending.popLast()
     }
 
-    // MARK: Keeping
+    // MARK: Saving
 
-    /// Writes the driver's data if there are pipelines that were not in it.
+    /// Writes the driver's data to the cache's file if pipelines were added to it.
     private func save() {
         let (newCount, knownByteCount) = lock.locked {
             defer { unsavedCount = 0 }
@@ -145,17 +146,17 @@ final class PipelineStore: @unchecked Sendable {
         }
         guard newCount > 0, let file, driverCache != 0 else { return }
         var byteCount = 0
-        // New pipelines make it grow, except where a driver keeps nothing in it.
+        // New pipelines make the data grow, unless the driver stores none.
         guard fv_pipeline_cache_data(device, driverCache, nil, &byteCount) == 0, byteCount > 0,
             byteCount != knownByteCount
         else { return }
         var data = [UInt8](repeating: 0, count: byteCount)
-        // One pipeline more in between, and there is too little room: whoever made that one saves again.
+        // If another thread adds a pipeline meanwhile, the buffer is too small; that thread saves again.
         guard fv_pipeline_cache_data(device, driverCache, &data, &byteCount) == 0 else { return }
         if file.cache.write(Array(data.prefix(byteCount)), file.owner) { lock.locked { savedByteCount = byteCount } }
     }
 
-    /// Ends the threads (after the pipelines that they are at), saves, and destroys everything: no one uses it any more.
+    /// Ends the threads after their current pipelines, saves, and destroys every pipeline. None may be in use.
     func close() {
         let started = lock.locked {
             pending = []

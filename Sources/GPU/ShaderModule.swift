@@ -1,9 +1,9 @@
 import FoundationEssentials
 
-/// How a shader uses one of its buffers: its `readonly` and `writeonly` qualifiers.
+/// How a shader uses one of its buffers, by its `readonly` and `writeonly` qualifiers.
 public enum Access: String, Sendable { case read, write, readWrite }
 
-/// A compiled shader and what reflection found in it. The build generates one for each file in Shaders/.
+/// A compiled shader with its interface. The build generates one for each file in Shaders/.
 public struct ShaderModule: Sendable {
     public struct Binding: Sendable {
         public let name: String
@@ -25,24 +25,22 @@ public struct ShaderModule: Sendable {
         }
     }
 
-    /// One dimension of the workgroup.
-    public enum Extent: Sendable { case literal(UInt32), constant(id: UInt32, defaultValue: UInt32) }
-
     public let name: String
     public let spirvBase64: StaticString
     /// In binding order, all in set 0.
     public let bindings: [Binding]
     public let constants: [Constant]
     public let pushConstantByteCount: Int
-    public let workgroupSize: (Extent, Extent, Extent)
-    /// Workgroup memory at the constants' defaults.
-    public let sharedByteCount: Int
+    /// The extents in x, y and z.
+    public let workgroupSize: [ConstantExpression]
+    public let sharedArrays: [SharedArray]
+    /// SPIR-V's names of the capabilities, with a small first letter.
     public let capabilities: [String]
     public let hash: UInt64
 
     public init(
         name: String, spirvBase64: StaticString, bindings: [Binding], constants: [Constant], pushConstantByteCount: Int,
-        workgroupSize: (Extent, Extent, Extent), sharedByteCount: Int, capabilities: [String], hash: UInt64
+        workgroupSize: [ConstantExpression], sharedArrays: [SharedArray], capabilities: [String], hash: UInt64
     ) {
         self.name = name
         self.spirvBase64 = spirvBase64
@@ -50,7 +48,7 @@ public struct ShaderModule: Sendable {
         self.constants = constants
         self.pushConstantByteCount = pushConstantByteCount
         self.workgroupSize = workgroupSize
-        self.sharedByteCount = sharedByteCount
+        self.sharedArrays = sharedArrays
         self.capabilities = capabilities
         self.hash = hash
     }
@@ -67,12 +65,43 @@ public struct ShaderModule: Sendable {
     }
 }
 
-/// What the build generates for each shader: its constants, parameters and buffers as one Swift value.
+extension ShaderModule {
+    /// The workgroup's extents in x, y and z at these specialisation constants.
+    public func workgroupSize(_ constants: [(id: UInt32, bits: UInt32)]) -> [Int] {
+        workgroupSize.map { Int($0.value(constants)) }
+    }
+
+    /// The bytes of shared memory at these specialisation constants, variables packed tightly.
+    public func sharedByteCount(_ constants: [(id: UInt32, bits: UInt32)]) -> Int {
+        sharedArrays.reduce(0) { $0 + $1.byteCount(constants) }
+    }
+
+    /// The size of subgroup that the shader works with, given by its constant REQUIRED_SUBGROUP; nil without one.
+    public func requiredSubgroupSize(_ constants: [(id: UInt32, bits: UInt32)]) -> Int? {
+        self.constants.first { $0.name == "requiredSubgroup" }.map { constant in
+            Int(constants.first { $0.id == constant.id }?.bits ?? constant.defaultBits)
+        }
+    }
+}
+
+/// A shader's specialisation constants by name, with their defaults.
+public protocol ShaderConstants: Hashable, Sendable {
+    /// By ascending id.
+    var words: [(id: UInt32, bits: UInt32)] { get }
+}
+
+/// One use of a shader: its constants, parameters and buffers. The build generates a type for each shader.
 public protocol ComputeShader: Sendable {
+    associatedtype Constants: ShaderConstants
     static var module: ShaderModule { get }
+    var constants: Constants { get }
     /// The push constants as 32-bit words, in the shader's order.
     var pushConstantWords: [UInt32] { get }
-    var constantWords: [(id: UInt32, bits: UInt32)] { get }
     /// The buffers in binding order.
     var views: [BufferView] { get }
+}
+
+extension ComputeShader {
+    /// The bytes of shared memory at these constants.
+    public static func sharedByteCount(_ constants: Constants) -> Int { module.sharedByteCount(constants.words) }
 }

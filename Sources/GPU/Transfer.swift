@@ -1,5 +1,5 @@
-/// Moves bytes between the host and device memory: directly where the host can address it, else through a ring of two
-/// staging buffers, so that one is filled while the other is copied.
+/// Copies bytes between the host and device memory: directly if the host can address it, else through two staging buffers in
+/// turn, so that the host fills one while the device copies the other.
 public struct Transfer: ~Copyable {
     private let device: Device
     private let slotByteCount: Int
@@ -7,7 +7,7 @@ public struct Transfer: ~Copyable {
     private var commands: [CommandsBox] = []
     private var next = 0
 
-    /// Commands in an array: arrays hold no noncopyable values.
+    /// A class, because arrays cannot hold noncopyable values.
     private final class CommandsBox {
         var commands: Commands
         init(_ device: Device) throws(GPUError) { commands = try Commands(on: device) }
@@ -18,10 +18,10 @@ public struct Transfer: ~Copyable {
         self.slotByteCount = slotByteCount
     }
 
-    /// Fills `destination` piece by piece: `produce` writes the bytes at an offset into the memory it is given.
+    /// Fills `destination` piece by piece: `produce` writes the bytes from an offset on into the memory passed to it.
     ///
-    /// Returns while the last pieces may still be copied: what is queued after `Commands.separate` finds them there.
-    /// The pieces are whole multiples of `pieceByteCount` (a row, say) where that fits a slot.
+    /// The device may still copy the last pieces when this returns; commands queued later see them after
+    /// `Commands.separate`. Pieces are whole multiples of `pieceByteCount` (a row, say) if that fits a staging buffer.
     public mutating func upload<E: Error>(
         to destination: BufferView, pieceByteCount: Int = 4,
         _ produce: (_ offset: Int, _ bytes: UnsafeMutableRawBufferPointer) throws(E) -> Void
@@ -39,7 +39,7 @@ public struct Transfer: ~Copyable {
             do { try produce(offset, staging.mapped!) } catch { throw .source(error) }
             do {
                 try commands[next].commands.begin()
-                // Before it, the same memory may be written and used, too.
+                // Earlier commands may still use the same memory.
                 commands[next].commands.separate()
                 commands[next].commands.copy(from: staging, to: destination.slice(offset: offset, byteCount: count))
                 try commands[next].commands.submit()
@@ -71,7 +71,7 @@ public struct Transfer: ~Copyable {
         bytes.copyMemory(from: UnsafeRawBufferPointer(landing.view.mapped!))
     }
 
-    /// Makes the next slot exist, be large enough, and be free of its last copy.
+    /// Makes or enlarges the next staging buffer, after waiting for its last copy.
     private mutating func prepareSlot(byteCount: Int) throws(GPUError) {
         while commands.count < 2 { commands.append(try CommandsBox(device)) }
         while slots.count < 2 {
@@ -84,7 +84,7 @@ public struct Transfer: ~Copyable {
     }
 }
 
-/// Why an upload failed: where the bytes came from, or the device.
+/// The cause of a failed upload: the source of the bytes, or the device.
 public enum TransferError<E: Error>: Error {
     case source(E)
     case device(GPUError)

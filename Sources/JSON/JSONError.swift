@@ -1,6 +1,6 @@
-/// What is wrong with a JSON text: where, what was expected there and what was found.
+/// An error in a JSON text: the location, the expected content and the content found.
 public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// Where an error lies: a place in the text, or the path of a value that parsed but does not fit its use.
+    /// A position in the text (for syntax errors), or the path of a well-formed value that is not acceptable.
     public enum Location: Equatable, Sendable {
         /// `offset` counts bytes from 0; `line` and `column` count from 1, columns in Unicode scalars.
         case position(offset: Int, line: Int, column: Int)
@@ -31,7 +31,8 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// An error at byte `offset` of `bytes`; line and column are counted here, only once something is wrong.
+    /// An error at byte `offset` of `bytes`. Computes line and column here, so that reading without errors need not
+    /// count them.
     init(name: String, bytes: UnsafeRawBufferPointer, offset: Int, expected: String, found: String? = nil) {
         var line = 1
         var column = 1

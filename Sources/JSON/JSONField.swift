@@ -1,4 +1,5 @@
-/// A value, or its absence, at a path of a named document: reading it as the wrong kind is an error that names the path.
+/// A value, or a missing value, at a path of a named document. Reading it as another type throws an error with the
+/// path.
 ///
 /// ```swift
 /// let config = try JSONField(parsing: bytes, name: "config.json")
@@ -7,7 +8,7 @@
 /// // config.json: rope_scaling.factor: expected a number, found string "x"
 /// ```
 public struct JSONField: Sendable {
-    /// Nil where the document has no such key.
+    /// The value; nil if the document has no such key.
     public let value: JSONValue?
     private let name: String
     private let path: Path
@@ -43,17 +44,16 @@ public struct JSONField: Sendable {
         self.path = path
     }
 
-    /// Keys and indices from the root, as errors show them.
+    /// Keys and indices from the root, in the notation of error messages.
     public var pathText: String { path.text }
 
-    /// The value itself; nil where the key is absent.
+    /// The value; nil if the key is absent.
     public var content: JSONValue? { value }
 
-    /// Nil where the key is absent or its value null.
+    /// Nil if the key is absent or its value is null; else this field.
     public var present: JSONField? { value == nil || value == .null ? nil : self }
 
-    /// The member `key`, absent or not. An error if this is not an object, or holds `key` twice: it would be unclear
-    /// which one counts.
+    /// The member `key`, which may be absent. Throws if this is not an object, or has `key` twice, which is ambiguous.
     public subscript(key: String) -> JSONField {
         get throws(JSONError) {
             guard case .object(let members) = value else { throw mismatch("an object") }
@@ -76,13 +76,13 @@ public struct JSONField: Sendable {
         return value
     }
 
-    /// An integer, written as one, within 64 bits.
+    /// The value as a 64-bit integer. Throws for a number with a fraction or an exponent, such as 1.0.
     public func int() throws(JSONError) -> Int {
         guard case .number(let number) = value, let value = number.int else { throw mismatch("a 64-bit integer") }
         return value
     }
 
-    /// A number, whether or not it is written as an integer.
+    /// The value as a double, rounded to nearest. Throws if the number exceeds the range of a double.
     public func double() throws(JSONError) -> Double {
         guard case .number(let number) = value else { throw mismatch("a number") }
         guard let value = number.double else { throw mismatch("a number within double precision's range") }
@@ -94,13 +94,13 @@ public struct JSONField: Sendable {
         return elements.enumerated().map { JSONField(value: $1, name: name, path: .index($0, path)) }
     }
 
-    /// The members in order, repeated keys included.
+    /// The members in order, including repeated keys.
     public func object() throws(JSONError) -> [(key: String, field: JSONField)] {
         guard case .object(let members) = value else { throw mismatch("an object") }
         return members.map { ($0.key, JSONField(value: $0.value, name: name, path: .key($0.key, path))) }
     }
 
-    /// An error at this path, for what the document's own rules forbid.
+    /// An error at this path, for values that violate a rule of the document.
     public func error(expected: String, found: String? = nil) -> JSONError {
         JSONError(
             name: name, location: .path(path.text), expected: expected, found: found ?? value?.summary ?? "no such key")

@@ -1,19 +1,19 @@
 /// Strings and numbers.
 extension JSONReader {
-    /// The next value as text; a lone surrogate escape, which no Unicode text can hold, becomes one U+FFFD.
+    /// Reads a string; replaces each lone surrogate escape, which is not valid in Unicode text, by U+FFFD.
     public mutating func readString() throws(JSONError) -> String {
         guard nextByte() == UInt8(ascii: "\"") else { throw mismatch("a string") }
         return String(decoding: try stringBytes(.replaced), as: UTF8.self)
     }
 
-    /// The next value as UTF-8 bytes that are valid until the reader's next call. A lone surrogate escape comes as the three
-    /// bytes that UTF-8 would give it (WTF-8), so nothing is lost.
+    /// Reads a string as UTF-8 bytes, which are valid until the reader's next call. Encodes a lone surrogate escape in
+    /// three bytes (WTF-8), so that no information is lost.
     public mutating func readStringBytes() throws(JSONError) -> UnsafeRawBufferPointer {
         guard nextByte() == UInt8(ascii: "\"") else { throw mismatch("a string") }
         return try stringBytes(.wtf8)
     }
 
-    /// The next value as an integer: digits only, no fraction or exponent, within 64 bits.
+    /// Reads a 64-bit integer, written without fraction and exponent.
     public mutating func readInt() throws(JSONError) -> Int {
         let number = try readNumber(expected: "an integer")
         guard let value = number.int else {
@@ -22,7 +22,7 @@ extension JSONReader {
         return value
     }
 
-    /// The next value as a double, rounded to nearest; a number beyond the type's range is an error.
+    /// Reads a double, rounded to nearest. Throws if the number exceeds the range of a double.
     public mutating func readDouble() throws(JSONError) -> Double {
         let number = try readNumber(expected: "a number")
         guard let value = number.double else {
@@ -32,7 +32,7 @@ extension JSONReader {
         return value
     }
 
-    /// The next value as a number in the text's own digits.
+    /// Reads a number and keeps its digits as written.
     public mutating func readNumber() throws(JSONError) -> JSONNumber { try readNumber(expected: "a number") }
 
     private mutating func readNumber(expected: String) throws(JSONError) -> JSONNumber {
@@ -40,13 +40,13 @@ extension JSONReader {
         return JSONNumber(checked: String(decoding: try numberBytes(), as: UTF8.self))
     }
 
-    // MARK: Inside
+    // MARK: Implementation
 
     enum LoneSurrogates {
         case wtf8, replaced
     }
 
-    /// Passes over a number, checking its grammar: `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`.
+    /// Consumes a number and checks its grammar: `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`.
     mutating func numberBytes() throws(JSONError) -> Slice<UnsafeRawBufferPointer> {
         _ = nextByte()
         let start = offset
@@ -78,7 +78,7 @@ extension JSONReader {
         while Self.isDigit(current) { offset += 1 }
     }
 
-    /// Passes over the string whose opening quote comes next; its text lies in the input or in `scratch`.
+    /// Consumes the string whose opening quote comes next. The result points into the input or into `scratch`.
     mutating func stringBytes(_ surrogates: LoneSurrogates) throws(JSONError) -> UnsafeRawBufferPointer {
         _ = nextByte()
         offset += 1

@@ -1,7 +1,8 @@
-/// A pull reader over one JSON text: the caller asks for what it expects, and no value is built that it does not want.
+/// A pull reader over one JSON text: the caller reads the values that it expects and skips others without building
+/// them.
 ///
 /// Strict RFC 8259 over UTF-8: no comments, trailing commas, raw control characters, invalid UTF-8 or byte order mark.
-/// Everything read or skipped is checked. Asking for a key outside an object, or for an element outside an array,
+/// Checks skipped values as strictly as others. Asking for a key outside an object, or for an element outside an array,
 /// is a programmer's mistake and traps.
 ///
 /// ```swift
@@ -12,12 +13,12 @@
 /// try reader.finish()
 /// ```
 public struct JSONReader: ~Copyable {
-    /// What kind of value comes next.
+    /// The kind of a value.
     public enum Kind: String, Sendable {
         case null, bool, number, string, array, object
     }
 
-    /// Deeper nesting is refused: callers recurse over values, and a file must not overflow their stack.
+    /// Deeper nesting throws: callers recurse over values, and a file must not overflow their stack.
     public static let maximumDepth = 256
 
     let bytes: UnsafeRawBufferPointer
@@ -25,7 +26,7 @@ public struct JSONReader: ~Copyable {
     public let name: String
     /// Bytes consumed so far.
     public internal(set) var offset = 0
-    /// Decoded text of a string with escapes; a string without any is read in place.
+    /// Decoded text of a string with escapes. A string without escapes is returned in place.
     var scratch = ScratchBuffer()
 
     private struct Level {
@@ -40,7 +41,7 @@ public struct JSONReader: ~Copyable {
         self.name = name
     }
 
-    /// Reads a text from `bytes` with `body` and checks that nothing follows it.
+    /// Calls `body` with a reader over `bytes`, then checks that nothing follows the value that it read.
     public static func read<Result>(
         _ bytes: [UInt8], name: String = "", _ body: (inout JSONReader) throws(JSONError) -> Result
     ) throws(JSONError) -> Result {
@@ -54,7 +55,7 @@ public struct JSONReader: ~Copyable {
 
     // MARK: Structure
 
-    /// The kind of the value that comes next, judged by its first byte.
+    /// The kind of the next value, according to its first byte.
     public mutating func peek() throws(JSONError) -> Kind {
         switch nextByte() {
         case UInt8(ascii: "{"): return .object
@@ -72,7 +73,7 @@ public struct JSONReader: ~Copyable {
         try push(isArray: false)
     }
 
-    /// The next key of the object begun last, or nil at its end.
+    /// The next key of the innermost open object; nil at its end.
     public mutating func nextKey() throws(JSONError) -> String? {
         guard try nextMember() else { return nil }
         let key = String(decoding: try stringBytes(.replaced), as: UTF8.self)
@@ -80,10 +81,10 @@ public struct JSONReader: ~Copyable {
         return key
     }
 
-    /// As `nextKey()`, but as bytes that are valid until the reader's next call; lone surrogates come as WTF-8.
+    /// As `nextKey()`, but as bytes that are valid until the reader's next call; lone surrogates are encoded as WTF-8.
     public mutating func nextKeyBytes() throws(JSONError) -> UnsafeRawBufferPointer? {
         guard try nextMember() else { return nil }
-        // A key in scratch stays there: reading the colon does not touch it.
+        // A key in `scratch` stays valid: reading the colon does not change it.
         let key = try stringBytes(.wtf8)
         try colon()
         return key
@@ -94,13 +95,13 @@ public struct JSONReader: ~Copyable {
         try push(isArray: true)
     }
 
-    /// Whether the array begun last has another element, which the caller must then read or skip.
+    /// Whether the innermost open array has another element. If so, the caller must read or skip it.
     public mutating func nextElement() throws(JSONError) -> Bool {
         precondition(levels.last?.isArray == true, "nextElement() outside an array")
         return try advance(closing: UInt8(ascii: "]"), "',' or ']'", first: "a value or ']'")
     }
 
-    /// Checks the value that comes next and passes over it.
+    /// Skips the next value after checking it.
     public mutating func skipValue() throws(JSONError) {
         switch try peek() {
         case .null: try readNull()
@@ -120,7 +121,7 @@ public struct JSONReader: ~Copyable {
         }
     }
 
-    /// Checks that the text ends here.
+    /// Checks that only white space follows.
     public mutating func finish() throws(JSONError) {
         precondition(levels.isEmpty, "finish() inside \(levels.count) open arrays or objects")
         guard nextByte() == nil else { throw error("the end of the text") }
@@ -133,7 +134,7 @@ public struct JSONReader: ~Copyable {
         try literal("null")
     }
 
-    /// Passes over a null if one comes next, and says whether it did.
+    /// Consumes a null if one comes next; returns whether it did.
     public mutating func readNullIfPresent() throws(JSONError) -> Bool {
         guard try peek() == .null else { return false }
         try literal("null")
@@ -152,9 +153,9 @@ public struct JSONReader: ~Copyable {
         }
     }
 
-    // MARK: Inside
+    // MARK: Implementation
 
-    /// The first byte that is not white space, not consumed; nil at the end.
+    /// Skips white space and returns the byte after it without consuming it; nil at the end.
     @inline(__always)
     mutating func nextByte() -> UInt8? {
         while offset < bytes.count {
@@ -170,7 +171,7 @@ public struct JSONReader: ~Copyable {
         JSONError(name: name, bytes: bytes, offset: place ?? offset, expected: expected, found: found)
     }
 
-    /// The error for a value of another kind than the caller asked for.
+    /// The error for a value whose kind differs from the requested one.
     mutating func mismatch(_ expected: String) -> JSONError {
         guard let kind = try? peek() else { return error(expected) }
         return error(expected, found: kind == .bool || kind == .null ? kind.rawValue : "\(kind.article) \(kind)")
@@ -189,7 +190,7 @@ public struct JSONReader: ~Copyable {
         return true
     }
 
-    /// Passes a comma between elements, or the container's end.
+    /// Consumes the comma before the next element and returns true, or the container's end and returns false.
     private mutating func advance(closing: UInt8, _ next: String, first: String) throws(JSONError) -> Bool {
         let top = levels.count - 1
         let byte = nextByte()

@@ -1,4 +1,4 @@
-/// A JSON value. Objects keep their members in order and keep repeated keys, numbers keep their digits.
+/// A JSON value. Objects keep the order of their members and repeated keys; numbers keep their digits as written.
 public enum JSONValue: Equatable, Sendable {
     case null
     case bool(Bool)
@@ -7,7 +7,7 @@ public enum JSONValue: Equatable, Sendable {
     case array([JSONValue])
     case object([JSONMember])
 
-    /// Parses one JSON text (see `JSONReader` for its rules). `name` stands in errors, usually the file's name.
+    /// Parses one JSON text (see `JSONReader` for the grammar). Errors contain `name`, usually the file's name.
     public init(parsing bytes: [UInt8], name: String = "") throws(JSONError) {
         self = try JSONReader.read(bytes, name: name) { (reader) throws(JSONError) in try reader.readValue() }
     }
@@ -34,7 +34,7 @@ public struct JSONMember: Equatable, Sendable {
     }
 }
 
-/// A number as its text wrote it: equal only to a number in the same digits.
+/// A number with its digits as written. Two numbers are equal only if their texts are.
 public struct JSONNumber: Equatable, Sendable {
     public let text: String
 
@@ -43,16 +43,16 @@ public struct JSONNumber: Equatable, Sendable {
 
     public init(_ value: some BinaryInteger) { text = String(value) }
 
-    /// The shortest digits that read back as `value`; nil if it is not finite, for which JSON has no number.
+    /// The shortest digits that read back as `value`; nil if it is not finite, since JSON has no infinities and no NaN.
     public init?<Value: BinaryFloatingPoint & LosslessStringConvertible>(_ value: Value) {
         guard value.isFinite else { return nil }
         text = value.description
     }
 
-    /// The value if it is written as an integer and fits 64 bits.
+    /// The value if it is written without fraction and exponent and fits in 64 bits.
     public var int: Int? { text == "-0" ? 0 : Int(text) }
 
-    /// The nearest double; nil if the number is beyond the type's range.
+    /// The nearest double; nil if the number exceeds the range of a double.
     public var double: Double? {
         guard let value = Double(text), value.isFinite else { return nil }
         return value
@@ -60,7 +60,7 @@ public struct JSONNumber: Equatable, Sendable {
 }
 
 extension JSONReader {
-    /// The next value, whatever its kind.
+    /// Reads the next value, of any kind.
     public mutating func readValue() throws(JSONError) -> JSONValue {
         switch try peek() {
         case .null:
@@ -95,7 +95,7 @@ extension JSONValue {
     public init(_ value: String) { self = .string(value) }
     public init(_ value: Bool) { self = .bool(value) }
 
-    /// The value's kind, and itself where it is short, for errors.
+    /// A short description for errors: the kind, and the value itself if it is short.
     var summary: String {
         switch self {
         case .null: return "null"

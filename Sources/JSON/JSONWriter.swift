@@ -1,7 +1,7 @@
 extension JSONValue {
-    /// The value as JSON text: on one line without spaces, or indented by two spaces a level.
+    /// The value as JSON text: on one line without spaces, or, if `pretty`, indented by two spaces per level.
     ///
-    /// Only `"`, `\` and control characters are escaped; everything else stays UTF-8.
+    /// Escapes only `"`, `\` and control characters; other characters are written as UTF-8.
     public func serialized(pretty: Bool = false) -> String {
         var output: [UInt8] = []
         write(to: &output, indent: pretty ? 0 : nil)

@@ -1,11 +1,12 @@
-/// Bytes in memory that stays put between calls, so that a pointer to them may be lent out until the next change.
+/// A growable byte buffer whose memory moves only when it grows, so that a pointer to its contents stays valid until
+/// the next change.
 struct ScratchBuffer: ~Copyable {
     private var storage = UnsafeMutableRawBufferPointer.allocate(byteCount: 64, alignment: 1)
     private var count = 0
 
     deinit { storage.deallocate() }
 
-    /// Valid until the buffer is next changed.
+    /// Valid until the next change of the buffer.
     var contents: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage[..<count]) }
 
     mutating func removeAll() { count = 0 }

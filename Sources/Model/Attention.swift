@@ -1,62 +1,97 @@
 import Kernels
+import Program
 
 extension Transformer {
     /// Multi-head latent attention (DeepSeek-V2 report, section 2.1): the cache keeps RMSNorm(c) and rope(k_pe) alone;
     /// W_kvb is absorbed into the query and the result, or expands keys and values where many tokens share them.
+    ///
+    /// - Returns: the output projection of the values, `[rows, hidden]`.
     func attention(
-        _ input: Operand, _ weights: AttentionWeights, layer: Int, _ batch: Batch, _ output: Tensor
-    ) throws(ModelError) {
+        _ input: ProductInput, _ weights: AttentionWeights, layer: Int, _ rows: Rows, _ p: inout ProgramBuilder
+    ) -> Tensor {
         var q: Tensor
         let kv: Tensor
         switch weights.input {
         case .stacked(let weight, let queryRows):
-            let both = try linear(input, weight, batch.phase, "q_a and kv_a")
+            let both = linear(input, weight, rows.phase, "q_a and kv_a", &p)
             (q, kv) = (both.columns(0..<queryRows), both.columns(queryRows..<weight.rows))
         case .apart(let query, let kvA):
-            (q, kv) = (try linear(input, query, batch.phase, "q_a"), try linear(input, kvA, batch.phase, "kv_a"))
+            q = linear(input, query, rows.phase, "q_a", &p)
+            kv = linear(input, kvA, rows.phase, "kv_a", &p)
         }
         if let (norm, qB) = weights.query {
-            let normed = try self.normed(q, norm, for: [qB], batch.phase, into: tensor("q_a normed", q.shape))
-            q = try linear(normed, qB, batch.phase, "q")
+            q = linear(normed(q, norm, for: [qB], rows.phase, &p), qB, rows.phase, "q", &p)
         }
         let view = CacheView(
-            entries: cacheEntries[layer], pageTable: batch.pageTable, positions: batch.positions,
-            sequences: batch.sequences, keyTotal: batch.keyTotal)
-        try executor.run(
+            entries: cache[layer], pageTable: rows.pageTable, positions: rows.positions, sequences: rows.sequences)
+        p.run(
             KVCacheAppend(
-                shape: shape, kv: kv, weight: weights.kvANorm, frequencies: self.weights.frequencies, cache: view,
+                shape: mla, kv: kv, weight: weights.kvANorm, frequencies: self.weights.frequencies, cache: view,
                 epsilon: config.rmsNormEps, ropeFactor: config.ropeAttentionFactor))
 
-        let values: Tensor
-        if let expansion = batch.expansion {
-            values = try attendExpanded(q, expansion, weights.kvB, layer: layer, batch)
-        } else {
-            values = try attendAbsorbed(q, view, weights.kvB, batch)
-        }
-        try linear(
-            operand(values, of: weights.output, in: batch.phase), weights.output, batch.phase, into: output)
+        let values =
+            switch rows.group.attention {
+            case .splits(let splits): attendAbsorbed(q, view, splits, weights.kvB, rows, &p)
+            case .absorbed: attendAbsorbed(q, view, nil, weights.kvB, rows, &p)
+            case .expanded: attendExpanded(q, weights.kvB, layer: layer, rows, &p)
+            }
+        let output = p.floats("attention", [rows.count, config.hiddenSize])
+        linear(self.input(values, of: [weights.output], rows.phase, &p), weights.output, rows.phase, into: output, &p)
+        return output
     }
 
     /// Attention in absorbed form: W_kvb is applied to the query and to the result, and heads share the latents.
+    ///
+    /// - Parameter splits: of each row's keys; nil computes each row as a whole.
     private func attendAbsorbed(
-        _ q: Tensor, _ cache: CacheView, _ kvB: Weight, _ batch: Batch
-    ) throws(ModelError) -> Tensor {
-        let query = try tensor("query", [q.rows, shape.heads * shape.paddedEntryWidth])
-        try executor.run(
+        _ q: Tensor, _ cache: CacheView, _ splits: AttentionSplits?, _ kvB: Weight, _ rows: Rows,
+        _ p: inout ProgramBuilder
+    ) -> Tensor {
+        let query = p.floats("query", [q.rows, mla.heads * mla.paddedEntryWidth])
+        p.run(
             MLAQuery(
-                shape: shape, q: q, kvB: kvB, frequencies: weights.frequencies, positions: batch.positions,
+                shape: mla, q: q, kvB: kvB, frequencies: weights.frequencies, positions: rows.positions,
                 query: query, ropeFactor: config.ropeAttentionFactor))
-        // One query against many keys: in splits that run side by side; many queries: each as a whole.
-        let splits = batch.phase == .decode ? batch.splits : nil
-        let width = splits.map { $0.count * (shape.kvLoraRank + 2) } ?? shape.kvLoraRank
-        let latents = try tensor("latents", [q.rows, shape.heads * width])
-        try executor.run(
-            MLAAbsorbed(
-                shape: shape, query: query, cache: cache, splits: splits, y: latents, scale: config.softmaxScale))
-        let values = try tensor("values", [q.rows, shape.heads * shape.vHeadDim])
-        try executor.run(
-            MLAValue(
-                shape: shape, latents: latents, splits: splits, kvB: kvB, positions: batch.positions, y: values))
+        let width = splits.map { $0.count * (mla.kvLoraRank + 2) } ?? mla.kvLoraRank
+        let latents = p.floats("latents", [q.rows, mla.heads * width])
+        p.run(
+            MLAAbsorbed(shape: mla, query: query, cache: cache, splits: splits, y: latents, scale: config.softmaxScale))
+        let values = p.floats("values", [q.rows, mla.heads * mla.vHeadDim])
+        p.run(
+            MLAValue(shape: mla, latents: latents, splits: splits, kvB: kvB, positions: rows.positions, y: values))
+        return values
+    }
+
+    /// Attention in expanded form, over some heads at a time: values `[rows, heads · v]`.
+    private func attendExpanded(
+        _ q: Tensor, _ kvB: Weight, layer: Int, _ rows: Rows, _ p: inout ProgramBuilder
+    ) -> Tensor {
+        guard let keyRows = rows.keyRows, let tiles = rows.tiles,
+            let slice = ExpansionRule(shape: mla).slice(keyCount: keyRows.rows)
+        else { preconditionFailure("expanded attention of \(rows.group)") }
+        p.run(
+            MLARope(
+                shape: mla, q: q, frequencies: weights.frequencies, positions: rows.positions,
+                ropeFactor: config.ropeAttentionFactor))
+        let entries = p.floats("key entries", [keyRows.rows, mla.entryWidth])
+        p.run(Gather(indices: keyRows, table: Weight(codes: cache[layer], scales: nil), y: entries))
+        let latents = Tensor(entries.storage, .f32, [keyRows.rows, mla.kvLoraRank], pitch: entries.pitch)
+        let values = p.floats("values", [q.rows, mla.heads * mla.vHeadDim])
+        let width = mla.qkNopeHeadDim + mla.vHeadDim
+        for first in stride(from: 0, to: mla.heads, by: slice) {
+            let heads = first..<min(first + slice, mla.heads)
+            // Fewer heads at a time for more keys: the same memory for all of these.
+            let kv = p.floats(
+                "expanded keys", [keyRows.rows, heads.count * width],
+                atLeast: slice < mla.heads ? ExpansionRule.sliceByteCount : 0)
+            linear(
+                ProductInput(x: latents), kvB, rows: heads.lowerBound * width..<heads.upperBound * width, .prefill,
+                into: kv, &p)
+            p.run(
+                MLAExpanded(
+                    shape: mla, heads: heads, q: q, kv: kv, entries: entries, tiles: tiles, y: values,
+                    scale: config.softmaxScale))
+        }
         return values
     }
 }

@@ -1,25 +1,27 @@
 import Checkpoint
 import Kernels
 import Numerics
+import Program
 
 extension Checkpoint: WeightSource {
-    /// Most bytes of one read, but for a longer row: they fit a processor's own cache, and Ctrl-C waits for no more.
+    /// The most bytes of one read, unless a row is longer: they fit a processor's own cache, and Ctrl-C takes effect soon.
     private static let partByteCount = 1 << 20
 
-    func floats(_ tensor: TensorInfo) throws(ModelError) -> [Float] {
-        var bytes = [UInt8](repeating: 0, count: tensor.byteCount)
+    func floats(_ slice: TensorSlice) throws(ModelError) -> [Float] {
+        let type = slice.tensor.type
+        var bytes = [UInt8](repeating: 0, count: slice.byteCount)
         var failure: ModelError?
         bytes.withUnsafeMutableBytes { raw in
-            do throws(ModelError) { try readFinite(tensor, offset: 0, into: raw) } catch { failure = error }
+            do throws(ModelError) { try readFinite(slice, into: raw) } catch { failure = error }
         }
         if let failure { throw failure }
         return bytes.withUnsafeBytes { raw in
-            (0..<tensor.elementCount).map { index in
-                switch tensor.type {
+            (0..<slice.elementCount).map { index in
+                switch type {
                 case .bf16: BF16.decode(raw.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
                 case .f16: FP16.decode(raw.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
                 case .e8m0: E8M0.decode(raw[index])
-                // Shapes, far below where FP32 skips integers.
+                // Matrix dimensions: FP32 represents them exactly.
                 case .i64: Float(raw.loadUnaligned(fromByteOffset: index * 8, as: Int64.self))
                 case .i32: Float(raw.loadUnaligned(fromByteOffset: index * 4, as: Int32.self))
                 default: raw.loadUnaligned(fromByteOffset: index * 4, as: Float.self)
@@ -28,28 +30,29 @@ extension Checkpoint: WeightSource {
         }
     }
 
-    /// Reads the tensors' rows to their padded places; padding is zero.
+    /// Reads the slices' rows to their padded places; padding is zero.
     func fill(
-        _ codes: Tensor, with tensors: [TensorInfo], on executor: Executor,
+        _ codes: Tensor, with slices: [TensorSlice], in memory: any ModelMemory,
         advance: (_ byteCount: Int) throws(ModelError) -> Void
     ) throws(ModelError) {
         let rowByteCount = codes.columns * codes.type.byteCount
         let pitchByteCount = codes.pitch * codes.type.byteCount
+        precondition(slices.allSatisfy { $0.rowByteCount == rowByteCount }, "\(codes.label): rows of different widths")
         let mostRows = max(1, Self.partByteCount / rowByteCount)
-        try executor.fill(codes.storage, pieceByteCount: pitchByteCount) { offset, bytes throws(ModelError) in
+        try memory.write(codes.storage, pieceByteCount: pitchByteCount) { offset, bytes throws(ModelError) in
             let firstRow = offset / pitchByteCount
             let rows = firstRow..<min(firstRow + bytes.count / pitchByteCount, codes.rows)
-            let parts = RowPart.parts(of: rows, in: tensors, mostRows: mostRows)
+            let parts = RowPart.parts(of: rows, in: slices, mostRows: mostRows)
             zero(bytes[(rows.count * pitchByteCount)...])
             nonisolated(unsafe) let target = bytes
             try ParallelReads.run(
                 partCount: parts.count, scratchByteCount: min(mostRows, rows.count) * rowByteCount
             ) { (index, scratch) throws(ModelError) in
                 let part = parts[index]
-                // By way of memory that stays in the processor's cache: it is looked through there, and a device's
-                // may be slow to read.
+                // Through scratch memory, which stays in the processor's cache for the check of the elements; reading a
+                // device's memory back may be slow.
                 let packed = UnsafeMutableRawBufferPointer(rebasing: scratch[..<(part.rowCount * rowByteCount)])
-                try readFinite(tensors[part.tensor], offset: part.firstRow * rowByteCount, into: packed)
+                try readFinite(slices[part.slice].rows(from: part.firstRow, count: part.rowCount), into: packed)
                 let start = part.place * pitchByteCount
                 copyRows(
                     packed, of: rowByteCount,
@@ -61,42 +64,47 @@ extension Checkpoint: WeightSource {
         }
     }
 
-    /// Reads part of a tensor and refuses NaN and infinity, naming the element.
-    private func readFinite(
-        _ info: TensorInfo, offset: Int, into bytes: UnsafeMutableRawBufferPointer
-    ) throws(ModelError) {
-        do throws(CheckpointError) { try read(info, offset: offset, into: bytes) } catch {
-            throw .failed("\(info.name): \(error.description)")
+    /// Reads a slice and refuses NaN and infinity; the error names the element.
+    private func readFinite(_ slice: TensorSlice, into bytes: UnsafeMutableRawBufferPointer) throws(ModelError) {
+        let tensor = slice.tensor
+        do throws(CheckpointError) { try read(slice, into: bytes) } catch {
+            var error = error
+            error.subject = "\(tensor.name): \(error.subject)"
+            throw .checkpoint(error)
         }
-        guard let bad = FiniteScan.firstNonFinite(info.type, in: UnsafeRawBufferPointer(bytes)) else { return }
-        let index = offset / info.type.byteCount + bad
-        let columns = info.shape.last ?? 1
-        throw .failed(
-            "\(info.name): expected finite weights, found NaN or infinity (\(info.type)) at [\(index / columns), \(index % columns)]: "
-                + "the file is damaged; fetch it again")
+        guard let bad = FiniteScan.firstNonFinite(tensor.type, in: UnsafeRawBufferPointer(bytes)) else { return }
+        let (row, column) = bad.quotientAndRemainder(dividingBy: slice.columns.count)
+        let index = (slice.rows.lowerBound + row) * tensor.matrix.columns + slice.columns.lowerBound + column
+        let columns = tensor.shape.last ?? 1
+        throw .checkpoint(
+            CheckpointError(
+                .damaged, tensor.name, expected: "finite weights",
+                found: "NaN or infinity (\(tensor.type)) at [\(index / columns), \(index % columns)]",
+                advice: "the file is damaged: download it again"))
     }
 }
 
-/// Rows of one of several tensors that stand on each other, to be read at once.
+/// Some rows of one of several slices that stand below each other, to be read at once.
 struct RowPart: Equatable {
-    var tensor: Int
-    /// In the tensor.
+    /// The slice's index.
+    var slice: Int
+    /// In the slice.
     var firstRow: Int
     var rowCount: Int
-    /// Where the first goes, in rows from the start of what is read.
+    /// Where the first row goes, counted in rows from the start of the memory that is read into.
     var place: Int
 
-    /// All of `rows`, which count through the tensors, in order.
-    static func parts(of rows: Range<Int>, in tensors: [TensorInfo], mostRows: Int) -> [RowPart] {
+    /// The parts that make up `rows`, which count through the slices, in order.
+    static func parts(of rows: Range<Int>, in slices: [TensorSlice], mostRows: Int) -> [RowPart] {
         var parts: [RowPart] = []
         var start = 0
-        for (index, tensor) in tensors.enumerated() {
-            let end = start + tensor.shape[0]
+        for (index, slice) in slices.enumerated() {
+            let end = start + slice.rows.count
             let own = rows.clamped(to: start..<end)
             for row in stride(from: own.lowerBound, to: own.upperBound, by: mostRows) {
                 parts.append(
                     RowPart(
-                        tensor: index, firstRow: row - start, rowCount: min(mostRows, own.upperBound - row),
+                        slice: index, firstRow: row - start, rowCount: min(mostRows, own.upperBound - row),
                         place: row - rows.lowerBound))
             }
             start = end
@@ -105,7 +113,7 @@ struct RowPart: Equatable {
     }
 }
 
-/// Puts rows that follow each other `pitch` bytes apart, and zeros between them.
+/// Copies adjacent rows to places `pitch` bytes apart, and writes zeros between them.
 private func copyRows(
     _ rows: UnsafeMutableRawBufferPointer, of byteCount: Int, to target: Slice<UnsafeMutableRawBufferPointer>,
     every pitch: Int
@@ -118,8 +126,4 @@ private func copyRows(
             from: UnsafeRawBufferPointer(rebasing: rows[row * byteCount..<(row + 1) * byteCount]))
         zero(target[start + byteCount..<start + pitch])
     }
-}
-
-private func zero(_ bytes: Slice<UnsafeMutableRawBufferPointer>) {
-    UnsafeMutableRawBufferPointer(rebasing: bytes).initializeMemory(as: UInt8.self, repeating: 0)
 }

@@ -1,3 +1,4 @@
+import Cache
 import Checkpoint
 import GPU
 
@@ -5,7 +6,7 @@ import GPU
 public struct DevicePlan: Sendable, Equatable {
     /// With one format of the cache.
     public struct Option: Sendable, Equatable {
-        public let kvFormat: LoadOptions.CacheFormat
+        public let kvFormat: CacheLayout.Format
         /// The longest context that fits, in whole pages or the model's most; 0 if none does.
         public let largestContext: Int
         /// Whether the multi-token prediction is counted: it is left out where the rest fits without it only.
@@ -34,8 +35,7 @@ public struct DevicePlan: Sendable, Equatable {
             self = try DevicePlan(checkpoint, at: .host)
             return
         }
-        let device: Device
-        do throws(GPUError) { device = try Device.open(name) } catch { throw .failed(error.description) }
+        let device = try onDevice { () throws(GPUError) in try Device.open(name) }
         prepareDevice(device)
         self = try DevicePlan(checkpoint, at: MemoryPlan.Place(device.profile), device)
     }
@@ -50,7 +50,7 @@ public struct DevicePlan: Sendable, Equatable {
             planners.insert((predicts: true, whole), at: 0)
         }
         var options: [Option] = []
-        for format in [LoadOptions.CacheFormat.f32, .bf16] {
+        for format in [CacheLayout.Format.f32, .bf16] {
             let most = ModelLoader.largestContext(checkpoint.config, format, device?.profile)
             for (predicts, var planner) in planners {
                 planner.kvFormat = format

@@ -1,8 +1,9 @@
+import Cache
 import Numerics
 
-/// What generation needs of a model: sequences that remember their tokens, and steps over a batch of them.
+/// What generation needs of a model: sequences that remember their tokens, and steps over rows of many sequences.
 ///
-/// `Transformer` is the real one; tests of the scheduler and the chat use small scripted ones.
+/// `LoadedModel` is the real one; tests of the scheduler and the chat use small scripted ones.
 public protocol LanguageModel: AnyObject {
     /// Number of logits in a row; every token id is in `0 ..< vocabularySize`.
     var vocabularySize: Int { get }
@@ -13,77 +14,125 @@ public protocol LanguageModel: AnyObject {
 
     /// A new, empty sequence.
     func makeSequence() throws(ModelError) -> SequenceID
-    /// Forgets all but the first `tokenCount` tokens of the sequence (for a new turn, a regenerated answer, a rejected draft).
+    /// Drops all but the first `tokenCount` tokens of the sequence (for a new turn, a regenerated answer, a rejected draft).
+    /// A step in flight may still write behind the sequence's new end; steps that are submitted later overwrite that.
     func truncate(_ sequence: SequenceID, to tokenCount: Int)
-    /// Gives the sequence's cache pages back.
+    /// Returns the sequence's cache pages.
     func release(_ sequence: SequenceID)
-    /// Number of tokens the sequence holds in the cache.
+    /// Number of tokens the sequence holds in the cache, those of submitted steps included.
     func tokenCount(of sequence: SequenceID) -> Int
 
-    /// Appends each item's tokens to its sequence in one step of the device.
+    /// Queues a step: appends each item's tokens to its sequence and computes its results. Steps run in the order of
+    /// submission. Items that exceed one device step run in several; all but the last are then done when this returns.
     ///
-    /// - Returns: for each item, in order, the logits that it asked for: `[rows, vocabularySize]`, row by row.
-    /// - Throws: `ModelError` for a token id out of range, a sequence beyond `contextLength`, a full cache, a device
-    ///   error, or logits that are not finite (named with the layer where the first such value appeared).
+    /// - Throws: `ModelError` for a token id out of range, a sequence beyond `contextLength`, a full cache or a device error.
     ///   After a throw the sequences are as they were before the step.
-    func step(_ phase: StepPhase, _ items: [StepItem]) throws(ModelError) -> [Logits]
-
-    /// The same, with word of what will be asked for next: a decode step of the same sequences, each with the token that this
-    /// step chooses for it, and with these outputs.
+    func submit(_ items: [StepItem]) throws(ModelError) -> Ticket
+    /// Waits for a step. Each ticket is collected or discarded, once; tickets are collected in the order of submission.
     ///
-    /// A model may begin with that before it has told the tokens, so that its device does not wait for the caller. It
-    /// shows in nothing but the time: what was begun is used if the next step asks for it, for all of the sequences or some,
-    /// and else given up.
-    func step(
-        _ phase: StepPhase, _ items: [StepItem], ahead: [StepItem.Output]
-    ) throws(ModelError) -> [Logits]
+    /// - Returns: a result for each item, in order.
+    /// - Throws: a device error, or `.notFinite`. The step's sequences are then as they were before it.
+    func collect(_ ticket: Ticket) throws(ModelError) -> [StepResult]
+    /// Whether it pays to submit the next step before this one is collected, and rows of it may take the tokens that this one
+    /// chooses: the step runs beside the caller, and is the last one that chose tokens.
+    func canFollow(_ ticket: Ticket) -> Bool
+    /// Gives up a step's results. Its tokens stay in the sequences: truncate those that do not keep them.
+    func discard(_ ticket: Ticket)
 }
 
 extension LanguageModel {
-    public func step(
-        _ phase: StepPhase, _ items: [StepItem], ahead: [StepItem.Output]
-    ) throws(ModelError) -> [Logits] { try step(phase, items) }
+    /// Runs a step of one kind of rows and waits for it.
+    public func step(_ phase: StepPhase, _ items: [StepItem]) throws(ModelError) -> [StepResult] {
+        try collect(
+            submit(
+                items.map { item in
+                    var item = item
+                    item.phase = phase
+                    return item
+                }))
+    }
 }
 
-/// A sequence in a model's cache.
-public struct SequenceID: Hashable, Sendable {
+/// A submitted step.
+public struct Ticket: Hashable, Sendable {
     public let value: Int
     public init(_ value: Int) { self.value = value }
 }
 
-/// Prefill processes many tokens of a sequence (matrix kernels); decode one new token of each sequence (vector kernels).
+/// The kind of a row. Prefill rows are many tokens of a prompt (matrix kernels); decode rows are one or a few new tokens
+/// of each sequence (vector kernels). A row's result depends on its kind and its sequence alone.
 public enum StepPhase: String, Sendable { case prefill, decode }
 
 /// One sequence's share of a step.
 public struct StepItem: Sendable, Equatable {
-    public enum Output: Sendable, Equatable {
-        case none
-        case last, all
-        /// For the last token, the most probable next one among the ids below `among` (the lowest of equals), and no logits:
-        /// one number instead of a vocabulary leaves the device. All of a step's outputs choose tokens, or none does.
-        case best(among: Int)
-        /// The same, drawn by a rule.
-        case drawn(among: Int, by: DrawRule)
+    public enum Token: Sendable, Equatable {
+        case given(Int32)
+        /// The one that a step chose in result row `row`, counted over the step's items in order; see `canFollow`.
+        case chosen(by: Ticket, row: Int)
     }
+
+    /// Which of the item's rows have results.
+    public enum ResultRows: Sendable, Equatable {
+        case none
+        /// The last rows, at most as many as there are tokens.
+        case last(Int)
+        case all
+    }
+
+    /// What a result is.
+    public enum ResultKind: Sendable, Equatable {
+        /// The row's logits.
+        case logits
+        /// The most probable next token among the ids below `among`, the lowest of equal ones: one number instead of a
+        /// vocabulary leaves the device.
+        case best(among: Int)
+        /// A token drawn by a rule; one rule for each row with a result.
+        case drawn(among: Int, by: [DrawRule])
+    }
+
     public var sequence: SequenceID
-    public var tokens: [Int32]
-    /// Which tokens' logits are wanted.
-    public var output: Output
-    public init(sequence: SequenceID, tokens: [Int32], output: Output) {
+    public var phase: StepPhase
+    public var tokens: [Token]
+    public var rows: ResultRows
+    public var kind: ResultKind
+
+    public init(
+        _ phase: StepPhase = .prefill, sequence: SequenceID, tokens: [Token], rows: ResultRows = .none,
+        kind: ResultKind = .logits
+    ) {
         self.sequence = sequence
+        self.phase = phase
         self.tokens = tokens
-        self.output = output
+        self.rows = rows
+        self.kind = kind
+    }
+
+    public init(
+        _ phase: StepPhase = .prefill, sequence: SequenceID, tokens: [Int32], rows: ResultRows = .none,
+        kind: ResultKind = .logits
+    ) {
+        self.init(phase, sequence: sequence, tokens: tokens.map { .given($0) }, rows: rows, kind: kind)
+    }
+
+    /// Rows with results: the last so many of its tokens.
+    public var resultCount: Int {
+        switch rows {
+        case .none: 0
+        case .last(let count): min(count, tokens.count)
+        case .all: tokens.count
+        }
     }
 }
 
-/// Logits of one item: `values: [rows, vocabularySize]`, FP32; or, where that was asked for, the next token alone.
-public struct Logits: Sendable {
-    public var rowCount: Int
-    public var values: [Float]
-    public var token: Int32?
-    public init(rowCount: Int, values: [Float], token: Int32? = nil) {
-        self.rowCount = rowCount
-        self.values = values
-        self.token = token
+/// Results of one item: logits or tokens, as it asked for.
+public struct StepResult: Sendable {
+    /// `[rows, vocabularySize]`, FP32, row by row.
+    public var logits: [Float]
+    /// A token a row.
+    public var tokens: [Int32]
+
+    public init(logits: [Float] = [], tokens: [Int32] = []) {
+        self.logits = logits
+        self.tokens = tokens
     }
 }

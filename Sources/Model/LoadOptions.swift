@@ -1,3 +1,4 @@
+import Cache
 import GPU
 import Numerics
 
@@ -13,11 +14,6 @@ public enum DeviceChoice: Sendable {
 }
 
 public struct LoadOptions: Sendable {
-    public enum CacheFormat: String, Sendable {
-        case f32, bf16
-        var elementType: ElementType { self == .bf16 ? .bf16 : .f32 }
-    }
-
     /// What products with FP8 weights take: activations as they are, or rounded to FP8, as DeepSeek's own inference does.
     /// (W_kvb is no such product where it is absorbed, and is none where it is not: tokens do not depend on the form.)
     public enum ActivationFormat: String, Sendable { case f32, fp8 }
@@ -27,7 +23,7 @@ public struct LoadOptions: Sendable {
 
     /// Tokens of prompt and answer together; nil for the default or the model's most, if less.
     public var contextTokens: Int?
-    public var kvFormat: CacheFormat
+    public var kvFormat: CacheLayout.Format
     public var activations: ActivationFormat
     /// Run every kernel on the CPU too and stop where the two part.
     public var check: Bool
@@ -39,7 +35,7 @@ public struct LoadOptions: Sendable {
     public var pipelineCache: PipelineCache?
 
     public init(
-        contextTokens: Int? = nil, kvFormat: CacheFormat = .f32, activations: ActivationFormat = .f32,
+        contextTokens: Int? = nil, kvFormat: CacheLayout.Format = .f32, activations: ActivationFormat = .f32,
         check: Bool = false, captureStatistics: Bool = false, pipelineCache: PipelineCache? = nil
     ) {
         self.contextTokens = contextTokens
@@ -58,36 +54,4 @@ public struct LoadProgress: Sendable {
         self.loadedByteCount = loadedByteCount
         self.totalByteCount = totalByteCount
     }
-}
-
-/// Everything that a step computed on the way, for comparison with another implementation.
-public struct Trace: Sendable {
-    public struct Routing: Sendable {
-        public var layer: Int
-        /// `[T, k]`, each token's in ascending order of expert.
-        public var experts: [Int]
-        public var weights: [Float]
-    }
-
-    /// `[T, V]`
-    public var logits: [Float]
-    /// `[L + 1, T, H]`: the residual stream before each layer, and after the last (before the final norm).
-    public var hidden: [[Float]]
-    /// `[T − 1, V]`: the multi-token prediction at each token, which has seen the one after it; empty without the module.
-    public var mtpLogits: [Float]
-    public var routing: [Routing]
-}
-
-public protocol TraceableModel: AnyObject {
-    /// Runs the tokens as one new sequence, `chunk` tokens a step (nil: as many as a step takes), and keeps what they computed.
-    func trace(_ tokens: [Int32], chunk: Int?) throws(ModelError) -> Trace
-    /// What runs it, for reports: a device's name, or "cpu".
-    var deviceName: String { get }
-    var peakDeviceByteCount: Int? { get }
-    /// Has each step's dispatches recorded from now on, with their times on the device; nil ends that.
-    func record(into timeline: StepTimeline?) throws(ModelError)
-    /// The device that it runs on; nil on the CPU.
-    var device: Device? { get }
-    /// What the checkpoint lacks without being wrong.
-    var notes: [String] { get }
 }

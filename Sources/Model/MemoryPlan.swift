@@ -1,7 +1,9 @@
+import Cache
 import Checkpoint
 import GPU
 import Kernels
 import Numerics
+import Program
 
 /// What a model allocates, in bytes, known before anything is allocated.
 struct MemoryPlan: Equatable {
@@ -15,71 +17,75 @@ struct MemoryPlan: Equatable {
 
     var total: Int { weights + cache + scratch }
 
-    /// Memory that a model could go to.
-    struct Place: Equatable {
-        /// As `--device` takes it.
-        var choice: String
-        var name: String
-        /// Bytes that can still be allocated.
-        var budget: Int
-    }
+    typealias Place = MemoryPlace
 
-    /// What is wrong with loading the model at a place where it does not fit, and what would fit.
+    /// The error of loading the model at a place where it does not fit.
     ///
     /// - Parameter largestContext: the longest context that fits there; 0 if none does.
-    func refusal(at place: Place, others: [Place], largestContext: Int) -> String {
-        var advice: [String] = []
-        if largestContext > 0 { advice.append("--context \(largestContext) fits") }
-        for other in others where other.budget >= total {
-            advice.append("--device \(other.choice) (\(other.name)) has \(byteText(other.budget))")
-        }
-        if advice.isEmpty {
-            let room = max(0, place.budget - scratch - cache)
-            advice.append("a checkpoint of at most \(byteText(room)) of weights would fit")
-        }
-        return
-            "the model does not fit on \(place.name): expected at most \(byteText(place.budget)), found "
-            + "\(byteText(total)) (weights \(byteText(weights)), cache for \(contextLength) tokens \(byteText(cache)), "
-            + "intermediate values \(byteText(scratch))); " + advice.joined(separator: "; ")
+    func shortage(at place: Place, others: [Place], largestContext: Int) -> MemoryShortage {
+        MemoryShortage(
+            place: place, weights: weights, cache: cache, scratch: scratch, contextLength: contextLength,
+            largestContext: largestContext, roomierPlaces: others.filter { $0.budget >= total })
     }
 }
 
-/// Makes plans by the model's own wiring over an executor that only counts, so that plan and model cannot disagree.
+/// Makes plans from the programs of the largest steps, so that plan and model cannot disagree.
 struct MemoryPlanner {
     let config: ModelConfig
-    var kvFormat: LoadOptions.CacheFormat
+    var kvFormat: CacheLayout.Format
     let activations: LoadOptions.ActivationFormat
-    private let executor: Executor
+    /// Whether the multi-token prediction is loaded.
+    let predicts: Bool
+    private let device: Device?
     private let weights: ModelWeights
     let weightByteCount: Int
-    /// What loading reads of the source.
+    /// See `PlannedMemory.chunks`.
+    let weightChunks: [Int]
+    /// Bytes that loading reads of the source.
     let readByteCount: Int
 
-    /// - Parameter device: whose variants of kernels are to be counted; nil for the reference's.
+    /// - Parameter device: where the model would run; nil for the reference on the host.
     init(
-        _ source: any WeightSource, kvFormat: LoadOptions.CacheFormat, activations: LoadOptions.ActivationFormat = .f32,
+        _ source: any WeightSource, kvFormat: CacheLayout.Format, activations: LoadOptions.ActivationFormat = .f32,
         predicts: Bool, on device: Device? = nil
     ) throws(ModelError) {
         config = source.config
         self.kvFormat = kvFormat
         self.activations = activations
-        executor = try Executor.counting(for: device)
-        var loader = WeightLoader(source: source, executor: executor)
-        weights = try loader.model(config, predicts: predicts)
-        weightByteCount = executor.byteCount
-        readByteCount = loader.loadedByteCount
+        self.predicts = predicts
+        self.device = device
+        let memory = PlannedMemory(for: device)
+        var loader = try WeightLoader(source: source, memory: memory, profile: device?.profile)
+        weights = try loader.model(predicts: predicts)
+        weightByteCount = memory.byteCount
+        weightChunks = memory.chunks
+        readByteCount = loader.sourceByteCount
+    }
+
+    /// The model without memory, and the memory of its caches.
+    func transformer(contextLength: Int) throws(ModelError) -> (transformer: Transformer, cache: PlannedMemory) {
+        let memory = PlannedMemory(for: device)
+        let transformer = try Transformer(
+            config, weights, contextLength: contextLength, kvFormat, activations, in: memory, on: device)
+        return (transformer, memory)
     }
 
     func plan(contextLength: Int) throws(ModelError) -> MemoryPlan {
-        let start = executor.byteCount
-        let model = try Transformer(
-            config: config, notes: [], weights: weights, executor: executor, contextLength: contextLength,
-            kvFormat: kvFormat, activations: activations)
-        let cache = executor.byteCount - start
-        try model.rehearseSteps()
+        let (transformer, cache) = try transformer(contextLength: contextLength)
+        let shapes = StepLimits(transformer, contextLength: contextLength).largestShapes(of: transformer)
+        let brief = transformer.withoutRepeatedLayers
+        var scratch = 0
+        for shape in shapes {
+            let program = brief.forward(shape)
+            if let profile = device?.profile, let slot = program.slotBeyondBinding(of: profile) {
+                throw .tooLargeToBind(
+                    tensor: slot.label, byteCount: slot.byteCount, limit: profile.maxStorageBufferRange,
+                    device: profile.name)
+            }
+            scratch = max(scratch, program.slots.byteCount)
+        }
         return MemoryPlan(
-            weights: weightByteCount, cache: cache, scratch: executor.byteCount - start - cache,
-            contextLength: contextLength)
+            weights: weightByteCount, cache: cache.byteCount, scratch: scratch, contextLength: contextLength)
     }
 
     /// The longest context that fits in `budget` bytes: `limit`, or less in whole pages; 0 if none does.
@@ -91,51 +97,15 @@ struct MemoryPlanner {
     /// The longest context, in whole pages and below `limit`, that fits in `budget` bytes; 0 if none does.
     func largestContext(within budget: Int, below limit: Int) throws(ModelError) -> Int {
         var fitting = 0
-        var tooLong = (limit - 1) / PagedCache.pageTokenCount + 1
+        var tooLong = (limit - 1) / CacheLayout.pageTokenCount + 1
         while tooLong - fitting > 1 {
             let middle = (fitting + tooLong) / 2
-            if try plan(contextLength: middle * PagedCache.pageTokenCount).total <= budget {
+            if try plan(contextLength: middle * CacheLayout.pageTokenCount).total <= budget {
                 fitting = middle
             } else {
                 tooLong = middle
             }
         }
-        return fitting * PagedCache.pageTokenCount
-    }
-}
-
-extension Transformer {
-    /// Goes through the largest steps without computing anything, so that the executor counts their memory.
-    func rehearseSteps() throws(ModelError) {
-        let full = min(Self.stepTokenCount, contextLength)
-        try rehearse(.prefill, tokenCount: full, keyCount: contextLength, outputCount: 1)
-        // The most keys that a step expands: its tokens' own, or those of the longest sequence that gains by it.
-        if let start = expansionRule.lastStart(upTo: contextLength - full, count: full) {
-            try rehearse(.prefill, tokenCount: full, keyCount: start + full, outputCount: 1, expands: true)
-        }
-        try rehearse(.decode, tokenCount: 1, keyCount: contextLength, outputCount: 1)
-        let sequences = min(full, decodeTokenCount(forKeys: contextLength))
-        try rehearse(.decode, tokenCount: sequences, keyCount: contextLength, outputCount: sequences)
-        // Many short sequences at once need the most of everything else.
-        let short = AttentionSplits.unit
-        try rehearse(.decode, tokenCount: full, keyCount: min(short, contextLength), outputCount: full)
-    }
-
-    /// One step of that many tokens, with the cache's keys and values expanded or not, and the choice of the next ones.
-    func rehearse(
-        _ phase: StepPhase, tokenCount: Int, keyCount: Int, outputCount: Int, expands: Bool = false,
-        choice: Choice? = nil
-    ) throws(ModelError) {
-        var batch = try layOut(
-            BatchShape(
-                phase: phase, tokenCount: tokenCount, sequenceCount: tokenCount, keyCount: max(keyCount, 1),
-                keyTotal: tokenCount * keyCount, outputRows: Array(0..<outputCount),
-                choice: choice ?? .best(among: config.vocabSize)))
-        if expands {
-            let run = MLAExpanded.Run(
-                firstToken: 0, tokenCount: tokenCount, position: keyCount - tokenCount, firstKey: 0)
-            batch.expansion = try makeExpansion([run], keyRows: Array(repeating: 0, count: keyCount))
-        }
-        _ = try compute(batch)
+        return fitting * CacheLayout.pageTokenCount
     }
 }

@@ -2,20 +2,20 @@ import Glibc
 import Synchronization
 import Threads
 
-/// Reads in numbered parts, several under way at once.
+/// Reads data in numbered parts, several at once.
 ///
-/// There may be more of them than processors: a disk serves many reads sooner than one after another, and while some
-/// wait for it, others check and copy what has come.
+/// There may be more threads than processors: a disk serves concurrent reads faster than consecutive ones, and while some
+/// threads wait for it, others check and copy data.
 enum ParallelReads {
     static let mostThreads = 8
 
     private struct State {
         var next = 0
-        /// Read and not yet told to the caller's `advance`.
+        /// Bytes that were read and not yet reported to the caller's `advance`.
         var byteCount = 0
         var failure: (part: Int, error: ModelError)?
 
-        /// Of several failures the first part's stays: parts begin in order, so that one is always met.
+        /// Keeps the failure of the part with the lowest number: parts begin in order, so it is the same in every run.
         mutating func fail(_ part: Int, _ error: ModelError) {
             if failure.map({ part < $0.part }) ?? true { failure = (part, error) }
         }
@@ -24,9 +24,9 @@ enum ParallelReads {
     /// Calls `read` once for each part, and returns when all have returned.
     ///
     /// - Parameters:
-    ///   - scratchByteCount: the size of the memory that each call is lent.
+    ///   - scratchByteCount: the size of the scratch memory that each call gets.
     ///   - read: called by several threads at once; returns how many bytes it has read.
-    ///   - advance: told of them by the calling thread alone; where it throws, no more parts begin.
+    ///   - advance: told the number of bytes read, by the calling thread only; if it throws, no more parts begin.
     /// - Throws: the error of the first part that failed, or else `advance`'s.
     static func run(
         partCount: Int, scratchByteCount: Int,
@@ -59,7 +59,7 @@ enum ParallelReads {
             if byteCount > 0 { try advance(byteCount) }
         }
         withoutActuallyEscaping({ work {} }) { body in
-            // The threads end before this does. Where the system has none to spare, the caller reads alone.
+            // The threads end before this function returns. If the system has none to spare, the caller reads alone.
             nonisolated(unsafe) let body = body
             let threads = (0..<max(0, min(mostThreads, partCount) - 1)).compactMap { _ in startThread { body() } }
             work(told: tell)

@@ -1,35 +1,31 @@
 import Kernels
+import Program
 
 extension Transformer {
     /// Logits of the token after next, by the multi-token prediction module:
     /// h' = block(eh_proj · [enorm(embed(t_{i+1})); hnorm(h_i)]), logits = head · shared_head.norm(h').
     ///
     /// - Parameters:
-    ///   - hidden: h, the model's output after its final norm, `[T, hidden]`, F32.
-    ///   - next: for each of the batch's tokens the one that follows it, `[T]`, U32.
-    /// - Returns: `[T, V]`, F32. The module's own cache layer holds what it attends to, at the batch's positions.
+    ///   - hidden: h, the model's output after its final norm, `[rows, hidden]`, F32.
+    ///   - next: for each row the token that follows it, `[rows]`, U32.
+    /// - Returns: `[rows, vocabulary]`, F32. The module's own cache layer holds what it attends to, at the rows' positions.
     ///
     /// Source: DeepSeek-V3 report, equations 21 to 23.
-    func predict(_ weights: PredictionWeights, hidden: Tensor, next: Tensor, _ batch: Batch) throws(ModelError)
-        -> Tensor
-    {
-        executor.enter("the multi-token prediction", "prediction")
+    func predict(
+        _ module: PredictionWeights, hidden: Tensor, next: Tensor, _ rows: Rows, _ p: inout ProgramBuilder
+    ) -> Tensor {
+        p.place = .init(.prediction, .prediction)
         let width = config.hiddenSize
-        let rows = [batch.tokenCount, width]
-        let embedded = try tensor("mtp embedded", rows)
-        try executor.run(Embedding(tokens: next, table: self.weights.embedding, y: embedded))
-        let joined = try tensor("mtp joined", [batch.tokenCount, 2 * width])
-        try executor.run(
-            RMSNorm(x: embedded, weight: weights.embeddingNorm, y: joined, epsilon: config.rmsNormEps))
-        try executor.run(
-            RMSNorm(x: hidden, weight: weights.hiddenNorm, y: joined, column: width, epsilon: config.rmsNormEps))
+        let embedded = p.floats("mtp embedded", [rows.count, width])
+        p.run(Gather(indices: next, table: weights.embedding, y: embedded))
+        let joined = p.floats("mtp joined", [rows.count, 2 * width])
+        p.run(RMSNorm(x: embedded, weight: module.embeddingNorm, y: joined, epsilon: config.rmsNormEps))
+        p.run(RMSNorm(x: hidden, weight: module.hiddenNorm, y: joined, column: width, epsilon: config.rmsNormEps))
 
-        let x = try linear(joined, weights.projection, batch.phase, "mtp x")
-        let normed = try tensor("mtp normed", rows)
-        let input = try self.normed(
-            x, weights.layer.inputNorm, for: weights.layer.attention.input.weights, batch.phase, into: normed)
-        let delta = try block(weights.layer, config.numHiddenLayers, batch, x: x, input: input, normed: normed)
-        try norm(x, adding: delta, weights.finalNorm, normed)
-        return try linear(normed, self.weights.head, batch.phase, "mtp logits")
+        let x = linear(ProductInput(x: joined), module.projection, rows.phase, "mtp x", &p)
+        let input = normed(x, module.layer.inputNorm, for: module.layer.attention.input.weights, rows.phase, &p)
+        let delta = block(module.layer, config.numHiddenLayers, rows, x: x, input: input, &p)
+        let normed = norm(x, adding: delta, module.finalNorm, &p)
+        return linear(ProductInput(x: normed), weights.head, rows.phase, "mtp logits", &p)
     }
 }

@@ -1,13 +1,14 @@
 import Checkpoint
 import Kernels
 import Numerics
+import Program
 
-/// A published model's shapes with random weights and no files: for measuring what a model costs where it is not at hand.
+/// A published model's shapes with random weights and no files: for measurements without the model's checkpoint.
 public struct SyntheticModel: Sendable {
     public enum Shape: String, Sendable, CaseIterable {
         case v2Lite = "v2-lite"
         case moonlight
-        /// Some layers and experts of the large models, so that one device holds them; all else is true to size.
+        /// Some layers and experts of the large models, so that they fit one device; all other sizes are the model's.
         case v3Slice = "v3-slice"
         case kimiSlice = "kimi-slice"
 
@@ -19,7 +20,7 @@ public struct SyntheticModel: Sendable {
             }
         }
 
-        /// What a slice takes where nothing is said: with BF16 weights it fits in 24 GB.
+        /// A slice's default numbers of layers and experts: with BF16 weights it fits in 24 GB.
         fileprivate var slice: (layers: Int, experts: Int)? { model == rawValue ? nil : (4, 32) }
     }
 
@@ -41,12 +42,9 @@ public struct SyntheticModel: Sendable {
     public let config: ModelConfig
 
     /// - Parameters:
-    ///   - layers, experts: nil for as many as the model has, or a slice takes.
+    ///   - layers, experts: nil for the model's own numbers, or a slice's defaults.
     public init(_ shape: Shape, layers: Int? = nil, experts: Int? = nil, format: Format) throws(ModelError) {
-        let published: ModelConfig?
-        do throws(CheckpointError) { published = try ModelConfig.known(shape.model) } catch {
-            throw .failed(error.description)
-        }
+        let published = try readingCheckpoint { () throws(CheckpointError) in try ModelConfig.known(shape.model) }
         guard let published else { preconditionFailure("\(shape.model) is no known model") }
         config = published.resized(
             layers: layers ?? shape.slice?.layers, experts: experts ?? shape.slice?.experts, isFP8: format == .fp8,
@@ -66,66 +64,82 @@ extension SyntheticModel {
     }
 }
 
-/// Random weights that each device, and the CPU, makes for itself, alike everywhere.
+/// Random weights, generated where they are used, with the same values on every device and on the CPU.
 struct SyntheticWeights: WeightSource {
-    let config: ModelConfig
+    let weights: WeightList
     let notes: [String] = []
-    let hasMTP = false
-    private let tensors: [String: TensorInfo]
 
-    init(_ model: SyntheticModel) {
-        config = model.config
-        var tensors: [String: TensorInfo] = [:]
-        func add(_ name: String, _ type: ElementType, _ shape: [Int]) {
-            tensors[name] = TensorInfo(name: name, type: type, shape: shape)
+    init(_ model: SyntheticModel) { weights = WeightList(model.config, hasMTP: false) }
+
+    func stored(_ role: WeightRole) -> StoredWeight? {
+        guard let weight = weights[role] else { return nil }
+        func tensor(_ component: WeightComponent, _ type: ElementType, _ shape: [Int]) -> TensorInfo {
+            TensorInfo(name: weights.names.name(of: component, of: weight.name), type: type, shape: shape)
         }
-        for tensor in WeightMap.expected(config, hasMTP: false) {
-            if tensor.canBeFP8, config.isFP8 {
-                add(tensor.name, .fp8E4M3, tensor.shape)
-                add(WeightMap.scaleName(tensor.name), .f32, tensor.shape.map(BlockScaling.blockCount))
-            } else if tensor.canBeFP8, let integers = config.integers {
-                let (rows, columns) = (tensor.shape[0], tensor.shape[1])
-                add(WeightMap.packedName(tensor.name), .i32, [rows, integers.wordCount(columns)])
-                add(WeightMap.groupScaleName(tensor.name), .f32, [rows, integers.groupCount(columns)])
-            } else {
-                add(tensor.name, .bf16, tensor.shape)
-            }
+        if weight.isQuantisable, config.isFP8 {
+            return StoredWeight(
+                weight, codes: tensor(.elements, .fp8E4M3, weight.shape),
+                scales: tensor(.blockScales, .f32, weight.shape.map(BlockScaling.blockCount)))
         }
-        self.tensors = tensors
+        if weight.isQuantisable, let integers = config.integers {
+            let (rows, columns) = (weight.shape[0], weight.shape[1])
+            return StoredWeight(
+                weight, codes: tensor(.packed, .i32, [rows, integers.wordCount(columns)]),
+                scales: tensor(.groupScales, .f32, [rows, integers.groupCount(columns)]), packing: integers)
+        }
+        return StoredWeight(weight, codes: tensor(.elements, .bf16, weight.shape))
     }
 
-    subscript(name: String) -> TensorInfo? { tensors[name] }
-
-    /// Elements of about 1/√columns (FP8: after scaling), so that values neither grow nor fade through the layers.
+    /// Elements of about 1/√columns (FP8 and integers: after scaling), so that activations keep their size through the
+    /// layers.
     func fill(
-        _ codes: Tensor, with tensors: [TensorInfo], on executor: Executor,
+        _ codes: Tensor, with slices: [TensorSlice], in memory: any ModelMemory,
         advance: (_ byteCount: Int) throws(ModelError) -> Void
     ) throws(ModelError) {
-        try executor.runAlone(
-            RandomFill(
-                y: codes, seed: Self.seed(tensors[0].name), deviation: 1 / Float(codes.columns).squareRoot()))
-        try advance(tensors.reduce(0) { $0 + $1.byteCount })
+        let columns = slices[0].tensor.matrix.columns
+        try memory.runAlone(
+            RandomFill(y: codes, seed: Self.seed(of: slices[0]), deviation: 1 / Float(columns).squareRoot()))
+        try advance(slices.reduce(0) { $0 + $1.byteCount })
     }
 
-    func floats(_ tensor: TensorInfo) throws(ModelError) -> [Float] {
-        var random = SeededRandom(seed: UInt64(Self.seed(tensor.name)))
-        let scaleSize = scaleSize(tensor)
-        return (0..<tensor.elementCount).map { _ in
-            if let scaleSize { return Float(0.5 + random.nextUnit()) * scaleSize }
-            // A norm's weights, or a gate's small biases.
-            return tensor.name.hasSuffix("bias") ? random.nextNormal() * 0.01 : 1 + random.nextNormal() * 0.1
+    func floats(_ slice: TensorSlice) throws(ModelError) -> [Float] {
+        guard let (weight, component) = weights.find(slice.tensor.name) else {
+            preconditionFailure("\(slice.tensor.name) is no declared weight")
         }
+        let size = component.isScales ? scaleSize(slice.tensor, of: weight) : nil
+        let isBias = if case .layer(_, .routerBias) = weight.role { true } else { false }
+        var random = SeededRandom(seed: UInt64(Self.seed(slice.tensor.name)))
+        var values: [Float] = []
+        // The generator cannot skip elements.
+        for row in 0..<slice.rows.upperBound {
+            for column in 0..<slice.tensor.matrix.columns {
+                let value: Float
+                if let size {
+                    value = Float(0.5 + random.nextUnit()) * size
+                } else {
+                    value = isBias ? random.nextNormal() * 0.01 : 1 + random.nextNormal() * 0.1
+                }
+                if slice.rows.contains(row), slice.columns.contains(column) { values.append(value) }
+            }
+        }
+        return values
     }
 
-    /// What brings products to 1/√columns; nil for what is no scale.
-    private func scaleSize(_ tensor: TensorInfo) -> Float? {
-        guard tensor.type == .f32 else { return nil }
-        if let integers = config.integers {
-            let columns = tensor.shape[1] * integers.groupSize
-            return 1 / (WeightFormat.integers(integers).usualCode * Float(columns).squareRoot())
-        }
-        let columns = tensors[String(tensor.name.dropLast(WeightMap.scaleName("").count))]!.shape[1]
-        return 1 / (WeightFormat.fp8E4M3.usualCode * Float(columns).squareRoot())
+    /// The mean of scales that bring weights to 1/√columns.
+    private func scaleSize(_ scales: TensorInfo, of weight: DeclaredWeight) -> Float {
+        let (format, columns): (WeightFormat, Int) =
+            if let integers = config.integers {
+                (.integers(integers), scales.shape[1] * integers.groupSize)
+            } else {
+                (.fp8E4M3, weight.shape[1])
+            }
+        return 1 / (format.usualCode * Float(columns).squareRoot())
+    }
+
+    /// A seed for each tensor, and for each rank's part of one.
+    private static func seed(of slice: TensorSlice) -> UInt32 {
+        let isWhole = slice == TensorSlice(slice.tensor)
+        return seed(isWhole ? slice.tensor.name : "\(slice.tensor.name) \(slice.rows) \(slice.columns)")
     }
 
     /// FNV-1a.

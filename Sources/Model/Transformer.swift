@@ -1,169 +1,203 @@
 import Checkpoint
+import GPU
 import Kernels
 import Numerics
+import Program
 
-/// A DeepSeek-V3-family model: the equations' order, and nothing of how a kernel works.
+/// A DeepSeek-V3-family model as wiring: the equations' order, and nothing of how a kernel works or where a step runs.
 ///
 /// Source: DeepSeek-V2 report, section 2; DeepSeek-V3 report, section 2; `Transformer` in DeepSeek-V3's inference/model.py.
-public final class Transformer {
-    public let config: ModelConfig
-    public let contextLength: Int
-    public let notes: [String]
-    let executor: Executor
+struct Transformer {
+    let config: ModelConfig
     let weights: ModelWeights
-    let shape: MLAShape
+    let mla: MLAShape
     let gate: GateRule?
     let activations: LoadOptions.ActivationFormat
-    /// Each layer's cache, `[pages · 64, kvLoraRank + qkRopeHeadDim]`.
-    let cacheEntries: [Tensor]
-    var cache: PagedCache
-    var scratch = Scratch()
-    /// A decode step that was begun before it is asked for.
-    var begun: QueuedStep?
-    /// Told of values on the way while a trace runs.
-    var observer: ((Observation) throws(ModelError) -> Void)?
-
-    /// A value that a trace keeps.
-    enum Observation {
-        /// The residual stream before layer `layer` (or after the last).
-        case hidden(layer: Int, Tensor)
-        /// What the head sees: the residual stream after the final norm.
-        case final(Tensor, Batch)
-        case routing(layer: Int, experts: Tensor, weights: Tensor)
-    }
-
-    /// Most tokens of one device step; longer prefills take several.
-    static let stepTokenCount = 256
-    /// Most sequences of one decode step whose longest has so many keys: partial results take the memory of its splits for all.
-    func decodeTokenCount(forKeys count: Int) -> Int {
-        min(Self.stepTokenCount, max(1, Self.partialCount / (shape.heads * splits(forKeys: count).count)))
-    }
-    /// Partial results of one decode step, at most: a V3 latent each, they take 270 MB.
-    private static let partialCount = 131_072
-
-    func splits(forKeys count: Int, isAlone: Bool = false) -> AttentionSplits {
-        AttentionSplits(heads: shape.heads, keyCount: max(count, 1), isAlone: isAlone, on: executor.target?.profile)
-    }
+    /// Each layer's cache, `[pages · 64, kvLoraRank + qkRopeHeadDim and padding]`; the prediction module's last.
+    let cache: [Tensor]
+    /// The tokens that the last choosing step chose: the first R of `[maximum results · 2]`, U32, as `Argmax` writes them.
+    let chosenTokens: Storage
+    /// The device whose variants of kernels hold; nil for the reference alone.
+    let device: Device?
 
     init(
-        config: ModelConfig, notes: [String], weights: ModelWeights, executor: Executor, contextLength: Int,
-        kvFormat: LoadOptions.CacheFormat, activations: LoadOptions.ActivationFormat = .f32
-    ) throws(ModelError) {
+        _ config: ModelConfig, _ weights: ModelWeights, cache: [Tensor], chosenTokens: Storage,
+        activations: LoadOptions.ActivationFormat, on device: Device?
+    ) {
         self.config = config
-        self.notes = notes
         self.weights = weights
-        self.executor = executor
-        self.contextLength = contextLength
+        self.cache = cache
+        self.chosenTokens = chosenTokens
         self.activations = activations
-        shape = MLAShape(
-            heads: config.numAttentionHeads, qkNopeHeadDim: config.qkNopeHeadDim, qkRopeHeadDim: config.qkRopeHeadDim,
-            vHeadDim: config.vHeadDim, kvLoraRank: config.kvLoraRank)
-        gate =
-            config.nRoutedExperts == 0
-            ? nil
-            : GateRule(
-                isSigmoid: config.scoringFunc == .sigmoid, groupCount: config.topkMethod == .greedy ? 1 : config.nGroup,
-                keptGroups: config.topkGroup, topK: config.numExpertsPerTok, normalises: config.normTopkProb,
-                scale: config.routedScalingFactor)
-        let pages = PagedCache.pageCount(forTokens: contextLength)
-        cache = PagedCache(pageCount: pages)
-        let type = kvFormat.elementType
-        var entries: [Tensor] = []
-        for layer in 0..<config.numHiddenLayers + (weights.prediction == nil ? 0 : 1) {
-            let rows = pages * PagedCache.pageTokenCount
-            let storage = try executor.makeStorage(
-                "cache of layer \(layer)", byteCount: rows * shape.paddedEntryWidth * type.byteCount)
-            entries.append(Tensor(storage, type, [rows, shape.paddedEntryWidth]))
+        self.device = device
+        mla = MLAShape(config)
+        gate = GateRule(config)
+    }
+
+    /// Rows of one kind on their way through the model.
+    struct Rows {
+        let group: StepShape.Group
+        let tokens, positions, sequences, pageTable: Tensor
+        let resultRows, keyRows, tiles, nextTokens: Tensor?
+        let chosen: Gather.Chosen?
+        /// The residual stream, `[rows, hidden]`, F32.
+        let x: Tensor
+
+        var count: Int { group.rowCount }
+        var phase: StepPhase { group.isDecode ? .decode : .prefill }
+    }
+
+    /// The program of a step: embedding, layers, final norm, head, choice of tokens. Row groups go through a layer one
+    /// after another.
+    func forward(_ shape: StepShape) -> Program {
+        var p = ProgramBuilder(shape)
+        let groups = shape.groups.indices.map { rows(of: $0, &p) }
+        for (index, rows) in groups.enumerated() {
+            p.group = index
+            p.place = .init(.embedding, .embedding)
+            p.run(Gather(indices: rows.tokens, chosen: rows.chosen, table: weights.embedding, y: rows.x))
         }
-        cacheEntries = entries
-    }
-
-    func tensor(_ name: String, _ shape: [Int], words: Bool = false) throws(ModelError) -> Tensor {
-        try scratch.tensor(name, shape, words: words, on: executor)
-    }
-
-    /// Records one step: embedding, layers, final norm, head. Returns the logits of the batch's output rows, if any.
-    func forward(_ batch: Batch) throws(ModelError) -> Tensor? {
-        let rows = [batch.tokenCount, config.hiddenSize]
-        let x = try tensor("x", rows)
-        let normed = try tensor("normed", rows)
-        // What the last layer left to be added.
-        var delta: Tensor?
-        executor.enter("the embedding", "embedding")
-        try executor.run(Embedding(tokens: batch.tokens, table: weights.embedding, y: x))
+        // What the last layer left to be added, by group.
+        var deltas = [Tensor?](repeating: nil, count: groups.count)
         for (index, layer) in weights.layers.enumerated() {
-            executor.enter("layer \(index)", "norm")
-            let input = try self.normed(
-                x, adding: delta, layer.inputNorm, for: layer.attention.input.weights, batch.phase, into: normed)
-            try observer?(.hidden(layer: index, x))
-            delta = try block(layer, index, batch, x: x, input: input, normed: normed)
+            for (group, rows) in groups.enumerated() {
+                p.group = group
+                p.place = .init(.layer(index), .norm)
+                let input = normed(
+                    rows.x, adding: deltas[group], layer.inputNorm, for: layer.attention.input.weights, rows.phase, &p)
+                p.observe(.hidden(layer: index), rows.x)
+                deltas[group] = block(layer, index, rows, x: rows.x, input: input, &p)
+            }
         }
-        executor.enter("the head", "norm")
-        try norm(x, adding: delta, weights.finalNorm, normed)
-        try observer?(.hidden(layer: weights.layers.count, x))
-        executor.enter("the head", "head")
-        let outputs = try logits(normed, batch)
-        try observer?(.final(normed, batch))
-        return outputs
+        let logits =
+            shape.resultCount > 0 ? p.floats("logits", [shape.resultCount, config.vocabSize]) : nil
+        var firstResult = 0
+        for (group, rows) in groups.enumerated() {
+            p.group = group
+            p.place = .init(.head, .norm)
+            let hidden = norm(rows.x, adding: deltas[group], weights.finalNorm, &p)
+            p.observe(.hidden(layer: weights.layers.count), rows.x)
+            p.place.part = .head
+            if let logits, let wanted = rows.resultRows {
+                let range = firstResult..<firstResult + wanted.rows
+                head(hidden, wanted, rows.phase, into: logits.rows(range), &p)
+                firstResult = range.upperBound
+            }
+            if let module = weights.prediction, let next = rows.nextTokens {
+                p.observe(.normed, hidden)
+                let predicted = predict(module, hidden: hidden, next: next, rows, &p)
+                p.observe(.predictionLogits, predicted)
+            }
+        }
+        let chosen = shape.choice.flatMap { choice in logits.map { choose(choice, from: $0, &p) } }
+        return p.finished(logits: shape.returnsLogits ? logits : nil, chosen: chosen)
+    }
+
+    private func rows(of index: Int, _ p: inout ProgramBuilder) -> Rows {
+        let (group, layout) = (p.shape.groups[index], p.inputLayout.groups[index])
+        let count = group.rowCount
+        let sources = p.input(layout.sources, [count])
+        return Rows(
+            group: group, tokens: p.input(layout.tokens, [count])!, positions: p.input(layout.positions, [count])!,
+            sequences: p.input(layout.sequences, [count])!,
+            pageTable: p.input(layout.pageTable, [group.sequenceCount, group.pageWidth])!,
+            resultRows: p.input(layout.resultRows, [layout.resultRows.count]),
+            keyRows: p.input(layout.keyRows, [layout.keyRows.count]),
+            tiles: p.input(layout.tiles, [layout.tiles.count / 4, 4]),
+            nextTokens: p.input(layout.nextTokens, [count]),
+            chosen: sources.map {
+                Gather.Chosen(sources: $0, tokens: Tensor(chosenTokens, .u32, [chosenTokens.byteCount / 4]))
+            },
+            x: p.floats("x", [count, config.hiddenSize]))
     }
 
     /// A layer from its input norm on: x + attention, and the feed-forward part of its norm.
     ///
-    /// - Parameter normed: where the second norm goes.
-    /// - Returns: what is yet to be added to x, for the next norm to do; nil in decode, where the last product adds.
+    /// - Returns: what is yet to be added to x, by the next norm; nil for decode rows, where the last product adds it.
     func block(
-        _ layer: LayerWeights, _ index: Int, _ batch: Batch, x: Tensor, input: Operand, normed: Tensor
-    ) throws(ModelError) -> Tensor? {
-        let delta = try tensor("delta", x.shape)
-        executor.enter(operation: "attention")
-        try attention(input, layer.attention, layer: index, batch, delta)
-        executor.enter(operation: "norm")
-        try norm(x, adding: delta, layer.postAttentionNorm, normed)
-        let adds = batch.phase == .decode
-        let result = adds ? x : delta
+        _ layer: LayerWeights, _ index: Int, _ rows: Rows, x: Tensor, input: ProductInput, _ p: inout ProgramBuilder
+    ) -> Tensor? {
+        p.place.part = .attention
+        let attended = attention(input, layer.attention, layer: index, rows, &p)
+        p.place.part = .norm
+        let normed = norm(x, adding: attended, layer.postAttentionNorm, &p)
+        let adds = rows.phase == .decode
+        let result = adds ? x : p.floats("delta", x.shape)
         switch layer.feedForward {
         case .dense(let weights):
-            executor.enter(operation: "feed-forward")
-            try feedForward(normed, weights, batch.phase, result, adds: adds)
+            p.place.part = .feedForward
+            feedForward(normed, weights, rows.phase, into: result, adds: adds, &p)
         case .experts(let weights):
-            executor.enter(operation: "experts")
-            try experts(normed, weights, layer: index, batch.phase, result, adds: adds)
+            p.place.part = .experts
+            experts(normed, weights, layer: index, rows.phase, into: result, adds: adds, &p)
         }
-        return adds ? nil : delta
+        return adds ? nil : result
     }
 
-    func norm(_ x: Tensor, adding delta: Tensor?, _ weight: Tensor, _ y: Tensor) throws(ModelError) {
-        try executor.run(RMSNorm(x: x, adding: delta, weight: weight, y: y, epsilon: config.rmsNormEps))
-    }
-
-    func linear(_ x: Tensor, _ weight: Weight, _ phase: StepPhase, _ name: String) throws(ModelError) -> Tensor {
-        try linear(Operand(x: x), weight, phase, name)
-    }
-
-    func linear(_ x: Operand, _ weight: Weight, _ phase: StepPhase, _ name: String) throws(ModelError) -> Tensor {
-        let y = try tensor(name, [x.x.rows, weight.rows])
-        try linear(x, weight, phase, into: y)
+    /// RMSNorm(x + delta); x + delta goes to x.
+    func norm(_ x: Tensor, adding delta: Tensor?, _ weight: Tensor, _ p: inout ProgramBuilder) -> Tensor {
+        let y = p.floats("normed", x.shape)
+        p.run(RMSNorm(x: x, adding: delta, weight: weight, y: y, epsilon: config.rmsNormEps))
         return y
     }
 
-    /// - Parameters:
-    ///   - rows: of the weight; nil for all.
-    ///   - adds: to what is in y; in decode alone.
-    func linear(
-        _ x: Operand, _ weight: Weight, rows: Range<Int>? = nil, _ phase: StepPhase, into y: Tensor, adds: Bool = false
-    ) throws(ModelError) {
-        var kernel = Linear(
-            phase: LinearPhase(phase), x: x.x, norm: x.norm, rounding: x.rounding, weight: weight, rows: rows, y: y,
-            adds: adds)
-        if let device = executor.target, kernel.takesHalves(on: device) { kernel.setHalves(try halves(of: x.x)) }
-        try executor.run(kernel)
+    /// Logits of the rows that have results.
+    private func head(
+        _ hidden: Tensor, _ rows: Tensor, _ phase: StepPhase, into logits: Tensor, _ p: inout ProgramBuilder
+    ) {
+        let picked = p.floats("picked", [rows.rows, config.hiddenSize])
+        p.run(Gather(indices: rows, table: Weight(codes: hidden, scales: nil), y: picked))
+        linear(ProductInput(x: picked), weights.head, phase, into: logits, &p)
     }
 
-    /// Head over the rows whose logits are wanted.
-    private func logits(_ normed: Tensor, _ batch: Batch) throws(ModelError) -> Tensor? {
-        guard let rows = batch.outputs else { return nil }
-        let picked = try tensor("picked", [rows.rows, config.hiddenSize])
-        try executor.run(Embedding(tokens: rows, table: Weight(codes: normed, scales: nil), y: picked))
-        return try linear(picked, weights.head, batch.phase, "logits")
+    private func choose(_ choice: StepShape.Choice, from logits: Tensor, _ p: inout ProgramBuilder) -> Tensor {
+        let chosen = Tensor(chosenTokens, .u32, [2, logits.rows])
+        switch choice {
+        case .best(let among):
+            let candidates = Tensor(logits.storage, .f32, [logits.rows, among], pitch: logits.pitch)
+            p.run(Argmax(logits: candidates, result: chosen))
+        case .drawn:
+            let rules = p.input(p.inputLayout.rules, [logits.rows, Sample.ruleWidth])!
+            p.run(Sample(logits: logits, rules: rules, result: chosen))
+        }
+        return chosen
+    }
+}
+
+extension Transformer {
+    /// The wiring with at most three of the layers in a row that take the same kernels. Its programs need the pipelines of the
+    /// whole model's, and as much memory: slots live no longer than two layers.
+    var withoutRepeatedLayers: Transformer {
+        var layers: [LayerWeights] = []
+        var run = 0
+        for layer in weights.layers {
+            run = layers.last.map { $0.kind == layer.kind } ?? false ? run + 1 : 1
+            if run <= 3 { layers.append(layer) }
+        }
+        return Transformer(
+            config,
+            ModelWeights(
+                embedding: weights.embedding, head: weights.head, finalNorm: weights.finalNorm, layers: layers,
+                prediction: weights.prediction, frequencies: weights.frequencies),
+            cache: cache, chosenTokens: chosenTokens, activations: activations, on: device)
+    }
+}
+
+extension MLAShape {
+    init(_ config: ModelConfig) {
+        self.init(
+            heads: config.numAttentionHeads, qkNopeHeadDim: config.qkNopeHeadDim, qkRopeHeadDim: config.qkRopeHeadDim,
+            vHeadDim: config.vHeadDim, kvLoraRank: config.kvLoraRank)
+    }
+}
+
+extension GateRule {
+    /// Nil for a model without experts.
+    init?(_ config: ModelConfig) {
+        guard config.nRoutedExperts > 0 else { return nil }
+        self.init(
+            isSigmoid: config.scoringFunc == .sigmoid, groupCount: config.topkMethod == .greedy ? 1 : config.nGroup,
+            keptGroups: config.topkGroup, topK: config.numExpertsPerTok, normalises: config.normTopkProb,
+            scale: config.routedScalingFactor)
     }
 }

@@ -1,182 +1,225 @@
 import Checkpoint
+import GPU
 import Kernels
 import Numerics
+import Program
 
-/// Where a model's weights come from: a checkpoint's files, or chance.
-protocol WeightSource {
-    var config: ModelConfig { get }
-    /// What a user may want to know though nothing is wrong.
-    var notes: [String] { get }
-    /// Whether the multi-token prediction layers are there.
-    var hasMTP: Bool { get }
-    subscript(name: String) -> TensorInfo? { get }
-    /// Puts the tensors' elements into `codes`, each one's rows below the last one's, and zeros into the rows' padding. All
-    /// have as many columns.
-    ///
-    /// - Parameter advance: told of the bytes of every part.
-    func fill(
-        _ codes: Tensor, with tensors: [TensorInfo], on executor: Executor,
-        advance: (_ byteCount: Int) throws(ModelError) -> Void
-    ) throws(ModelError)
-    /// A small tensor as FP32.
-    func floats(_ tensor: TensorInfo) throws(ModelError) -> [Float]
-}
-
-/// Brings a model's weights to where the kernels read them.
+/// Loads the weights of a model, or one rank's part of them, into memory in the layout that the kernels read.
 struct WeightLoader {
     let source: any WeightSource
-    let executor: Executor
+    private let memory: any ModelMemory
+    /// The device whose limits hold; nil for none.
+    let profile: DeviceProfile?
+    let split: RankSplit
+    let rank: Rank
     /// Told after each read; false stops the loading.
-    let progress: (LoadProgress) -> Bool
-    /// Bytes that the model takes of the source: all, but for copies and a module that is left out.
+    private let progress: (LoadProgress) -> Bool
     private let totalByteCount: Int
-    /// The matrices' shapes, where some may be packed integers, whose own tensors tell whole words.
-    private let shapes: [String: [Int]]
-    private(set) var loadedByteCount = 0
+    /// Bytes that the weights loaded so far take in the source. A plan's memory counts them too, though nothing is read.
+    private(set) var sourceByteCount = 0
+    private var readByteCount = 0
 
+    /// - Parameters:
+    ///   - totalByteCount: bytes that the whole model takes in the source, for `progress`.
+    ///   - progress: told after each read; false stops the loading with an error.
     init(
-        source: any WeightSource, executor: Executor, totalByteCount: Int = 0,
-        progress: @escaping (LoadProgress) -> Bool = { _ in true }
-    ) {
+        source: any WeightSource, memory: any ModelMemory, profile: DeviceProfile? = nil, rank: Rank = Rank(0, of: 1),
+        totalByteCount: Int = 0, progress: @escaping (LoadProgress) -> Bool = { _ in true }
+    ) throws(ModelError) {
         self.source = source
-        self.executor = executor
+        self.memory = memory
+        self.profile = profile
+        self.rank = rank
+        split = try readingCheckpoint { () throws(CheckpointError) in try RankSplit(source.weights, count: rank.count) }
         self.totalByteCount = totalByteCount
         self.progress = progress
-        guard source.config.integers != nil else {
-            shapes = [:]
-            return
-        }
-        shapes = WeightMap.expected(source.config, hasMTP: source.hasMTP).reduce(into: [:]) { $0[$1.name] = $1.shape }
     }
+
+    /// The rank's part of a stored weight.
+    private struct Part {
+        let stored: StoredWeight
+        let format: WeightFormat
+        let rows, columns: Int
+        let codes: TensorSlice
+        let scales: TensorSlice?
+
+        var name: String { stored.declared.name }
+    }
+
+    private func part(_ role: WeightRole) throws(ModelError) -> Part {
+        let stored = try stored(role)
+        guard let format = stored.packing.map(WeightFormat.integers) ?? WeightFormat(stored.codes.type) else {
+            throw .checkpoint(
+                CheckpointError(
+                    .unsupported, stored.codes.name, expected: "a weight's type", found: "\(stored.codes.type)"))
+        }
+        let codes = try slice(stored.codes)
+        let shape = split.shape(of: stored.declared)
+        let (rows, columns) = (shape[0], shape[1])
+        guard format.scaleShape(rows: rows, columns: columns) != nil else {
+            return Part(stored: stored, format: format, rows: rows, columns: columns, codes: codes, scales: nil)
+        }
+        guard let scales = stored.scales else {
+            throw .checkpoint(
+                CheckpointError(
+                    .missing, stored.declared.name, expected: "scales in the checkpoint", found: "none"))
+        }
+        return Part(
+            stored: stored, format: format, rows: rows, columns: columns, codes: codes, scales: try slice(scales))
+    }
+
+    private func stored(_ role: WeightRole) throws(ModelError) -> StoredWeight {
+        guard let stored = source.stored(role) else {
+            throw .checkpoint(
+                CheckpointError(
+                    .missing, source.weights.names.name(of: role), expected: "a tensor in the checkpoint",
+                    found: "none"))
+        }
+        return stored
+    }
+
+    private func slice(_ tensor: TensorInfo) throws(ModelError) -> TensorSlice {
+        let slice = try readingCheckpoint { () throws(CheckpointError) in try split.slice(tensor, on: rank.index) }
+        guard let slice else { preconditionFailure("\(tensor.name): another rank's than \(rank.index)") }
+        return slice
+    }
+
+    /// How the source stores a weight.
+    func format(_ role: WeightRole) throws(ModelError) -> WeightFormat { try part(role).format }
+
+    // MARK: Matrices
 
     /// A matrix `[rows, columns]`.
-    mutating func matrix(_ name: String) throws(ModelError) -> Weight { try matrices([name], as: 1, name) }
-
-    /// Several of one shape stood on each other, each with its own blocks of scales.
-    mutating func bank(_ names: [String]) throws(ModelError) -> Weight {
-        try matrices(names, as: names.count, names[0])
+    mutating func matrix(_ role: WeightRole) throws(ModelError) -> Weight {
+        let part = try part(role)
+        return try load([part], as: 1, part.name)
     }
 
-    /// Two matrices stood on each other as one, so that one product computes both; nil if they do not fit: the second
+    /// Several matrices of one shape and format one below the other, each with its own blocks of scales.
+    mutating func bank(_ roles: [WeightRole]) throws(ModelError) -> Weight {
+        var parts: [Part] = []
+        for role in roles { parts.append(try part(role)) }
+        return try load(parts, as: parts.count, parts[0].name)
+    }
+
+    /// Two matrices, one below the other, as one, so that one product computes both; nil if they cannot be: the lower one
     /// must begin where a block of scales does, and its results where the device lets a binding begin.
-    mutating func stacked(_ upper: String, _ lower: String, _ label: String) throws(ModelError) -> Weight? {
-        let (first, second) = (try shape(upper), try shape(lower))
-        let type = try format(upper)
-        guard try format(lower) == type, first[1] == second[1],
-            type != .fp8E4M3 || first[0] % BlockScaling.blockSize == 0,
-            first[0] * 4 % (executor.target?.profile.storageBufferAlignment ?? 1) == 0
+    mutating func stacked(
+        _ upper: WeightRole, _ lower: WeightRole
+    ) throws(ModelError) -> (weight: Weight, upperRows: Int)? {
+        let (first, second) = (try part(upper), try part(lower))
+        guard first.format == second.format, first.columns == second.columns,
+            first.format != .fp8E4M3 || first.rows % BlockScaling.blockSize == 0,
+            first.rows * 4 % (profile?.storageBufferAlignment ?? 1) == 0
         else { return nil }
-        return try matrices([upper, lower], as: 1, label)
+        let label = source.weights.names.name(ofStack: [first.name, second.name])
+        return (try load([first, second], as: 1, label), first.rows)
     }
 
-    /// How the source has a matrix, or what else is called so.
-    func format(_ name: String) throws(ModelError) -> WeightFormat {
-        if source[name] == nil, let scaling = source.config.integers, source[WeightMap.packedName(name)] != nil {
-            return .integers(scaling)
-        }
-        let type = try tensor(name).type
-        guard let format = WeightFormat(type) else {
-            throw .failed("\(name): expected a weight's type, found \(type)")
-        }
-        return format
-    }
-
-    private func shape(_ name: String) throws(ModelError) -> [Int] {
-        if case .integers = try format(name), let shape = shapes[name] { return shape }
-        return try tensor(name).shape
-    }
-
-    private mutating func matrices(_ names: [String], as matrixCount: Int, _ label: String) throws(ModelError) -> Weight
-    {
-        let format = try format(names[0])
-        var infos: [TensorInfo] = []
-        var rows = 0
-        for name in names {
-            rows += try shape(name)[0]
-            if case .integers = format {
-                infos.append(try tensor(WeightMap.packedName(name)))
-                try checkPackedShape(name)
-            } else {
-                infos.append(try tensor(name))
-            }
-        }
-        let columns = try shape(names[0])[1]
+    private mutating func load(_ parts: [Part], as matrixCount: Int, _ label: String) throws(ModelError) -> Weight {
+        let (format, columns) = (parts[0].format, parts[0].columns)
+        let rows = parts.reduce(0) { $0 + $1.rows }
         let pitch = format.codePitch(columns)
-        let storage = try executor.makeStorage(label, byteCount: rows * pitch * format.codeType.byteCount)
+        let storage = try memory.storage(label, byteCount: rows * pitch * format.codeType.byteCount)
         let codes = Tensor(storage, format.codeType, [rows, format.codeCount(columns)], pitch: pitch)
-        if executor.onlyCounts {
-            try advance(infos.reduce(0) { $0 + $1.byteCount })
-        } else {
-            try source.fill(codes, with: infos, on: executor) { (count) throws(ModelError) in try advance(count) }
-        }
-        let scales = try scales(names, format, rows: rows, columns: columns, label)
+        let slices = parts.map(\.codes)
+        sourceByteCount += slices.reduce(0) { $0 + $1.byteCount }
+        try source.fill(codes, with: slices, in: memory) { (byteCount) throws(ModelError) in try advance(byteCount) }
+        let scales = try scales(parts, label)
         return Weight(format, codes: codes, scales: scales, columns: columns, matrixCount: matrixCount)
     }
 
-    /// The matrices' scales, each one's rows below the last one's; nil for a format without.
-    private mutating func scales(
-        _ names: [String], _ format: WeightFormat, rows: Int, columns: Int, _ label: String
-    ) throws(ModelError) -> Tensor? {
-        guard let width = format.scaleShape(rows: rows, columns: columns)?[1] else { return nil }
-        let scaleName = format == .fp8E4M3 ? WeightMap.scaleName : WeightMap.groupScaleName
-        var infos: [TensorInfo] = []
-        for name in names { infos.append(try tensor(scaleName(name))) }
-        let count = infos.reduce(0) { $0 + $1.elementCount }
-        let storage = try executor.makeStorage(scaleName(label), byteCount: count * 4)
-        let tensor = Tensor(storage, .f32, [count / width, width])
-        guard !executor.onlyCounts else {
-            try advance(infos.reduce(0) { $0 + $1.byteCount })
-            return tensor
+    /// The matrices' scales in FP32, each one's rows below the last one's; nil for a format without scales.
+    private mutating func scales(_ parts: [Part], _ label: String) throws(ModelError) -> Tensor? {
+        let slices = parts.compactMap(\.scales)
+        guard let width = slices.first?.columns.count else { return nil }
+        let component: WeightComponent = parts[0].format == .fp8E4M3 ? .blockScales : .groupScales
+        let rows = slices.reduce(0) { $0 + $1.rows.count }
+        let storage = try memory.storage(
+            source.weights.names.name(of: component, of: label), byteCount: rows * width * 4)
+        let shapes = parts.compactMap { part in part.stored.packedShape.map { (TensorSlice($0), part.stored.declared) }
         }
-        var scales: [Float] = []
-        for name in names { scales += try floats(scaleName(name)) }
-        try executor.set(Tensor(storage, .u32, tensor.shape), to: scales.map(\.bitPattern))
+        sourceByteCount += (slices + shapes.map(\.0)).reduce(0) { $0 + $1.byteCount }
+        try memory.write(storage, pieceByteCount: width * 4) { (offset, bytes) throws(ModelError) in
+            if offset == 0 { for (shape, weight) in shapes { try checkShape(shape, of: weight) } }
+            try write(slices, from: offset, into: bytes)
+        }
+        return Tensor(storage, .f32, [rows, width])
+    }
+
+    /// Compares the shape that a file states of a packed matrix with the declared one.
+    private mutating func checkShape(_ slice: TensorSlice, of weight: DeclaredWeight) throws(ModelError) {
+        let found = try source.floats(slice)
+        try advance(slice.byteCount)
+        let expected = weight.shape
+        guard found == expected.map({ Float($0) }) else {
+            throw .checkpoint(
+                CheckpointError(
+                    .damaged, slice.tensor.name, expected: "\(expected)", found: "\(found)",
+                    advice: "the file is of another model or damaged: download it again"))
+        }
+    }
+
+    // MARK: Values in FP32
+
+    /// A vector as `[1, width]` F32.
+    mutating func vector(_ role: WeightRole) throws(ModelError) -> Tensor {
+        let slice = try slice(try stored(role).codes)
+        let tensor = try makeVector(slice.tensor.name, slice.elementCount)
+        sourceByteCount += slice.byteCount
+        try memory.write(tensor.storage, pieceByteCount: 4) { (offset, bytes) throws(ModelError) in
+            try write([slice], from: offset, into: bytes)
+        }
         return tensor
     }
 
-    /// What the file says of a packed matrix's shape, beside what its config says.
-    private mutating func checkPackedShape(_ name: String) throws(ModelError) {
-        // Random weights have none.
-        guard has(WeightMap.packedShapeName(name)) else { return }
-        let (found, expected) = (try floats(WeightMap.packedShapeName(name)), try shape(name))
-        guard executor.onlyCounts || found == expected.map({ Float($0) }) else {
-            throw .failed(
-                "\(WeightMap.packedShapeName(name)): expected \(expected), found \(found): the file is of "
-                    + "another model or damaged; fetch it again")
-        }
-    }
-
-    /// A vector as `[1, width]` F32.
-    mutating func vector(_ name: String) throws(ModelError) -> Tensor { try constant(name, try floats(name)) }
-
+    /// Values that follow from the config, as `[1, width]` F32.
     func constant(_ label: String, _ values: [Float]) throws(ModelError) -> Tensor {
-        let pitch = Tensor.activationPitch(values.count)
-        let storage = try executor.makeStorage(label, byteCount: pitch * 4)
-        let padding = repeatElement(0 as UInt32, count: pitch - values.count)
-        try executor.set(Tensor(storage, .u32, [1, pitch]), to: values.map(\.bitPattern) + padding)
-        return Tensor(storage, .f32, [1, values.count], pitch: pitch)
-    }
-
-    func has(_ name: String) -> Bool { source[name] != nil }
-
-    private func tensor(_ name: String) throws(ModelError) -> TensorInfo {
-        guard let info = source[name] else {
-            throw .failed("\(name): expected in the checkpoint, found no such tensor")
+        let tensor = try makeVector(label, values.count)
+        try memory.write(tensor.storage, pieceByteCount: tensor.storage.byteCount) { (_, bytes) throws(ModelError) in
+            values.withUnsafeBytes { bytes.copyMemory(from: $0) }
+            zero(bytes[(values.count * 4)...])
         }
-        return info
+        return tensor
     }
 
-    private mutating func floats(_ name: String) throws(ModelError) -> [Float] {
-        let info = try tensor(name)
-        let values = executor.onlyCounts ? [Float](repeating: 0, count: info.elementCount) : try source.floats(info)
-        try advance(info.byteCount)
-        return values
+    private func makeVector(_ label: String, _ count: Int) throws(ModelError) -> Tensor {
+        let pitch = Tensor.activationPitch(count)
+        return Tensor(try memory.storage(label, byteCount: pitch * 4), .f32, [1, count], pitch: pitch)
+    }
+
+    /// Writes part of the slices' values, one slice's rows after the other's without gaps, and zeros behind the last.
+    ///
+    /// - Parameter offset: where `bytes` begin, from the first slice's first value on; whole rows.
+    private mutating func write(
+        _ slices: [TensorSlice], from offset: Int, into bytes: UnsafeMutableRawBufferPointer
+    ) throws(ModelError) {
+        let rowByteCount = slices[0].columns.count * 4
+        let first = offset / rowByteCount
+        let parts = RowPart.parts(
+            of: first..<first + bytes.count / rowByteCount, in: slices, mostRows: max(1, (1 << 20) / rowByteCount))
+        var end = 0
+        for part in parts {
+            let slice = slices[part.slice].rows(from: part.firstRow, count: part.rowCount)
+            let values = try source.floats(slice)
+            let start = part.place * rowByteCount
+            end = start + values.count * 4
+            values.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(rebasing: bytes[start..<end]).copyMemory(from: $0)
+            }
+            try advance(slice.byteCount)
+        }
+        zero(bytes[end...])
     }
 
     private mutating func advance(_ byteCount: Int) throws(ModelError) {
-        loadedByteCount += byteCount
-        guard progress(LoadProgress(loadedByteCount: loadedByteCount, totalByteCount: totalByteCount)) else {
-            throw .failed("loading was interrupted")
+        readByteCount += byteCount
+        guard progress(LoadProgress(loadedByteCount: readByteCount, totalByteCount: totalByteCount)) else {
+            throw .interrupted
         }
     }
+}
+
+func zero(_ bytes: Slice<UnsafeMutableRawBufferPointer>) {
+    UnsafeMutableRawBufferPointer(rebasing: bytes).initializeMemory(as: UInt8.self, repeating: 0)
 }

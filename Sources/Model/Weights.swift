@@ -1,11 +1,11 @@
 import Checkpoint
 import Kernels
 
-/// Latent attention's weights of one layer, by DeepSeek's names.
+/// Latent attention's weights of one layer, with DeepSeek's names.
 struct AttentionWeights {
-    /// What the layer's input is multiplied with: q_proj, or q_a_proj where queries go through a low rank; and kv_a_proj.
+    /// The matrices that multiply the layer's input: q_proj, or q_a_proj of compressed queries; and kv_a_proj.
     enum Input {
-        /// The query's rows on kv_a_proj's, as one matrix.
+        /// One matrix: the query's rows, then kv_a_proj's.
         case stacked(Weight, queryRows: Int)
         case apart(query: Weight, kvA: Weight)
 
@@ -17,7 +17,7 @@ struct AttentionWeights {
         }
     }
     let input: Input
-    /// From the low rank: q = q_b_proj · RMSNorm(q_a_proj · x).
+    /// Of compressed queries: q = q_b_proj · RMSNorm(q_a_proj · x).
     let query: (norm: Tensor, qB: Weight)?
     let kvANorm: Tensor
     let kvB: Weight
@@ -29,7 +29,7 @@ struct FeedForwardWeights {
     let gate, up, down: Weight
 
     func hasFormat(of bank: ExpertBank) -> Bool {
-        [gate, up, down].allSatisfy { $0.type == bank.type }
+        [gate, up, down].allSatisfy { $0.format == bank.format }
     }
 }
 
@@ -51,6 +51,22 @@ struct LayerWeights {
     let feedForward: FeedForward
 }
 
+extension LayerWeights {
+    /// The formats and shapes that decide which kernels a layer takes.
+    var kind: [String] {
+        func text(_ weight: Weight) -> String { "\(weight.format) \(weight.rows) \(weight.columns)" }
+        let network =
+            switch feedForward {
+            case .dense(let weights): [weights.gate, weights.up, weights.down].map(text)
+            case .experts(let weights):
+                ([weights.router] + [weights.gate, weights.up, weights.down].flatMap(\.weights)
+                    + (weights.shared.map { [$0.gate, $0.up, $0.down] } ?? [])).map(text) + ["\(weights.bias != nil)"]
+            }
+        return (attention.input.weights + [attention.query?.qB, attention.kvB, attention.output].compactMap { $0 })
+            .map(text) + network
+    }
+}
+
 /// A module that predicts one token further (DeepSeek-V3 report, section 2.2); embedding and head are the model's own.
 struct PredictionWeights {
     let embeddingNorm, hiddenNorm, finalNorm: Tensor
@@ -64,92 +80,91 @@ struct ModelWeights {
     let embedding, head: Weight
     let finalNorm: Tensor
     let layers: [LayerWeights]
-    /// The first multi-token prediction module, where the checkpoint has one.
+    /// The first multi-token prediction module, if the checkpoint has one.
     let prediction: PredictionWeights?
-    /// RoPE's, `[1, qkRopeHeadDim / 2]`.
+    /// Rotary frequencies, `[1, qkRopeHeadDim / 2]`.
     let frequencies: Tensor
 }
 
 extension WeightLoader {
-    /// - Parameter predicts: load the multi-token prediction module too.
-    mutating func model(_ config: ModelConfig, predicts: Bool) throws(ModelError) -> ModelWeights {
-        let embedding = try matrix("model.embed_tokens.weight")
+    /// - Parameter predicts: load the first multi-token prediction module too.
+    mutating func model(predicts: Bool) throws(ModelError) -> ModelWeights {
+        let config = source.config
+        let embedding = try matrix(.embedding)
         var layers: [LayerWeights] = []
-        for index in 0..<config.numHiddenLayers { layers.append(try layer(config, index)) }
+        for index in 0..<config.numHiddenLayers { layers.append(try layer(index)) }
         return ModelWeights(
-            embedding: embedding, head: config.tieWordEmbeddings ? embedding : try matrix("lm_head.weight"),
-            finalNorm: try vector("model.norm.weight"), layers: layers,
-            prediction: predicts ? try prediction(config) : nil,
+            embedding: embedding, head: config.tieWordEmbeddings ? embedding : try matrix(.head),
+            finalNorm: try vector(.finalNorm), layers: layers,
+            prediction: predicts ? try prediction(config.mtpLayers.lowerBound) : nil,
             frequencies: try constant("rope frequencies", config.ropeFrequencies()))
     }
 
-    private mutating func prediction(_ config: ModelConfig) throws(ModelError) -> PredictionWeights {
-        let index = config.mtpLayers.lowerBound
-        let prefix = "model.layers.\(index)"
-        return PredictionWeights(
-            embeddingNorm: try vector(prefix + ".enorm.weight"), hiddenNorm: try vector(prefix + ".hnorm.weight"),
-            finalNorm: try vector(prefix + ".shared_head.norm.weight"),
-            projection: try matrix(prefix + ".eh_proj.weight"), layer: try layer(config, index))
+    private mutating func prediction(_ index: Int) throws(ModelError) -> PredictionWeights {
+        PredictionWeights(
+            embeddingNorm: try vector(.layer(index, .embeddingNorm)),
+            hiddenNorm: try vector(.layer(index, .hiddenNorm)), finalNorm: try vector(.layer(index, .predictionNorm)),
+            projection: try matrix(.layer(index, .predictionProjection)), layer: try layer(index))
     }
 
-    private mutating func layer(_ config: ModelConfig, _ index: Int) throws(ModelError) -> LayerWeights {
-        let prefix = "model.layers.\(index)"
-        return LayerWeights(
-            inputNorm: try vector(prefix + ".input_layernorm.weight"),
-            postAttentionNorm: try vector(prefix + ".post_attention_layernorm.weight"),
-            attention: try attention(config, prefix + ".self_attn"),
-            feedForward: config.isMoE(layer: index)
-                ? .experts(try experts(config, prefix + ".mlp")) : .dense(try feedForward(prefix + ".mlp")))
+    private mutating func layer(_ index: Int) throws(ModelError) -> LayerWeights {
+        LayerWeights(
+            inputNorm: try vector(.layer(index, .inputNorm)),
+            postAttentionNorm: try vector(.layer(index, .postAttentionNorm)), attention: try attention(index),
+            feedForward: has(.layer(index, .router))
+                ? .experts(try experts(index)) : .dense(try network(index) { .dense($0) }))
     }
 
-    private mutating func attention(_ config: ModelConfig, _ prefix: String) throws(ModelError) -> AttentionWeights {
-        let (first, kvA) = (config.qLoraRank == nil ? "q_proj" : "q_a_proj", "kv_a_proj_with_mqa")
-        let (query, latent) = ("\(prefix).\(first).weight", "\(prefix).\(kvA).weight")
-        let input: AttentionWeights.Input
-        if let both = try stacked(query, latent, "\(prefix).\(first)+\(kvA).weight") {
-            input = .stacked(both, queryRows: config.qLoraRank ?? config.numAttentionHeads * config.qkHeadDim)
-        } else {
-            input = .apart(query: try matrix(query), kvA: try matrix(latent))
+    private func has(_ role: WeightRole) -> Bool { source.weights[role] != nil }
+
+    private mutating func attention(_ layer: Int) throws(ModelError) -> AttentionWeights {
+        AttentionWeights(
+            input: try input(layer),
+            query: has(.layer(layer, .queryA))
+                ? (try vector(.layer(layer, .queryANorm)), try matrix(.layer(layer, .queryB))) : nil,
+            kvANorm: try vector(.layer(layer, .kvANorm)), kvB: try matrix(.layer(layer, .kvB)),
+            output: try matrix(.layer(layer, .attentionOutput)))
+    }
+
+    /// kv_a_proj below the query's matrix, as declared, or apart where their formats or the device do not allow it.
+    private mutating func input(_ layer: Int) throws(ModelError) -> AttentionWeights.Input {
+        let kvA = WeightRole.layer(layer, .kvA)
+        guard case .below(let upper)? = source.weights[kvA]?.stacking else {
+            preconditionFailure("layer \(layer): kv_a_proj is declared below no query")
         }
-        return AttentionWeights(
-            input: input,
-            query: config.qLoraRank == nil
-                ? nil : (try vector(prefix + ".q_a_layernorm.weight"), try matrix(prefix + ".q_b_proj.weight")),
-            kvANorm: try vector(prefix + ".kv_a_layernorm.weight"), kvB: try matrix(prefix + ".kv_b_proj.weight"),
-            output: try matrix(prefix + ".o_proj.weight"))
+        let query = WeightRole.layer(layer, upper)
+        if let both = try stacked(query, kvA) { return .stacked(both.weight, queryRows: both.upperRows) }
+        return .apart(query: try matrix(query), kvA: try matrix(kvA))
     }
 
-    private mutating func feedForward(_ prefix: String) throws(ModelError) -> FeedForwardWeights {
+    private mutating func network(
+        _ layer: Int, _ role: (Projection) -> LayerRole
+    ) throws(ModelError) -> FeedForwardWeights {
         FeedForwardWeights(
-            gate: try matrix(prefix + ".gate_proj.weight"), up: try matrix(prefix + ".up_proj.weight"),
-            down: try matrix(prefix + ".down_proj.weight"))
+            gate: try matrix(.layer(layer, role(.gate))), up: try matrix(.layer(layer, role(.up))),
+            down: try matrix(.layer(layer, role(.down))))
     }
 
-    private mutating func experts(_ config: ModelConfig, _ prefix: String) throws(ModelError) -> ExpertWeights {
-        let bias = prefix + ".gate.e_score_correction_bias"
-        return ExpertWeights(
-            router: try matrix(prefix + ".gate.weight"), bias: has(bias) ? try vector(bias) : nil,
-            gate: try bank(config, prefix, "gate_proj"), up: try bank(config, prefix, "up_proj"),
-            down: try bank(config, prefix, "down_proj"),
-            shared: config.nSharedExperts > 0 ? try feedForward(prefix + ".shared_experts") : nil)
+    private mutating func experts(_ layer: Int) throws(ModelError) -> ExpertWeights {
+        ExpertWeights(
+            router: try matrix(.layer(layer, .router)),
+            bias: has(.layer(layer, .routerBias)) ? try vector(.layer(layer, .routerBias)) : nil,
+            gate: try bank(layer, .gate), up: try bank(layer, .up), down: try bank(layer, .down),
+            shared: has(.layer(layer, .shared(.gate))) ? try network(layer) { .shared($0) } : nil)
     }
 
-    /// A projection of all experts, in parts that one binding takes.
-    private mutating func bank(_ config: ModelConfig, _ prefix: String, _ projection: String) throws(ModelError)
-        -> ExpertBank
-    {
-        let names = (0..<config.nRoutedExperts).map { "\(prefix).experts.\($0).\(projection).weight" }
-        let columns = projection == "down_proj" ? config.moeIntermediateSize : config.hiddenSize
-        let rows = projection == "down_proj" ? config.hiddenSize : config.moeIntermediateSize
-        let expertByteCount = rows * (try format(names[0])).pitchByteCount(columns)
-        let limit = executor.device?.profile.maxStorageBufferRange ?? Int.max
-        let partCount = max(1, min(names.count, min(limit, 1 << 30) / expertByteCount))
+    /// A projection of the rank's experts, in parts that each fit one binding.
+    private mutating func bank(_ layer: Int, _ projection: Projection) throws(ModelError) -> ExpertBank {
+        let roles = split.experts(on: rank.index).map { WeightRole.layer(layer, .expert($0, projection)) }
+        guard let shape = source.weights[roles[0]]?.shape else {
+            preconditionFailure("layer \(layer): no expert is declared")
+        }
+        let expertByteCount = shape[0] * (try format(roles[0])).pitchByteCount(shape[1])
+        let limit = profile?.maxStorageBufferRange ?? Int.max
+        let partCount = max(1, min(roles.count, min(limit, 1 << 30) / expertByteCount))
         var parts: [(firstExpert: Int, weight: Weight)] = []
-        var first = 0
-        while first < names.count {
-            let end = min(first + partCount, names.count)
-            parts.append((first, try bank(Array(names[first..<end]))))
-            first = end
+        for first in stride(from: 0, to: roles.count, by: partCount) {
+            parts.append((first, try bank(Array(roles[first..<min(first + partCount, roles.count)]))))
         }
         return ExpertBank(parts: parts)
     }

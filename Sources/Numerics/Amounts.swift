@@ -1,4 +1,4 @@
-/// Bytes for people, in powers of 1024: "7.8 GiB".
+/// A byte count in readable form, in powers of 1024: "7.8 GiB".
 public func byteText(_ count: Int) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
     var value = Double(count)
@@ -10,7 +10,7 @@ public func byteText(_ count: Int) -> String {
     return value == value.rounded() || unit == 0 ? "\(Int(value)) \(units[unit])" : "\(fixed(value, 1)) \(units[unit])"
 }
 
-/// A number with so many decimals: "12.50".
+/// `value` with a fixed number of decimals: "12.50". Not finite or above 10¹⁵ in magnitude: Swift's own description.
 public func fixed(_ value: Double, _ decimals: Int) -> String {
     guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
     let scale = (0..<decimals).reduce(1.0) { power, _ in power * 10 }
@@ -21,7 +21,7 @@ public func fixed(_ value: Double, _ decimals: Int) -> String {
     return "\(sign)\(scaled / Int(scale)).\(String(repeating: "0", count: decimals - fraction.count))\(fraction)"
 }
 
-/// The middle of some numbers; of two in the middle their mean. There is at least one.
+/// The median: the middle value in sorted order, or the mean of the two middle values. Traps if `values` is empty.
 public func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
     let middle = sorted.count / 2

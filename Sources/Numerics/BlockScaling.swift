@@ -1,18 +1,18 @@
-/// DeepSeek's FP8 weights: one scale for each block of 128 × 128, the last row and column of blocks being ragged.
+/// DeepSeek's FP8 weights: one scale for each block of 128 × 128. Blocks at the right and lower edges may be smaller.
 public enum BlockScaling {
     /// Rows and columns of a block.
     public static let blockSize = 128
 
-    /// Blocks that cover `count` rows or columns.
+    /// Number of blocks that cover `count` rows or columns: ⌈count / 128⌉.
     @inlinable
     public static func blockCount(_ count: Int) -> Int { (count + blockSize - 1) / blockSize }
 
-    /// w[i, j] = value(codes[i, j]) · scales[i / 128, j / 128], in plain loops: what the kernels are measured against.
+    /// w[i, j] = value(codes[i, j]) · scales[⌊i / 128⌋, ⌊j / 128⌋], in plain loops, as a reference for the kernels.
     ///
     /// - Parameters:
     ///   - codes: `[rows, columns]`, FP8 E4M3.
     ///   - scales: `[⌈rows/128⌉, ⌈columns/128⌉]`, a checkpoint's `weight_scale_inv`.
-    /// - Returns: `[rows, columns]`. Counts that do not fit the shape trap.
+    /// - Returns: `[rows, columns]`. Traps if a count does not match the shape.
     public static func dequantized(
         codes: UnsafeRawBufferPointer, scales: [Float], rows: Int, columns: Int
     ) -> [Float] {

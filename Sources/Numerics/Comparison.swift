@@ -1,11 +1,10 @@
 /// 1 − 2·Σxy / Σ(x² + y²), in double precision: 0 for equal vectors, 1 for orthogonal ones, 2 for opposite ones.
 ///
-/// Unlike a cosine it also sees a wrong scale, and unlike a largest error it does not depend on the worst element alone.
-/// It is 0 where all values are 0, and infinity where any value is infinite or NaN: no comparison with a tolerance lets
-/// that pass.
+/// Unlike the cosine distance, it detects a wrong scale; unlike the largest error, it does not depend on one element
+/// only. Returns 0 if all values are 0, and infinity if any value is infinite or NaN, so that no tolerance accepts it.
 public func similarityDistance(_ x: some Collection<Float>, _ y: some Collection<Float>) -> Double {
     precondition(x.count == y.count, "comparing \(x.count) values with \(y.count)")
-    // The same number is Σ(x−y)² / Σ(x²+y²), which keeps its digits where the vectors are nearly equal.
+    // Computed as Σ(x−y)² / Σ(x²+y²), which is equal but loses no digits if the vectors are nearly equal.
     var differences = 0.0
     var squares = 0.0
     for (x, y) in zip(x, y) {
@@ -17,23 +16,25 @@ public func similarityDistance(_ x: some Collection<Float>, _ y: some Collection
     return squares == 0 ? 0 : differences / squares
 }
 
-/// How far found values lie from expected ones.
+/// The errors of computed values against expected ones.
 public struct Comparison: Sendable, Equatable {
-    /// Index of the largest absolute error; the first NaN or infinity that is not expected counts as larger than any number.
+    /// Index of the largest absolute error. An unexpected NaN or infinity counts as an infinite error; the first one
+    /// wins.
     public var worstIndex: Int
-    /// The two values there.
+    /// The expected value at `worstIndex`.
     public var expected: Float
+    /// The computed value at `worstIndex`.
     public var found: Float
-    /// The largest |found − expected|; infinity where a value is not a number.
+    /// The largest |found − expected|; infinity if one is NaN.
     public var maxAbsoluteError: Float
     /// The largest |found − expected| / |expected| over elements with |expected| above `relativeFloor`.
     public var maxRelativeError: Float
-    /// `similarityDistance` of the two.
+    /// `similarityDistance` of all values.
     public var distance: Double
 
-    /// Compares element by element; both hold the same number of values, at least one.
+    /// Compares element by element. Traps if the counts differ or are 0.
     ///
-    /// - Parameter relativeFloor: elements no larger than this do not count for the relative error.
+    /// - Parameter relativeFloor: the relative error ignores elements whose expected magnitude is not above this.
     public init(expected: [Float], found: [Float], relativeFloor: Float = 0) {
         precondition(
             expected.count == found.count && !found.isEmpty, "comparing \(expected.count) values with \(found.count)")

@@ -1,6 +1,4 @@
-/// What the elements of a stored tensor are.
-///
-/// The names of the safetensors format, the only one that checkpoints of this family use.
+/// The element type of a stored tensor. Raw values are the names of the safetensors format.
 public enum ElementType: String, Sendable, Hashable, CaseIterable {
     case f64 = "F64"
     case f32 = "F32"
@@ -8,7 +6,7 @@ public enum ElementType: String, Sendable, Hashable, CaseIterable {
     case bf16 = "BF16"
     case fp8E4M3 = "F8_E4M3"
     case fp8E5M2 = "F8_E5M2"
-    /// A power of two, 2^(code − 127): the scales of V3.1.
+    /// 2^(code − 127): the type of V3.1's scales.
     case e8m0 = "F8_E8M0"
     case i64 = "I64"
     case i32 = "I32"
@@ -20,7 +18,7 @@ public enum ElementType: String, Sendable, Hashable, CaseIterable {
     case u8 = "U8"
     case bool = "BOOL"
 
-    /// Bytes an element takes.
+    /// Bytes per element.
     public var byteCount: Int {
         switch self {
         case .f64, .i64, .u64: 8
@@ -33,7 +31,7 @@ public enum ElementType: String, Sendable, Hashable, CaseIterable {
     /// The name in a safetensors header, such as `F8_E4M3`.
     public var safetensorsName: String { rawValue }
 
-    /// The type that a safetensors header calls `name`; nil if there is none such here.
+    /// The type with this name in a safetensors header; nil if it is unknown.
     public init?(safetensorsName name: String) { self.init(rawValue: name) }
 }
 

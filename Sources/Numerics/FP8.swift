@@ -1,5 +1,5 @@
-/// FP8 E4M3 (the "FN" form): a sign, 4 bits of exponent with bias 7, 3 of fraction. No infinities: 0x7F and 0xFF are NaN and
-/// every other code is finite, up to 448. The smallest subnormal is 2⁻⁹.
+/// FP8 E4M3 (the "FN" variant): 1 sign bit, 4 exponent bits with bias 7, 3 fraction bits. It has no infinities: 0x7F
+/// and 0xFF are NaN, all other codes are finite. The largest value is 448, the smallest subnormal 2⁻⁹.
 public enum FP8E4M3 {
     public static let greatest: Float = 448
 
@@ -15,12 +15,13 @@ public enum FP8E4M3 {
         return code < 128 ? magnitude : -magnitude
     }
 
-    /// The value of one code, exactly. In a hot loop take `values` once and index that.
+    /// The exact value of one code. A hot loop should read `values` once and index it.
     public static func decode(_ code: UInt8) -> Float { values[Int(code)] }
 
-    /// The nearest code, ties to even. Saturates: beyond ±448, infinities included, gives ±448. A NaN gives 0x7F or 0xFF.
+    /// The nearest code, ties to even. Saturates: values beyond ±448 and infinities become ±448. NaN becomes 0x7F or
+    /// 0xFF.
     ///
-    /// (PyTorch's conversion gives NaN beyond 464; quantisers scale so that neither case arises.)
+    /// (PyTorch's conversion gives NaN beyond 464. Quantisers choose scales for which neither occurs.)
     @inlinable
     public static func encode(_ value: Float) -> UInt8 {
         let sign = UInt8(truncatingIfNeeded: value.bitPattern >> 24) & 0x80
@@ -28,19 +29,19 @@ public enum FP8E4M3 {
         if value.isNaN { return sign | 0x7F }
         if magnitude >= 448 { return sign | 0x7E }
         if magnitude < 0x1p-6 {
-            // Subnormal: a multiple of 2⁻⁹. Rounding up to 8 gives the code of the smallest normal, as it should.
+            // Subnormal: a multiple of 2⁻⁹. Rounding up to 8 correctly gives the code of the smallest normal number.
             return sign | UInt8((magnitude * 0x1p9).rounded(.toNearestOrEven))
         }
         let bits = magnitude.bitPattern
-        // 20 of the 23 fraction bits go; a carry runs on into the exponent. FP32's bias 127 becomes 7.
+        // Rounds away 20 of the 23 fraction bits; a carry propagates into the exponent. FP32's bias 127 becomes 7.
         let rounded = (bits &+ 0x7FFFF &+ (bits >> 20 & 1)) >> 20
         return sign | UInt8(truncatingIfNeeded: rounded &- 120 << 3)
     }
 }
 
-/// E8M0: a scale that is a power of two, 2^(code − 127); 0xFF is NaN.
+/// E8M0, a format for scales: code c is 2^(c − 127); 0xFF is NaN.
 public enum E8M0 {
-    /// The value, exactly (code 0 is the FP32 subnormal 2⁻¹²⁷).
+    /// The exact value (code 0 is the FP32 subnormal 2⁻¹²⁷).
     @inlinable
     public static func decode(_ code: UInt8) -> Float {
         switch code {

@@ -1,17 +1,20 @@
-/// Searches for values that no weight may have. They run at memory speed, so that every byte can be checked while it loads.
+/// Searches for infinities and NaN, which weights must not contain. Runs at memory speed, so that loading can check all
+/// bytes.
 public enum FiniteScan {
-    /// The index of the first NaN among FP8 E4M3 codes (0x7F or 0xFF), or nil.
+    /// The index of the first NaN (0x7F or 0xFF) among FP8 E4M3 codes, or nil.
     public static func firstNaN(inFP8 codes: UnsafeRawBufferPointer) -> Int? {
-        // Without its sign a NaN is 0x7F, the only byte whose bit 7 is set by adding 1; no byte carries into the next.
+        // Without the sign bit, a NaN is 0x7F, the only value to which adding 1 sets bit 7. No byte carries into the
+        // next.
         first(in: codes, width: 1) { (bits: UInt64) in
             ((bits & 0x7F7F_7F7F_7F7F_7F7F) &+ 0x0101_0101_0101_0101) & 0x8080_8080_8080_8080
         }
     }
 
-    /// The index of the first element that is infinite or NaN, or nil. `bytes` holds elements of `type`, at any alignment;
-    /// integers are always finite.
+    /// The index of the first infinite or NaN element, or nil. `bytes` holds elements of `type` at any alignment.
+    /// Returns nil for integer types.
     public static func firstNonFinite(_ type: ElementType, in bytes: UnsafeRawBufferPointer) -> Int? {
-        // In each: without the sign, add 1 at the exponent's lowest bit, and the sign bit is set only if the exponent was all ones.
+        // Adding 1 at the exponent's lowest bit, without the sign bit, sets the sign bit only if the exponent was all
+        // ones.
         switch type {
         case .fp8E4M3: firstNaN(inFP8: bytes)
         case .bf16: first(in: bytes, width: 2) { allOnes($0, 0x7F80_7F80_7F80_7F80, 0x0080_0080_0080_0080) }
@@ -24,11 +27,11 @@ public enum FiniteScan {
         }
     }
 
-    /// How many elements are infinite or NaN. Slower: for what is known to hold some.
+    /// The number of infinite or NaN elements. Slower than `firstNonFinite`, which callers use first.
     public static func nonFiniteCount(_ type: ElementType, in bytes: UnsafeRawBufferPointer) -> Int {
         var count = 0
         var start = 0
-        // Short pieces: behind a bad element the search begins again in the next one.
+        // The search restarts behind each bad element.
         while start < bytes.count {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
             guard let index = firstNonFinite(type, in: rest) else { break }
@@ -38,18 +41,18 @@ public enum FiniteScan {
         return count
     }
 
-    /// Whether no value is infinite or NaN.
+    /// Whether all values are finite.
     public static func areFinite(_ values: [Float]) -> Bool {
         values.withUnsafeBytes { firstNonFinite(.f32, in: $0) } == nil
     }
 
-    /// Bits that are set in each element of `bits` whose exponent is all ones, and in no other element.
+    /// Sets a bit in each element of `bits` whose exponent is all ones, and no bit in other elements.
     @inline(__always)
     private static func allOnes(_ bits: UInt64, _ exponent: UInt64, _ lowest: UInt64) -> UInt64 {
         ((bits & exponent) &+ lowest) & ~exponent
     }
 
-    /// The first element of `width` bytes in which `bad`, given the eight bytes around it, sets a bit.
+    /// The index of the first element, of `width` bytes, in which `bad` sets a bit. `bad` takes eight bytes at a time.
     @inline(__always)
     private static func first(
         in bytes: UnsafeRawBufferPointer, width: Int, _ bad: (UInt64) -> UInt64

@@ -6,9 +6,9 @@
     import Darwin
 #endif
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): 64 bits of state, the same sequence for a seed on every machine.
+/// SplitMix64 (Steele, Lea and Flood, 2014), with 64 bits of state. A seed gives the same sequence on every machine.
 ///
-/// For test data and for sampling; not for secrets.
+/// For test data and sampling; not cryptographically secure.
 public struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
@@ -22,7 +22,7 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
         return z ^ (z >> 31)
     }
 
-    /// The number that a generator with this seed gives after `index` others.
+    /// The output number `index`, counted from 0, of a generator with this seed.
     public static func value(_ index: Int, seed: UInt64) -> UInt64 {
         var random = SeededRandom(seed: seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15)
         return random.next()
@@ -31,14 +31,14 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
     /// Uniform in 0 ..< 1: a multiple of 2⁻⁵³.
     public mutating func nextUnit() -> Double { Double(next() >> 11) * 0x1p-53 }
 
-    /// Normal with mean 0 and variance 1, by Box and Muller's √(−2 ln u) · cos(2πv).
+    /// A normally distributed number with mean 0 and variance 1: √(−2 ln u) · cos(2πv) (Box and Muller).
     public mutating func nextNormal() -> Float {
-        // 1 − u is in (0, 1]: its logarithm is finite.
+        // 1 − u is in (0, 1], so its logarithm is finite.
         let radius = (-2 * log(1 - nextUnit())).squareRoot()
         return Float(radius * cos(2 * .pi * nextUnit()))
     }
 
-    /// `count` normals times `scale`.
+    /// `count` normally distributed numbers with standard deviation `scale`.
     public mutating func normals(_ count: Int, scale: Float = 1) -> [Float] {
         (0..<count).map { _ in nextNormal() * scale }
     }

@@ -1,23 +1,26 @@
 import Numerics
 
 extension Profile.Row {
-    /// What a use cannot be faster than, by the measured limits.
+    /// The measured limit that determines a use's least time.
     public enum Bound: String, Sendable { case memory, arithmetic, launch }
 
-    /// Of all uses, those without samples as long as the mean of the others.
+    /// Estimated time of all uses: the mean sample times the number of uses.
     public var total: Double { mean * Double(useCount ?? samples.count) }
     public var mean: Double { samples.isEmpty ? 0 : samples.reduce(0, +) / Double(samples.count) }
+    /// The median.
     public var p50: Double { percentile(samples, 0.5) }
     public var p99: Double { percentile(samples, 0.99) }
     public var least: Double { samples.min() ?? 0 }
 
+    /// byteCount divided by the median time.
     public var bytesPerSecond: Double { rate(byteCount) }
+    /// flopCount divided by the median time.
     public var flopsPerSecond: Double { rate(flopCount) }
 
     private func rate(_ count: Int) -> Double { p50 > 0 ? Double(count) / (p50 * 1e-9) : 0 }
 
-    /// The times that memory, arithmetic and launching take at least: the largest bounds the kernel, which could overlap
-    /// the others with it.
+    /// The least time of a use under the measured limits: the maximum of byteCount / copy rate, flopCount / arithmetic
+    /// rate and dispatchCount · launch time, assuming that a kernel can overlap all three.
     public func floor(_ limits: Profile.Limits) -> (bound: Bound, nanoseconds: Double) {
         let memory = Double(byteCount) / limits.copyBytesPerSecond * 1e9
         let arithmetic = Double(flopCount) / limits.arithmetic * 1e9
@@ -26,10 +29,10 @@ extension Profile.Row {
         return memory >= arithmetic ? (.memory, memory) : (.arithmetic, arithmetic)
     }
 
-    /// The part of its limit that the kernel reaches: the least time over the median.
+    /// The fraction of its limit that the kernel reaches: `floor` divided by the median.
     public func share(of limits: Profile.Limits) -> Double { p50 > 0 ? floor(limits).nanoseconds / p50 : 0 }
 
-    /// The medians of the rounds; with yardsticks, in units of the round's own yardstick.
+    /// The medians of the rounds, divided by the round's yardstick if the row has yardsticks.
     public var roundMedians: [Double] {
         var start = 0
         return roundSizes.enumerated().map { round, size in
@@ -41,12 +44,12 @@ extension Profile.Row {
 }
 
 extension Profile.Limits {
-    /// The kernels compute in FP32 unless they use matrix units, of which none does yet.
+    /// The arithmetic rate to which kernels are compared: FP32. A kernel on matrix units may exceed it.
     public var arithmetic: Double { fp32FlopsPerSecond }
 }
 
 extension Profile {
-    /// What would help most: the row whose limit, if reached, would save the largest part of all time.
+    /// The row that would save the most time if it reached its limit, and the fraction of all time saved.
     public var nextLimit: (row: Row, saved: Double)? {
         let total = rows.reduce(0) { $0 + time(of: $1) }
         guard total > 0 else { return nil }
@@ -55,7 +58,7 @@ extension Profile {
     }
 }
 
-/// The value below which the fraction `p` of the values lies, between neighbours in proportion; 0 of none.
+/// The `p`-quantile, 0 ≤ p ≤ 1, linearly interpolated between the neighbouring values; 0 if there are none.
 func percentile(_ values: [Double], _ p: Double) -> Double {
     guard !values.isEmpty else { return 0 }
     let sorted = values.sorted()

@@ -1,25 +1,25 @@
-/// What one run of the profiler found. Times are nanoseconds; what a device does not tell is nil.
+/// The results of one run of the profiler. Times are in nanoseconds. Values that the device does not report are nil.
 public struct Profile: Sendable, Equatable {
     /// The version of the JSON that `json` writes; Tools/profile.schema.json describes it.
     public static let formatVersion = 1
 
     public enum Mode: String, Sendable {
-        /// Every kernel by itself, at a model's shapes.
+        /// Each kernel in isolation, at a model's shapes.
         case kernels
-        /// A model's real steps.
+        /// Steps of a model.
         case run
     }
 
     public var mode: Mode
     public var header: Header
     public var limits: Limits
-    /// In the order in which they were measured first.
+    /// In the order of their first measurement.
     public var rows: [Row]
-    /// The steps in time; empty in `.kernels`.
+    /// The timelines of some steps; empty in `.kernels`.
     public var steps: [Step] = []
-    /// What measuring cost; nil in `.kernels`, where nothing but the measured dispatch runs between two marks.
+    /// The cost of measuring; nil in `.kernels`, where only the measured dispatch runs between two timestamps.
     public var overhead: Overhead?
-    /// What was left out or could not be done, in sentences.
+    /// Omissions and failures, as sentences.
     public var notes: [String] = []
 
     public init(mode: Mode, header: Header, limits: Limits, rows: [Row]) {
@@ -31,7 +31,7 @@ public struct Profile: Sendable, Equatable {
 }
 
 extension Profile {
-    /// On what, of what, and how.
+    /// The device, the program and the model of a profile.
     public struct Header: Sendable, Equatable {
         public var device: String
         /// "discrete", "software", …
@@ -41,68 +41,69 @@ extension Profile {
         public var subgroupSize: Int
         public var sharedByteCount: Int
         public var memoryByteCount: Int
-        /// What could be read of the clocks, such as "processor 2450 MHz".
+        /// The clock rates that could be read, such as "processor 2450 MHz".
         public var clocks: [String]
-        /// Each shader's name and the hash of its SPIR-V.
+        /// The shaders that the device compiled.
         public var shaders: [Shader]
         public var commit: String?
         public var commandLine: [String]
-        /// "2026-11-21T08:00:00Z"
+        /// ISO 8601: "2026-11-21T08:00:00Z".
         public var date: String
-        /// The shapes' name or the model's.
+        /// The name of the shapes or of the model.
         public var model: String
 
         public struct Shader: Sendable, Equatable {
             public var name: String
-            /// Sixteen hexadecimal digits.
+            /// Hash of the SPIR-V, as sixteen hexadecimal digits.
             public var hash: String
         }
     }
 
     /// The device's limits as measured in the same run.
     public struct Limits: Sendable, Equatable {
-        /// Bytes read and written by a copy of buffers far larger than the caches, a second.
+        /// Bytes read plus bytes written per second, by a copy of buffers far larger than the caches.
         public var copyBytesPerSecond: Double
-        /// Multiplications and additions, two a fused multiply-add, a second.
+        /// FP32 operations per second; a fused multiply-add counts as two.
         public var fp32FlopsPerSecond: Double
         public var fp16FlopsPerSecond: Double?
         public var matrixFlopsPerSecond: Double?
-        /// One of many dispatches of nothing, each behind a barrier.
+        /// Time per dispatch in a series of empty dispatches with barriers between them.
         public var launchNanoseconds: Double
-        /// What a pair of marks adds to a dispatch between them: taken off every sample.
+        /// Time that a mark (a timestamp before and one after a dispatch) adds; it is subtracted from every sample.
         public var markNanoseconds: Double
     }
 
     /// All uses of one kernel variant at one shape.
     public struct Row: Sendable, Equatable {
-        /// The name in the catalogue.
+        /// The kernel's name in the catalogue.
         public var kernel: String
-        /// Shader and constants: "gemm 3".
+        /// Shader and constants: "linear_tiles 3".
         public var variant: String
         /// Phase, operand and sizes: "decode q_b, 1 × 1536 to 24576, fp8E4M3".
         public var shape: String
-        /// Dispatches of one use.
+        /// Dispatches per use.
         public var dispatchCount: Int
-        /// Of one use.
+        /// Bytes read and written per use.
         public var byteCount: Int
+        /// Floating-point operations per use.
         public var flopCount: Int
-        /// Uses in the time that was profiled, where the samples are only some of them; nil: all.
+        /// Number of uses in the profiled steps; nil if each use has a sample.
         public var useCount: Int?
-        /// One use each, what the marks add taken off.
+        /// Times of single uses, without the cost of the marks.
         public var samples: [Double]
-        /// Samples of one round were taken one after another, rounds at different times: the number in each round.
+        /// Number of samples in each round. The samples of a round are consecutive; rounds are spread over the run.
         public var roundSizes: [Int]
-        /// For each round, how long the yardstick took then: a fixed piece of arithmetic that shows how fast the machine
-        /// was. Empty in `.run`.
+        /// For each round, the time of the yardstick: a fixed computation that indicates the machine's speed at that
+        /// time. Empty in `.run`.
         public var yardsticks: [Double]
-        /// Mean time between the previous dispatch's end and the start of this one's; nil in `.kernels`.
+        /// Mean time from the end of the previous dispatch to the start of this kernel's; nil in `.kernels`.
         public var gap: Double?
-        /// How the result was compared with the reference: "ok" and on what; nil in `.run`.
+        /// The result of comparing with the reference: "ok" and the size compared; nil in `.run`.
         public var check: String?
         public var code: CompiledCode?
     }
 
-    /// What a driver tells of compiled code; nil where it does not.
+    /// Statistics of compiled code, as the driver reports them; nil if it does not.
     public struct CompiledCode: Sendable, Equatable {
         public var registers, spills, sharedByteCount, subgroupSize: Int?
         public init(registers: Int? = nil, spills: Int? = nil, sharedByteCount: Int? = nil, subgroupSize: Int? = nil) {
@@ -113,16 +114,16 @@ extension Profile {
         }
     }
 
-    /// One step of the model. All times count from the same origin, host and device alike.
+    /// One step of the model. Host and device times have the same origin.
     public struct Step: Sendable, Equatable {
         /// "prefill" or "decode".
         public var phase: String
         public var tokenCount: Int
         public var start, end: Double
-        /// From when the device took the step up to when it was done.
+        /// Start and end of the step on the device.
         public var deviceStart, deviceEnd: Double
         public var dispatches: [Dispatch]
-        /// What the host did, in order: "prepare", "record", "submit", "wait", "read".
+        /// The host's activities in order: "prepare", "record", "submit", "wait", "read".
         public var host: [Span]
     }
 
@@ -131,7 +132,7 @@ extension Profile {
         public var layer: String
         /// "attention", "experts", …
         public var operation: String
-        /// The index of its row.
+        /// Index into `Profile.rows`.
         public var row: Int
         public var start, end: Double
     }
@@ -142,13 +143,13 @@ extension Profile {
     }
 
     public struct Overhead: Sendable, Equatable {
-        /// Of how many dispatches one was marked in a decode step, so that the marks do not slow it.
+        /// In a decode step, one dispatch in this many is marked, to limit the overhead.
         public var markedEvery: Int
-        /// Median of a decode step's time, host and device, with marks and without.
+        /// Median time of a decode step, host and device together, with marks and without.
         public var markedStep, plainStep: Double
-        /// The dispatches' times and the gaps before them, together, as a part of the device's time for steps without marks.
+        /// The sum of dispatch times and gaps, divided by the device time of the same steps without marks.
         public var attributed: Double
-        /// How far host and device times may be apart; nil where they were aligned by submission and completion alone.
+        /// Maximum error between host and device times; nil if they were aligned by submission and completion only.
         public var clockDeviation: Double?
     }
 }

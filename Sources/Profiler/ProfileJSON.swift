@@ -1,7 +1,7 @@
 import JSON
 
 extension Profile {
-    /// The document of `--json`: version, header, limits, rows with their raw samples, steps.
+    /// The document of `--json`: version, header, limits, rows with their samples, steps, overhead, notes.
     public var json: JSONValue {
         var members: [JSONMember] = [
             JSONMember("format", "fathom-profile"),
@@ -29,10 +29,10 @@ extension Profile {
 
     /// Reads a document that `json` wrote.
     ///
-    /// - Throws: what is wrong, naming the document and the field; another version is named with this one's.
+    /// - Throws: an error with the document's name and the field, also for another format version.
     public init(_ document: JSONField) throws(JSONError) {
         guard try document["format"].string() == "fathom-profile" else {
-            throw try document["format"].error(expected: "fathom-profile, as fathom profile --json writes it")
+            throw try document["format"].error(expected: "fathom-profile, the format of a profile as JSON")
         }
         guard try document["version"].int() == Self.formatVersion else {
             throw try document["version"].error(expected: "\(Self.formatVersion): measure again with this program")

@@ -1,7 +1,7 @@
 /// One grapheme cluster of a line being edited, with the cells it takes when shown.
 public struct Cell: Sendable, Equatable {
     public let character: Character
-    /// Cells of the shown form; 0 for a line break only.
+    /// Width of the shown form in terminal cells; 0 only for a line break.
     public let width: UInt8
     /// False where terminals differ about the width (joined emoji, conjuncts).
     let isCertain: Bool
@@ -26,10 +26,10 @@ public struct Cell: Sendable, Equatable {
 
     var isLineBreak: Bool { width == 0 }
 
-    /// What is written to the terminal for this cell.
+    /// The text that is written to the terminal for this cell.
     var shown: String { visibleForm(of: character) ?? String(character) }
 
-    /// Grapheme clusters of a text, in order.
+    /// The grapheme clusters of a text, in order.
     static func cells(of text: String) -> [Cell] { text.map(Cell.init) }
 }
 
@@ -49,11 +49,10 @@ func visibleForm(of character: Character) -> String? {
     }
 }
 
-/// Text from a model or a file, safe to write to a terminal: control characters are shown, not obeyed.
-///
-/// Line breaks and tabs stay; a carriage return before a line break goes.
+/// Text from a model or a file, made safe to write to a terminal: control characters and changes of text direction
+/// appear in a visible form. Keeps line breaks and tabs, removes carriage returns.
 public func terminalSafe(_ text: String) -> String {
-    // Almost every piece of an answer is clean; look before building anything.
+    // Fast path: almost all answer text needs no change.
     let isClean = text.utf8.allSatisfy { ($0 >= 0x20 && $0 < 0x7F) || $0 == 0x0A || $0 == 0x09 }
     if isClean { return text }
     var result = ""

@@ -1,7 +1,7 @@
-/// How many cells of a terminal a piece of text takes.
+/// The width of text in terminal cells.
 ///
-/// Terminals agree on single scalars and on combining marks. On joined emoji they do not: older ones draw each part.
-/// `isCertain` tells the two apart, so that the renderer can put the cursor back where it belongs after such a cluster.
+/// Terminals agree on single scalars and on combining marks, but not on joined emoji: older terminals draw each part.
+/// `measure` reports whether a width is certain; after an uncertain one the renderer positions the cursor explicitly.
 public enum CellWidth {
     /// Cells of one scalar on its own: 0 for marks and format characters, 2 for East Asian wide ones and emoji, else 1.
     ///
@@ -17,7 +17,7 @@ public enum CellWidth {
         }
     }
 
-    /// Cells of one grapheme cluster, as current terminals draw it.
+    /// Cells of one grapheme cluster as current terminals draw it.
     public static func of(_ character: Character) -> Int { measure(character).width }
 
     /// Cells of a text without control characters.
@@ -37,12 +37,13 @@ public enum CellWidth {
         for scalar in scalars {
             switch scalar.value {
             case 0x200D:
-                // Zero-width joiner: the next emoji melts into this one.
+                // Zero-width joiner: the next emoji is drawn as part of this one.
                 followsJoiner = true
                 isCertain = false
                 continue
             case 0xFE0F where base.properties.isEmoji:
-                // Asks for the coloured picture, which is two cells wide, also of a digit or a text symbol.
+                // Variation selector 16 requests the coloured picture, two cells wide, even of a digit or a text
+                // symbol.
                 width = max(width, 2)
                 isCertain = false
             case _ where scalar.properties.isEmojiModifier && width > 0:
@@ -51,7 +52,7 @@ public enum CellWidth {
                 break
             default:
                 let own = of(scalar)
-                // A second scalar with a width of its own: Indic conjuncts and spacing marks, where fonts decide.
+                // A second scalar with a width (Indic conjuncts, spacing marks): the font decides the total.
                 if own > 0 {
                     if width > 0 { isCertain = false }
                     base = scalar

@@ -1,8 +1,8 @@
 import Glibc
 
-/// What could stand where the cursor is.
+/// Candidates for completing the text before the cursor.
 public struct Completion: Sendable, Equatable {
-    /// How many characters before the cursor the candidates replace.
+    /// Number of characters before the cursor that a candidate replaces.
     public var replacedCount: Int
     public var candidates: [Candidate]
 
@@ -12,9 +12,9 @@ public struct Completion: Sendable, Equatable {
     }
 
     public struct Candidate: Sendable, Equatable {
-        /// What is inserted.
+        /// The inserted text.
         public var text: String
-        /// What is listed when there are several.
+        /// The text in the list of candidates, shown if there are several.
         public var label: String
 
         public init(text: String, label: String) {
@@ -23,7 +23,7 @@ public struct Completion: Sendable, Equatable {
         }
     }
 
-    /// The longest text with which all candidates begin.
+    /// The longest common prefix of all candidates.
     var commonPrefix: String {
         guard var common = candidates.first.map({ Array($0.text) }) else { return "" }
         for candidate in candidates.dropFirst() {
@@ -32,7 +32,7 @@ public struct Completion: Sendable, Equatable {
         return String(common)
     }
 
-    /// The labels in columns, as many as fit.
+    /// The labels as rows of a table that is at most `columns` cells wide.
     func listing(columns: Int) -> [String] {
         let widths = candidates.map { CellWidth.of($0.label) }
         let column = (widths.max() ?? 0) + 2
@@ -51,7 +51,7 @@ public struct Completion: Sendable, Equatable {
         return rows
     }
 
-    /// Files and folders whose path begins like `path`; `~/` stands for the home folder.
+    /// Files and folders whose paths begin with `path`; a leading `~/` stands for the home folder.
     public static func paths(_ path: String) -> Completion {
         let cut = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
         let folder = String(path[..<cut])
@@ -64,7 +64,7 @@ public struct Completion: Sendable, Equatable {
                     $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
                 }
                 guard name != ".", name != "..", name.hasPrefix(start) else { continue }
-                // Hidden files only where asked for.
+                // Lists hidden files only if the name starts with a dot.
                 guard !name.hasPrefix(".") || start.hasPrefix(".") else { continue }
                 var status = stat()
                 let isFolder =

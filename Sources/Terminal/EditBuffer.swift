@@ -4,7 +4,7 @@ public struct EditBuffer: Sendable, Equatable {
     /// The cursor stands before `cells[cursor]`; `cells.count` is the end.
     public private(set) var cursor: Int
 
-    /// A buffer with this text, the cursor at its end.
+    /// A buffer with `text` and the cursor at its end.
     public init(_ text: String = "") {
         cells = Cell.cells(of: text)
         cursor = cells.count
@@ -21,16 +21,16 @@ public struct EditBuffer: Sendable, Equatable {
 
     // MARK: Changing
 
-    /// Inserts at the cursor, which ends up behind the inserted text.
+    /// Inserts at the cursor and moves the cursor behind the inserted text.
     public mutating func insert(_ text: String) {
         guard !text.isEmpty else { return }
         replace(cursor..<cursor, with: text)
     }
 
-    /// Replaces cells, the cursor ending up behind the new text.
+    /// Replaces cells and moves the cursor behind the new text.
     ///
-    /// The neighbours are segmented again with the new text: a combining mark typed after its letter, or the second
-    /// half of a flag, joins the cluster before it.
+    /// Segments the two neighbouring cells again together with the new text: a combining mark typed after its letter,
+    /// or the second half of a flag, joins the cluster before it.
     mutating func replace(_ range: Range<Int>, with text: String) {
         let hasBefore = range.lowerBound > 0
         let hasAfter = range.upperBound < cells.count
@@ -56,7 +56,8 @@ public struct EditBuffer: Sendable, Equatable {
         return removed
     }
 
-    /// Exchanges the clusters around the cursor and moves on; at the end of a line, the two before it.
+    /// Swaps the clusters before and after the cursor and moves behind them; at the end of a line, swaps the two before
+    /// it.
     mutating func transpose() {
         let line = lineRange
         guard line.count > 1, cursor > line.lowerBound else { return }
@@ -78,7 +79,7 @@ public struct EditBuffer: Sendable, Equatable {
         return start..<end
     }
 
-    /// Where the word before the cursor begins: back over what is no word, then over the word.
+    /// Start of the word before the cursor, after skipping characters that belong to no word.
     var previousWordStart: Int {
         var position = cursor
         while position > 0, !cells[position - 1].isWord { position -= 1 }
@@ -86,7 +87,7 @@ public struct EditBuffer: Sendable, Equatable {
         return position
     }
 
-    /// Where the word after the cursor ends.
+    /// End of the word after the cursor.
     var nextWordEnd: Int {
         var position = cursor
         while position < cells.count, !cells[position].isWord { position += 1 }
@@ -94,7 +95,7 @@ public struct EditBuffer: Sendable, Equatable {
         return position
     }
 
-    /// Where the run without spaces before the cursor begins (what Ctrl-W removes).
+    /// Start of the run without white space before the cursor, which Ctrl-W removes.
     var previousSpaceDelimitedStart: Int {
         var position = cursor
         while position > 0, cells[position - 1].character.isWhitespace { position -= 1 }
@@ -102,7 +103,7 @@ public struct EditBuffer: Sendable, Equatable {
         return position
     }
 
-    /// Moves to the line above, to about the same column; false on the first line.
+    /// Moves to the line above, to the nearest column; returns false on the first line.
     mutating func moveUp() -> Bool {
         let line = lineRange
         guard line.lowerBound > 0 else { return false }
@@ -112,7 +113,7 @@ public struct EditBuffer: Sendable, Equatable {
         return true
     }
 
-    /// Moves to the line below, to about the same column; false on the last line.
+    /// Moves to the line below, to the nearest column; returns false on the last line.
     mutating func moveDown() -> Bool {
         let line = lineRange
         guard line.upperBound < cells.count else { return false }

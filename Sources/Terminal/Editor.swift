@@ -1,10 +1,11 @@
-/// Edits one message, key by key: text, history, search, completion. A pure machine; `LineEditor` gives it a terminal.
+/// Edits one message key by key: text, history, search, completion. Performs no input or output; `LineEditor` connects
+/// it to a terminal.
 public struct Editor: Sendable {
-    /// What a key led to.
+    /// The effect of a key.
     public enum Event: Sendable, Equatable {
-        /// Show the line again.
+        /// The view has changed and must be drawn again.
         case changed
-        /// Nothing to do here; the terminal may beep.
+        /// The key has no effect here; the terminal may beep.
         case refused
         case submitted(String)
         case endOfInput
@@ -21,12 +22,12 @@ public struct Editor: Sendable {
     private let leaveHint: String
     private var search: Search?
     private var killed = ""
-    /// The last key removed text into `killed`: the next such key adds to it.
+    /// The last key moved text to `killed`: the next key that does so appends to it.
     private var isKilling = false
 
     /// - Parameters:
-    ///   - leaveHint: said on Ctrl-C where there is nothing to clear.
-    ///   - complete: what could follow a text before the cursor; nil for nothing.
+    ///   - leaveHint: shown on Ctrl-C when the message is empty.
+    ///   - complete: returns the completions of the text before the cursor, or nil.
     public init(
         history: History = History(), leaveHint: String = "",
         complete: @escaping @Sendable (String) -> Completion? = { _ in nil }
@@ -48,7 +49,7 @@ public struct Editor: Sendable {
         let hadNotices = !notices.isEmpty
         notices = []
         let event = search == nil ? edit(key, columns: columns) : continueSearch(key, columns: columns)
-        // A notice that disappears is a change, too.
+        // Removing a notice changes the view.
         return event == .refused && hadNotices ? .changed : event
     }
 
@@ -72,7 +73,7 @@ public struct Editor: Sendable {
             if buffer.isEmpty { return .endOfInput }
             return remove(buffer.cursor..<(buffer.cursor + 1))
         case .control("k"):
-            // At the end of a line, the line break goes.
+            // At the end of a line, removes the line break.
             let end = buffer.lineRange.upperBound
             let target = end == buffer.cursor ? min(end + 1, buffer.cells.count) : end
             return kill(buffer.cursor..<target, joining: wasKilling)
@@ -124,7 +125,7 @@ public struct Editor: Sendable {
     }
 
     private mutating func enter() -> Event {
-        // A backslash at the end of the message asks for another line.
+        // A backslash at the end of the message continues it on another line.
         if buffer.cursor == buffer.cells.count, buffer.cells.last?.character == "\\" {
             buffer.replace((buffer.cursor - 1)..<buffer.cursor, with: "\n")
             return .changed
@@ -177,7 +178,7 @@ public struct Editor: Sendable {
             self.search = nil
             return .changed
         default:
-            // Any other key takes what was found, then does what it does.
+            // Any other key accepts the match, then has its usual effect.
             if let match = search.match {
                 let found = buffer
                 history.jump(to: match, leaving: search.saved.text)
@@ -210,7 +211,7 @@ public struct Editor: Sendable {
 extension Editor {
     /// A search through the history, begun by Ctrl-R.
     private struct Search: Sendable {
-        /// What was being edited.
+        /// The buffer before the search.
         let saved: EditBuffer
         var query = ""
         var match: Int?
@@ -226,11 +227,11 @@ extension Editor {
             }
             let found = history.search(query, from: start, forward: forward)
             hasFailed = found == nil
-            // A failed search stays where it was.
+            // A failed search keeps the last match.
             if let found { match = found }
         }
 
-        /// The entry found, the cursor where the query stands in it.
+        /// The matching entry, with the cursor at the match.
         func shown(in history: History) -> EditBuffer {
             guard let match else { return saved }
             let entry = history.entries[match]

@@ -1,17 +1,17 @@
 /// Draws the edited text over as many rows as it needs, and redraws it in place.
 ///
-/// A pure machine: it remembers where it left the cursor and returns what to write. Within a long line it lets the
-/// terminal wrap by itself, so that selecting with the mouse gives the unbroken text and a resize re-flows it.
+/// Performs no output: it remembers where it left the cursor and returns the text to write. Long lines are wrapped by
+/// the terminal, so that a mouse selection contains no line breaks and a resize re-flows them.
 struct FrameRenderer: Sendable {
-    /// Rows between the top of what was drawn and the cursor.
+    /// Rows between the top of the drawing and the cursor.
     private var rowsAboveCursor = 0
-    /// First row of the layout on the screen, when it does not fit as a whole.
+    /// First visible row of a layout that does not fit on the screen.
     private var firstRow = 0
     private var isClipped = false
     private var drawn: EditView?
     private var size: ScreenSize?
 
-    /// What to write to show `view`.
+    /// The text to write to show `view`.
     mutating func draw(_ view: EditView, size newSize: ScreenSize) -> String {
         let columns = max(newSize.columns, 8)
         var output = moveToTop(columns: columns, newSize: newSize)
@@ -28,17 +28,17 @@ struct FrameRenderer: Sendable {
                 output += String(repeating: " ", count: row.startColumn)
             }
             write(row, of: view.cells, into: &output)
-            // Clears what an earlier drawing left; on a full row there is nothing, and the cursor hangs over the margin.
+            // Clears the rest of the previous drawing. A full row has no rest, and its cursor stands at the margin.
             if row.endColumn < columns { output += "\u{1B}[K" }
             guard index + 1 < visible.upperBound else { continue }
             if !row.wrapsByItself {
                 output += "\r\n"
             } else if layout.rows[index + 1].cells.isEmpty {
-                // The empty row for a cursor behind a full one: a space makes the terminal wrap.
+                // The next row is empty and holds only the cursor behind a full row: a space makes the terminal wrap.
                 output += " \r"
             }
         }
-        // One column short: clearing behind a full row would take its last character.
+        // Leaves the last column free: clearing behind a full row would erase its last character.
         for notice in notices { output += "\r\n" + clipped(notice, columns: columns - 1) + "\u{1B}[K" }
         output += "\u{1B}[J"
 
@@ -55,7 +55,7 @@ struct FrameRenderer: Sendable {
         return output
     }
 
-    /// Ends the edit: the text stays on the screen without notices, and the cursor goes to a new row below.
+    /// Ends the edit: keeps the text on the screen, removes the notices and moves the cursor to a new row below.
     mutating func finish(_ view: EditView, size: ScreenSize) -> String {
         var last = view
         last.notices = []
@@ -65,23 +65,23 @@ struct FrameRenderer: Sendable {
         return output
     }
 
-    /// The cursor is at the start of an empty row, and nothing of ours is on the screen.
+    /// Resets the state. The caller has put the cursor at the start of an empty row.
     mutating func forget() { self = FrameRenderer() }
 
-    /// Moves to where the drawing began, wherever a change of the window's width has put it.
+    /// Moves to the start of the drawing, also after a change of the window's width.
     private func moveToTop(columns: Int, newSize: ScreenSize) -> String {
         guard let drawn, let size else { return "\r" }
         if size == newSize { return (rowsAboveCursor > 0 ? "\u{1B}[\(rowsAboveCursor)A" : "") + "\r" }
-        // Part of the text is off the screen: start over with an empty one.
+        // Part of the text is off the screen: clears the screen and starts over.
         if isClipped { return "\u{1B}[H\u{1B}[2J" }
-        // Terminals re-flow what was written, which is what the layout at the new width says.
+        // Terminals re-flow the written text, which then matches the layout at the new width.
         let (_, indent) = fitted(drawn.prompt, columns: columns)
         let reflowed = Layout(cells: drawn.cells, cursor: drawn.cursor, indent: indent, columns: columns)
         let above = min(reflowed.cursorRow, max(newSize.rows - 1, 0))
         return (above > 0 ? "\u{1B}[\(above)A" : "") + "\r"
     }
 
-    /// The rows to show: all, or as many as fit around the cursor, scrolled as little as possible.
+    /// The rows to show: all if they fit, else `height` rows that include the cursor, scrolled as little as possible.
     private mutating func window(of layout: Layout, height: Int) -> Range<Int> {
         guard layout.rows.count > height else {
             firstRow = 0
@@ -99,14 +99,14 @@ struct FrameRenderer: Sendable {
             if cell.isCertain {
                 output += cell.shown
             } else {
-                // Terminals disagree about this one's width: clear what it may not cover, and go to the column that the
-                // layout says.
+                // Terminals disagree about this cell's width: clears the rest of the row, then moves to the column of
+                // the layout.
                 output += "\u{1B}[K" + cell.shown + "\u{1B}[\(column + 1)G"
             }
         }
     }
 
-    /// The prompt, cut where the window is so narrow that it would leave no room.
+    /// The prompt, clipped in a narrow window to leave at least four cells.
     private func fitted(_ prompt: Prompt, columns: Int) -> (rendered: String, width: Int) {
         let limit = max(columns - 4, 0)
         if prompt.width <= limit { return (prompt.rendered, prompt.width) }
@@ -115,7 +115,7 @@ struct FrameRenderer: Sendable {
     }
 }
 
-/// As much of a text as fits in so many cells.
+/// The longest prefix of `text` that fits in `columns` cells, in its shown form.
 func clipped(_ text: String, columns: Int) -> String {
     var result = ""
     var used = 0

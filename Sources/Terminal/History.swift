@@ -1,11 +1,11 @@
-/// Lines entered before, oldest first, and the walk through them while a new one is edited.
+/// Entered messages, oldest first, and the position in them while a new message is edited.
 public struct History: Sendable, Equatable {
     public private(set) var entries: [String]
-    /// Most entries kept; the oldest go first.
+    /// Maximum number of entries; the oldest are discarded first.
     public let limit: Int
-    /// The entry being shown; `entries.count` is the new line.
+    /// Index of the entry being shown; `entries.count` is the new message.
     private var position: Int
-    /// What was changed on the way without being entered, by position; the new line among them.
+    /// Edited but not entered texts, by position; includes the new message.
     private var drafts: [Int: String] = [:]
 
     public init(_ entries: [String] = [], limit: Int = 1000) {
@@ -14,7 +14,7 @@ public struct History: Sendable, Equatable {
         position = self.entries.count
     }
 
-    /// Adds a line unless it repeats the last one; true if it was added.
+    /// Adds an entry unless it is empty or repeats the last one; returns whether it was added.
     public mutating func add(_ entry: String) -> Bool {
         defer { leave() }
         guard !entry.isEmpty, entry != entries.last else { return false }
@@ -23,19 +23,20 @@ public struct History: Sendable, Equatable {
         return true
     }
 
-    /// Ends the walk; the next one starts at the new line.
+    /// Returns to the new message and discards all drafts.
     mutating func leave() {
         position = entries.count
         drafts = [:]
     }
 
-    /// The entry before the one shown, whose text as it now stands is `current`; nil at the oldest.
+    /// Moves to the entry before the one shown and returns its text; nil at the oldest. Keeps `current`, the text being
+    /// left, as a draft.
     mutating func older(leaving current: String) -> String? { move(to: position - 1, leaving: current) }
 
-    /// The entry after the one shown; nil at the new line.
+    /// Moves to the entry after the one shown and returns its text; nil at the new message.
     mutating func newer(leaving current: String) -> String? { move(to: position + 1, leaving: current) }
 
-    /// Shows an entry found by a search.
+    /// Moves to an entry that a search found.
     mutating func jump(to index: Int, leaving current: String) { _ = move(to: index, leaving: current) }
 
     private mutating func move(to index: Int, leaving current: String) -> String? {
@@ -45,7 +46,8 @@ public struct History: Sendable, Equatable {
         return drafts[index] ?? (index < entries.count ? entries[index] : "")
     }
 
-    /// Index of the nearest entry at or before (or, searching forward, after) `start` that contains `query`, whatever its case.
+    /// Index of the first entry that contains `query`, ignoring case, searching from `start` (inclusive) backward or
+    /// forward.
     func search(_ query: String, from start: Int, forward: Bool) -> Int? {
         let wanted = query.lowercased()
         let candidates =
@@ -57,7 +59,7 @@ public struct History: Sendable, Equatable {
 }
 
 extension History {
-    /// One line of a file for an entry, which may have several.
+    /// An entry, which may have several lines, as one line of a file.
     static func encoded(_ entry: String) -> String {
         var line = ""
         for scalar in entry.unicodeScalars {

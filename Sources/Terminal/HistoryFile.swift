@@ -1,8 +1,9 @@
+import Files
 import Glibc
 
-/// Where entered lines are kept between runs: a line an entry, readable by its owner alone.
+/// A file that keeps entered messages between runs: one line per entry, readable only by its owner.
 ///
-/// Every entry is appended as it comes, so that several programs can share the file; it is cut to the limit when read.
+/// Appends each entry immediately, so that several processes can share the file. `load` shortens the file to the limit.
 public struct HistoryFile: Sendable {
     public let path: String
 
@@ -10,7 +11,7 @@ public struct HistoryFile: Sendable {
 
     /// `$XDG_STATE_HOME/<program>/history`, or under `~/.local/state`; nil without a home.
     public static func standard(program: String) -> HistoryFile? {
-        // The standard has relative paths ignored.
+        // The XDG standard says to ignore relative paths.
         if let state = environmentValue("XDG_STATE_HOME"), state.hasPrefix("/") {
             return HistoryFile(path: "\(state)/\(program)/history")
         }
@@ -18,58 +19,43 @@ public struct HistoryFile: Sendable {
         return HistoryFile(path: "\(home)/.local/state/\(program)/history")
     }
 
-    /// The kept lines, none if there is no file yet. Shortens a file that has grown well beyond the limit.
+    /// The newest `limit` entries; none if the file does not exist. Rewrites a file that has more than twice as many.
     public func load(limit: Int = 1000) throws(TerminalError) -> History {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            guard errno == ENOENT || errno == ENOTDIR else { throw failure("open") }
+        let file: Descriptor
+        do throws(SystemError) { file = try Descriptor.open(path, O_RDONLY) } catch {
+            guard error.isMissing else { throw failure("open", error) }
             return History(limit: limit)
         }
-        var bytes: [UInt8] = []
-        var part = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = read(descriptor, &part, part.count)
-            if count > 0 {
-                bytes += part[..<count]
-            } else if count == 0 {
-                break
-            } else if errno != EINTR {
-                let error = failure("read")
-                close(descriptor)
-                throw error
-            }
-        }
-        close(descriptor)
+        defer { file.discard() }
+        let bytes = try calling("read") { () throws(SystemError) in try file.readAll() }
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
         let history = History(lines.map { History.decoded($0) }, limit: limit)
         if lines.count > 2 * limit { try rewrite(history) }
         return history
     }
 
-    /// Adds an entry at the end.
+    /// Appends an entry; creates the file and its folders if necessary.
     public func append(_ entry: String) throws(TerminalError) {
         try makeFolder()
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw failure("open") }
-        defer { close(descriptor) }
+        let file = try calling("open") { () throws(SystemError) in
+            try Descriptor.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        }
+        defer { file.discard() }
         // One write, so that entries of two programs do not mix.
-        try Output(descriptor: descriptor).write(History.encoded(entry) + "\n")
+        try calling("write") { () throws(SystemError) in try file.write(Array((History.encoded(entry) + "\n").utf8)) }
     }
 
     private func rewrite(_ history: History) throws(TerminalError) {
         let temporary = "\(path).\(getpid())"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw failure("open") }
-        do throws(TerminalError) {
-            try Output(descriptor: descriptor).write(history.entries.map { History.encoded($0) + "\n" }.joined())
-        } catch {
-            close(descriptor)
-            unlink(temporary)
-            throw error
+        let text = history.entries.map { History.encoded($0) + "\n" }.joined()
+        let file = try calling("open") { () throws(SystemError) in
+            try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
         }
-        close(descriptor)
-        guard rename(temporary, path) == 0 else {
-            let error = failure("rename")
+        do throws(TerminalError) {
+            defer { file.discard() }
+            try calling("write") { () throws(SystemError) in try file.write(Array(text.utf8)) }
+            try calling("rename") { () throws(SystemError) in try retryingInterrupts { rename(temporary, path) } }
+        } catch {
             unlink(temporary)
             throw error
         }
@@ -80,9 +66,17 @@ public struct HistoryFile: Sendable {
         for part in path.split(separator: "/").dropLast() {
             folder += "/" + part
             // A folder that cannot be made because it is read-only may still exist.
-            if mkdir(folder, 0o700) != 0, errno != EEXIST, access(folder, X_OK) != 0 { throw failure("mkdir") }
+            if mkdir(folder, 0o700) != 0, errno != EEXIST, access(folder, X_OK) != 0 { throw failure("mkdir", .last) }
         }
     }
 
-    private func failure(_ call: String) -> TerminalError { .system(call: call, object: path, code: errno) }
+    @discardableResult private func calling<Result>(
+        _ call: String, _ body: () throws(SystemError) -> Result
+    ) throws(TerminalError) -> Result {
+        do throws(SystemError) { return try body() } catch { throw failure(call, error) }
+    }
+
+    private func failure(_ call: String, _ error: SystemError) -> TerminalError {
+        .system(call: call, object: path, error)
+    }
 }

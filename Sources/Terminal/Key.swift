@@ -1,4 +1,4 @@
-/// What a person pressed, pasted or typed.
+/// One key press, paste or run of typed text.
 public enum Key: Sendable, Equatable {
     /// A run of printable text.
     case text(String)
@@ -12,12 +12,12 @@ public enum Key: Sendable, Equatable {
     case left, right, up, down, home, end, wordLeft, wordRight
     case control(Character)
     case alt(Character)
-    /// A sequence that means nothing here (a mouse report, a function key).
+    /// A sequence without a meaning here (a mouse report, a function key).
     case unknown
 }
 
 extension Key {
-    /// The key of a C0 control byte.
+    /// The key that sends a C0 control byte.
     init(controlByte byte: UInt8) {
         switch byte {
         case 0x09: self = .tab
@@ -30,7 +30,7 @@ extension Key {
         }
     }
 
-    /// The key of a CSI sequence `ESC [ parameters final`.
+    /// The key that sends the CSI sequence `ESC [ parameters final`.
     init(csi parameters: [Int], final: UInt8) {
         let modifier = parameters.count > 1 ? parameters[1] : 1
         let isWordwise = modifier == 3 || modifier == 5 || modifier == 7
@@ -57,7 +57,7 @@ extension Key {
         }
     }
 
-    /// The key of an SS3 sequence `ESC O final`: arrows and Home/End in application mode.
+    /// The key that sends the SS3 sequence `ESC O final`: arrows and Home/End in application mode.
     init(ss3 final: UInt8) {
         switch final {
         case UInt8(ascii: "c"): self = .wordRight
@@ -67,7 +67,7 @@ extension Key {
         }
     }
 
-    /// The key of ESC followed by a character: Alt held down.
+    /// The key that sends ESC and then `byte`: a character typed with Alt.
     init(alt byte: UInt8) {
         switch byte {
         case 0x0D, 0x0A: self = .lineBreak

@@ -1,8 +1,9 @@
-/// Turns the bytes a terminal sends into keys. Bytes may arrive cut anywhere, inside a character or a sequence.
+/// Decodes the bytes that a terminal sends into keys. Input may be split anywhere, also inside a character or a
+/// sequence.
 public struct KeyDecoder: Sendable {
     private enum State: Equatable {
         case ground, escape, csi, ss3, paste
-        /// A string sequence (OSC, DCS, …) that ends with BEL or ESC \; its content is of no interest.
+        /// A string sequence (OSC, DCS, …), which ends with BEL or ESC \. Its content is discarded.
         case string(sawEscape: Bool)
     }
 
@@ -10,14 +11,14 @@ public struct KeyDecoder: Sendable {
     private var text: [UInt8] = []
     private var parameters: [UInt8] = []
     private var pasted: [UInt8] = []
-    /// A sequence longer than this is noise, not a key.
+    /// Longer sequences are discarded as noise.
     private static let longestSequence = 64
     private static let pasteEnd: [UInt8] = Array("\u{1B}[201~".utf8)
 
     public init() {}
 
-    /// True while an ESC has arrived that may be a key of its own or the start of a sequence: `flush()` decides if
-    /// nothing follows within about a tenth of a second.
+    /// True after an ESC that may be the Escape key or the start of a sequence. The caller calls `flush()` if no byte
+    /// follows within about 0.1 s.
     public var awaitsSequence: Bool {
         switch state {
         case .escape, .csi, .ss3, .string: true
@@ -25,16 +26,16 @@ public struct KeyDecoder: Sendable {
         }
     }
 
-    /// The keys that these bytes complete.
+    /// Returns the keys that these bytes complete.
     public mutating func decode(_ bytes: some Sequence<UInt8>) -> [Key] {
         var keys: [Key] = []
         for byte in bytes { step(byte, &keys) }
-        // Text is passed on as far as its last character is complete.
+        // Emits the text up to its last complete character.
         if state == .ground { emitText(complete: false, &keys) }
         return keys
     }
 
-    /// Gives up waiting for the rest of a sequence.
+    /// Ends an incomplete sequence: a lone ESC becomes the Escape key, any other sequence is discarded.
     public mutating func flush() -> [Key] {
         defer { state = state == .paste || state == .ground ? state : .ground }
         return state == .escape ? [.escape] : []
@@ -60,7 +61,7 @@ public struct KeyDecoder: Sendable {
                 state = .string(sawEscape: false)
             case 0x1B: keys.append(.escape)
             case 0x80...:
-                // Alt with a letter beyond ASCII: the letter itself.
+                // Alt with a letter outside ASCII yields the letter itself.
                 state = .ground
                 text.append(byte)
             default:
@@ -101,7 +102,7 @@ public struct KeyDecoder: Sendable {
             if byte == UInt8(ascii: "~"), numbers.first == 200 {
                 state = .paste
             } else if byte == UInt8(ascii: "~"), numbers.first == 201 {
-                // The end of a paste that never began here.
+                // The end of a paste without a start: ignored.
             } else {
                 keys.append(Key(csi: numbers, final: byte))
             }
@@ -123,7 +124,7 @@ public struct KeyDecoder: Sendable {
     }
 }
 
-/// Pasted bytes as text: UTF-8 repaired, CR and CR LF as `\n`.
+/// Pasted bytes as text: malformed UTF-8 replaced by U+FFFD, CR and CR LF by `\n`.
 private func normalizedLineBreaks(_ bytes: [UInt8]) -> String {
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count)
@@ -139,7 +140,7 @@ private func normalizedLineBreaks(_ bytes: [UInt8]) -> String {
     return String(decoding: result, as: UTF8.self)
 }
 
-/// Number of bytes at the end that begin a UTF-8 character whose rest has not arrived.
+/// Number of bytes at the end that form an incomplete UTF-8 character.
 func incompleteTailLength(_ bytes: some BidirectionalCollection<UInt8>) -> Int {
     var length = 0
     for byte in bytes.reversed() {

@@ -1,15 +1,15 @@
-/// Where each cell of an edited text stands on a screen of some width.
+/// The position of each cell of an edited text on a screen of a given width.
 ///
-/// Rows break at line breaks and at the right margin; a two-cell character never straddles the margin.
+/// Rows break at line breaks and at the right margin; a character of two cells is not split at the margin.
 struct Layout: Sendable, Equatable {
     struct Row: Sendable, Equatable {
-        /// Cells shown in the row; a line break belongs to none.
+        /// Cells shown in the row; a line break belongs to no row.
         var cells: Range<Int>
-        /// Column of the first cell: behind the prompt on the first row and on rows after a line break, else 0.
+        /// Column of the first cell: the indentation on the first row and after a line break, else 0.
         var startColumn: Int
         /// Column behind the last cell.
         var endColumn: Int
-        /// The row goes on in the next one, and the terminal itself will wrap there.
+        /// The line continues in the next row, and the terminal wraps it there without a line break.
         var wrapsByItself = false
     }
 
@@ -18,7 +18,7 @@ struct Layout: Sendable, Equatable {
     var cursorColumn = 0
     let columns: Int
 
-    /// - Parameter indent: width of the prompt, and of what stands before each further line.
+    /// - Parameter indent: width of the prompt, and indentation of the lines after a line break.
     init(cells: [Cell], cursor: Int, indent: Int, columns: Int) {
         self.columns = columns
         var row = Row(cells: 0..<0, startColumn: indent, endColumn: indent)
@@ -34,7 +34,7 @@ struct Layout: Sendable, Equatable {
             }
             if index == cursor {
                 cursorRow = rows.count
-                // Before a line break behind a full row the cursor stands on the last column.
+                // At a line break behind a full row, the cursor stands on the last column.
                 cursorColumn = min(row.endColumn, columns - 1)
             }
             if cell.isLineBreak {
@@ -47,7 +47,7 @@ struct Layout: Sendable, Equatable {
         }
         if cursor >= cells.count {
             if row.endColumn >= columns {
-                // The cursor behind a full last row stands on a row of its own.
+                // Behind a full last row, the cursor gets a separate row.
                 row.wrapsByItself = cells.last?.isCertain ?? true
                 rows.append(row)
                 row = Row(cells: cells.count..<cells.count, startColumn: 0, endColumn: 0)
@@ -60,6 +60,6 @@ struct Layout: Sendable, Equatable {
 }
 
 extension Cell {
-    /// Shown in another form than it is stored, as several narrow characters.
+    /// Whether the cell is shown in a form other than its character, as several narrow characters.
     var isEscaped: Bool { visibleForm(of: character) != nil }
 }

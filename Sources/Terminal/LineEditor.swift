@@ -1,9 +1,11 @@
+import Files
 import Glibc
 
-/// Reads messages at a terminal: shows the editor's text, feeds it keys, follows the window's size.
+/// Reads messages at a terminal: draws the editor's text, passes it keys, follows the window's size.
 ///
-/// From its creation to `close()` the terminal echoes nothing by itself; between two messages, while an answer comes,
-/// Ctrl-C and Ctrl-Z are signals and what is typed waits. Whoever works meanwhile calls `collectTyped()` now and then.
+/// The terminal does not echo from creation until `close()`. Between two messages, while an answer is written, Ctrl-C
+/// and Ctrl-Z are signals, and typed text is kept for the next message; the caller regularly calls `collectTyped()`
+/// then.
 public final class LineEditor {
     public var editor: Editor
     private let input: Int32
@@ -11,17 +13,17 @@ public final class LineEditor {
     private let mode: TerminalMode
     private let usesEscapeCodes: Bool
     private var decoder = KeyDecoder()
-    /// Bytes typed before the terminal was ours, in which Enter came as a line feed.
+    /// Number of bytes typed before this object changed the terminal's modes. In them Enter is a line feed.
     private var earlierByteCount: Int
-    /// What was typed between two messages.
+    /// Bytes typed between two messages.
     private var typed: [UInt8] = []
-    /// Keys that came with the one that ended the last message.
+    /// Keys that arrived together with, and after, the key that ended the last message.
     private var waiting: [Key] = []
     private var frame = FrameRenderer()
     private var row = RowRenderer()
     private var shown: EditView?
 
-    /// - Parameter usesEscapeCodes: false to get by with carriage returns and spaces in one row.
+    /// - Parameter usesEscapeCodes: if false, uses only carriage returns and spaces, in one row.
     public init(
         editor: Editor, input: Int32 = 0, output: Output = .standard, usesEscapeCodes: Bool
     ) throws(TerminalError) {
@@ -34,23 +36,23 @@ public final class LineEditor {
         mode = try TerminalMode(input: input, output: output.descriptor, usesEscapeCodes: usesEscapeCodes)
     }
 
-    /// Gives the terminal back.
+    /// Restores the terminal's modes.
     public func close() { mode.restore() }
 
-    /// The next message; nil when the person leaves (Ctrl-D) or the terminal is gone.
+    /// Reads the next message; returns nil on Ctrl-D or if the terminal has hung up.
     public func readMessage(prompt: Prompt) throws(TerminalError) -> String? {
         try mode.set(.editing)
         Signals.interrupts.store(0, ordering: .relaxed)
         editor.begin()
         shown = nil
-        // Who leaves closes the editor next, and a terminal that hung up cannot be set.
+        // After nil the caller closes the editor, and the modes of a terminal that hung up cannot be set.
         guard let message = try edit(prompt) else { return nil }
         try mode.set(.working)
         return message
     }
 
-    /// Takes in what has been typed so far. The terminal's own queue holds 4096 bytes: behind a longer paste Ctrl-C would
-    /// wait until someone reads.
+    /// Reads the bytes typed so far. The terminal's own queue holds 4096 bytes: behind a longer paste, Ctrl-C would
+    /// have no effect until the queue is read.
     public func collectTyped() {
         var bytes = [UInt8](repeating: 0, count: 4096)
         while true {
@@ -62,7 +64,7 @@ public final class LineEditor {
         }
     }
 
-    /// Forgets what was typed, as the terminal does with its own queue at a Ctrl-C.
+    /// Discards the bytes typed so far, as a terminal discards its queue on Ctrl-C.
     public func dropTyped() { typed = [] }
 
     private func edit(_ prompt: Prompt) throws(TerminalError) -> String? {
@@ -97,13 +99,13 @@ public final class LineEditor {
         }
     }
 
-    /// Where pastes are not bracketed, a line end with more text right behind it is taken for a pasted one.
+    /// Without bracketed paste, an Enter directly followed by text counts as a pasted line break.
     private func joinedPaste(_ key: Key, at index: Int, of keys: [Key]) -> Key {
         guard !usesEscapeCodes, key == .enter, index + 1 < keys.count, case .text = keys[index + 1] else { return key }
         return .lineBreak
     }
 
-    /// Waits for keys, showing the line again when the window changes; nil at the end of the input.
+    /// Waits for keys and redraws when the window's size changes; returns nil at the end of the input.
     private func nextKeys(_ prompt: Prompt) throws(TerminalError) -> [Key]? {
         if !waiting.isEmpty {
             defer { waiting = [] }
@@ -114,14 +116,14 @@ public final class LineEditor {
             typed = []
             if !keys.isEmpty { return keys }
         }
-        var bytes = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             var watched = [
                 pollfd(fd: input, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: Signals.wakeDescriptor, events: Int16(POLLIN), revents: 0),
             ]
             let ready = poll(&watched, 2, decoder.awaitsSequence ? 100 : -1)
-            guard ready >= 0 || errno == EINTR else { throw .system(call: "poll", object: "terminal", code: errno) }
+            // Not repeated: a signal asks for what follows.
+            guard ready >= 0 || errno == EINTR else { throw .system(call: "poll", object: "terminal", .last) }
             if Signals.interrupts.exchange(0, ordering: .relaxed) > 0 { return [.control("c")] }
             if Signals.resizes.exchange(0, ordering: .relaxed) > 0 {
                 Signals.drain()
@@ -136,11 +138,14 @@ public final class LineEditor {
             }
             if watched[1].revents != 0 { Signals.drain() }
             guard watched[0].revents != 0 else { continue }
-            let count = read(input, &bytes, bytes.count)
-            if count < 0, errno == EINTR || errno == EAGAIN { continue }
-            // 0 and EIO: the terminal hung up.
-            guard count > 0 else { return nil }
-            let keys = decode(bytes[..<count])
+            let bytes: [UInt8]
+            do throws(SystemError) { bytes = try Descriptor(input).read(upTo: 1 << 16) } catch {
+                if error.code == EAGAIN { continue }
+                // EIO: the terminal hung up.
+                return nil
+            }
+            if bytes.isEmpty { return nil }
+            let keys = decode(bytes[...])
             if !keys.isEmpty { return keys }
         }
     }

@@ -1,6 +1,6 @@
-/// What stands before the edited text. Further lines of the same message are indented by as much.
+/// The text before the edited message. The message's other lines are indented by its width.
 public struct Prompt: Sendable, Equatable {
-    /// As written, escape codes of its style included.
+    /// The text with the escape codes of its style.
     let rendered: String
     let plain: String
     let width: Int
@@ -23,7 +23,7 @@ public struct ScreenSize: Sendable, Equatable {
     }
 }
 
-/// What is on the screen while a line is edited.
+/// The content of the screen while a message is edited.
 struct EditView: Sendable, Equatable {
     var prompt: Prompt
     var cells: [Cell]

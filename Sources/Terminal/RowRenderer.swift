@@ -1,5 +1,5 @@
-/// Draws the edited text in one row with nothing but carriage returns and spaces: for `NO_COLOR` and `TERM=dumb`, where
-/// no escape code may be sent. Long text scrolls sideways; line breaks show as `↵`.
+/// Draws the edited text in one row, with carriage returns and spaces only: for `NO_COLOR` and `TERM=dumb`, where
+/// escape codes are not allowed. Long text scrolls sideways; line breaks appear as `↵`.
 struct RowRenderer: Sendable {
     private var drawnWidth = 0
     private var firstCell = 0
@@ -7,7 +7,7 @@ struct RowRenderer: Sendable {
 
     mutating func draw(_ view: EditView, size: ScreenSize) -> String {
         var output = "\r"
-        // Notices go above the row once, and stay.
+        // Notices are written once, above the row, and stay.
         if view.notices != notices {
             notices = view.notices
             if !notices.isEmpty {
@@ -18,7 +18,7 @@ struct RowRenderer: Sendable {
         }
         let prompt = clipped(view.prompt.plain, columns: max(size.columns - 6, 0))
         let promptWidth = CellWidth.of(prompt)
-        // The last column stays free: a character there would wrap.
+        // Leaves the last column free: a character there would wrap.
         let room = max(size.columns - promptWidth - 1, 2)
         let visible = window(of: view, room: room)
 
@@ -35,13 +35,13 @@ struct RowRenderer: Sendable {
         }
         output += beforeCursor + afterCursor
         output += String(repeating: " ", count: max(drawnWidth - width, 0))
-        // Going back needs no escape code: return, and write the part before the cursor again.
+        // Moves the cursor back without an escape code: a return, then the part before the cursor again.
         output += "\r" + beforeCursor
         drawnWidth = width
         return output
     }
 
-    /// Ends the edit: the whole text takes the row's place, over as many rows as it needs.
+    /// Ends the edit: replaces the row by the whole text, over as many rows as it needs.
     mutating func finish(_ view: EditView) -> String {
         var output = "\r" + String(repeating: " ", count: drawnWidth) + "\r" + view.prompt.plain
         let indent = String(repeating: " ", count: view.prompt.width)
@@ -50,7 +50,7 @@ struct RowRenderer: Sendable {
         return output + "\r\n"
     }
 
-    /// The cells that fit, with the cursor among them, scrolled as little as possible.
+    /// The range of cells that fits in `room` and includes the cursor, scrolled as little as possible.
     private mutating func window(of view: EditView, room: Int) -> Range<Int> {
         firstCell = min(firstCell, view.cursor)
         var used = 0

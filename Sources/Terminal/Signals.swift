@@ -1,16 +1,16 @@
 import Glibc
 import Synchronization
 
-/// What signal handlers tell the program. Handlers do nothing but count here and write a byte to a pipe, both of which
-/// are safe at any moment; the pipe wakes whoever waits for keys.
+/// State that signal handlers share with the program. Handlers only increment a counter and write a byte to a pipe,
+/// both async-signal-safe; the pipe wakes a thread that waits for keys.
 enum Signals {
     static let interrupts = Atomic<Int>(0)
     static let resizes = Atomic<Int>(0)
 
-    /// Written by handlers, watched by the line editor. Lives as long as the process.
+    /// Handlers write to it, the line editor polls it. Stays open until the process ends.
     private static let pipeEnds: (read: Int32, write: Int32) = {
         var ends: [Int32] = [-1, -1]
-        // Without a pipe a resize shows at the next key instead of at once.
+        // Without a pipe, a resize takes effect at the next key.
         guard pipe(&ends) == 0 else { return (-1, -1) }
         for end in ends {
             _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) | O_NONBLOCK)
@@ -21,7 +21,7 @@ enum Signals {
 
     static var wakeDescriptor: Int32 { pipeEnds.read }
 
-    /// Makes what handlers touch, which must not happen inside one.
+    /// Initialises the state that handlers use, since lazy initialisation is not async-signal-safe.
     static func prepare() {
         _ = pipeEnds
         _ = interrupts.load(ordering: .relaxed)
@@ -32,7 +32,7 @@ enum Signals {
     static func wake() {
         let saved = errno
         var byte: UInt8 = 0
-        // A full pipe will wake the reader just as well.
+        // A failed write to a full pipe is harmless: the pipe already wakes the reader.
         _ = write(pipeEnds.write, &byte, 1)
         errno = saved
     }
@@ -43,18 +43,18 @@ enum Signals {
         while read(pipeEnds.read, &bytes, 16) > 0 {}
     }
 
-    /// Sets a handler and returns the action before it.
+    /// Sets a handler and returns the previous action.
     @discardableResult
     static func handle(_ signal: Int32, _ handler: @escaping @convention(c) (Int32) -> Void) -> sigaction {
         var action = sigaction()
         action.__sigaction_handler.sa_handler = handler
-        // On the alternative stack, where there is one: the ordinary one may be what ran out.
+        // Uses the alternative stack if there is one: the signal may be due to a stack overflow.
         action.sa_flags = SA_RESTART | SA_ONSTACK
         sigemptyset(&action.sa_mask)
         return replace(signal, action)
     }
 
-    /// Sets an action and returns the one before it.
+    /// Sets an action and returns the previous one.
     @discardableResult
     static func replace(_ signal: Int32, _ action: sigaction) -> sigaction {
         var action = action
@@ -64,7 +64,7 @@ enum Signals {
     }
 }
 
-/// Ctrl-C as a flag, for work that asks between steps: the signal no longer ends the process while this exists.
+/// Turns Ctrl-C into a flag that long work polls. While this object exists, SIGINT does not end the process.
 public final class InterruptSource {
     private let before: sigaction
 
@@ -79,7 +79,7 @@ public final class InterruptSource {
 
     deinit { Signals.replace(SIGINT, before) }
 
-    /// Ctrl-C has come since the last `reset()`.
+    /// Whether SIGINT has arrived since the last `reset()`.
     public var isInterrupted: Bool { Signals.interrupts.load(ordering: .relaxed) > 0 }
 
     public func reset() { Signals.interrupts.store(0, ordering: .relaxed) }

@@ -1,4 +1,4 @@
-/// How text looks where escape codes are allowed.
+/// A text style, as the parameters of an SGR escape code.
 public enum Style: String, Sendable {
     case plain = ""
     case bold = "1"
@@ -7,20 +7,20 @@ public enum Style: String, Sendable {
     case cyan = "36"
     case boldCyan = "1;36"
 
-    /// Begins the style.
+    /// The escape code that begins the style.
     public var opening: String { self == .plain ? "" : "\u{1B}[\(rawValue)m" }
-    /// Ends it.
+    /// The escape code that ends it.
     public var closing: String { self == .plain ? "" : "\u{1B}[0m" }
 
     public func applied(to text: String) -> String { opening + text + closing }
 }
 
-/// What the places that output goes to can show, from what they are and from the environment.
+/// Which standard streams are terminals, and whether escape codes are allowed.
 public struct Surroundings: Sendable {
     public var inputIsTerminal: Bool
     public var outputIsTerminal: Bool
     public var errorIsTerminal: Bool
-    /// False with `NO_COLOR` set to anything, or with `TERM` unset, empty or `dumb`: then no escape code is sent anywhere.
+    /// False if `NO_COLOR` is set and not empty, or `TERM` is unset, empty or `dumb`: then no escape codes are written.
     public var allowsEscapeCodes: Bool
 
     public init(inputIsTerminal: Bool, outputIsTerminal: Bool, errorIsTerminal: Bool, allowsEscapeCodes: Bool) {
@@ -30,7 +30,7 @@ public struct Surroundings: Sendable {
         self.allowsEscapeCodes = allowsEscapeCodes
     }
 
-    /// The process's own.
+    /// The surroundings of this process.
     public static func current() -> Surroundings {
         let terminal = environmentValue("TERM") ?? ""
         let noColor = environmentValue("NO_COLOR") ?? ""
@@ -39,17 +39,17 @@ public struct Surroundings: Sendable {
             allowsEscapeCodes: noColor.isEmpty && !terminal.isEmpty && terminal != "dumb")
     }
 
-    /// The style, or the plain one where it cannot be shown on stdout. With input from a pipe nothing is styled.
+    /// `style` if stdin and stdout are terminals and escape codes are allowed, else `.plain`.
     public func outputStyle(_ style: Style) -> Style {
         inputIsTerminal && outputIsTerminal && allowsEscapeCodes ? style : .plain
     }
 
-    /// A note as `errors` may show it: at a terminal harmless, and broken between words.
+    /// A note for stderr: on a terminal, made safe by `terminalSafe` and wrapped between words; else unchanged.
     public func note(_ text: String, on errors: Output = .error) -> String {
         guard errorIsTerminal else { return text }
         return WordWrap.wrapped(terminalSafe(text), columns: screenSize(errors.descriptor).columns, indent: 2)
     }
 
-    /// The style, or the plain one where it cannot be shown on stderr.
+    /// `style` if stderr is a terminal and escape codes are allowed, else `.plain`.
     public func errorStyle(_ style: Style) -> Style { errorIsTerminal && allowsEscapeCodes ? style : .plain }
 }

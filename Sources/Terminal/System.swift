@@ -1,9 +1,10 @@
+import Files
 import Glibc
 
-/// A failure of the operating system while reading, writing or setting up a terminal or a file.
+/// What can go wrong with a terminal, or with the standard output and error.
 public enum TerminalError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// `call` on `object` failed with this `errno`.
-    case system(call: String, object: String, code: Int32)
+    /// `call` on `object` failed.
+    case system(call: String, object: String, SystemError)
     /// Whoever read the output has gone away.
     case outputClosed
     /// The terminal is already being edited by another reader of this process.
@@ -11,17 +12,11 @@ public enum TerminalError: Error, Sendable, Equatable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .system(let call, let object, let code): "\(object): \(call): \(errorText(code))"
+        case .system(let call, let object, let error): "\(object): \(call): \(error)"
         case .outputClosed: "the reader of the output has closed it"
         case .inUse: "the terminal is already in use by this process: expected one line reader at a time"
         }
     }
-}
-
-/// The system's words for an `errno`.
-public func errorText(_ code: Int32) -> String {
-    guard let text = strerror(code) else { return "error \(code)" }
-    return String(cString: text)
 }
 
 /// A variable of the environment; nil when unset.
@@ -55,41 +50,17 @@ public struct Output: Sendable {
     public init(descriptor: Int32) { self.descriptor = descriptor }
 
     /// Writes the whole text, waiting where the reader is slow.
-    public func write(_ text: String) throws(TerminalError) {
-        var text = text
-        try check(text.withUTF8 { writeAll($0) })
-    }
+    public func write(_ text: String) throws(TerminalError) { try write(Array(text.utf8)) }
 
     public func write(_ bytes: [UInt8]) throws(TerminalError) {
-        try check(bytes.withUnsafeBufferPointer { writeAll($0) })
-    }
-
-    private func check(_ code: Int32) throws(TerminalError) {
-        switch code {
-        case 0: return
-        // A terminal that hung up answers EIO.
-        case EPIPE: throw .outputClosed
-        case EIO where isTerminal(descriptor) || descriptor <= 2: throw .outputClosed
-        default: throw .system(call: "write", object: name, code: code)
-        }
-    }
-
-    /// 0 or the `errno`.
-    private func writeAll(_ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
-        var offset = 0
-        while offset < bytes.count {
-            let written = Glibc.write(descriptor, bytes.baseAddress! + offset, bytes.count - offset)
-            if written >= 0 {
-                offset += written
-            } else if errno == EAGAIN {
-                // Another program left the terminal non-blocking.
-                var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                if poll(&waiting, 1, -1) < 0, errno != EINTR { return errno }
-            } else if errno != EINTR {
-                return errno
+        do throws(SystemError) { try Descriptor(descriptor).write(bytes) } catch {
+            switch error.code {
+            case EPIPE: throw .outputClosed
+            // A terminal that hung up answers EIO.
+            case EIO where isTerminal(descriptor) || descriptor <= 2: throw .outputClosed
+            default: throw .system(call: "write", object: name, error)
             }
         }
-        return 0
     }
 
     private var name: String {

@@ -1,20 +1,22 @@
+import Files
 import Glibc
 import Synchronization
 
-/// Holds a terminal in the modes that line editing needs and gives it back as it was: on `restore()`, at `exit`, when a
-/// signal or a crash ends the process, and while it is suspended.
+/// Sets a terminal's modes for line editing and restores them: on `restore()`, at `exit`, when a signal or a crash ends
+/// the process, and while the process is suspended.
 ///
-/// One at a time in a process, since signal handlers have to find it.
+/// Only one may exist at a time, because its signal handlers use global state; a second one throws
+/// `TerminalError.inUse`.
 final class TerminalMode {
     enum Mode { case editing, working }
 
-    /// - Parameter usesEscapeCodes: bracketed paste may be switched on.
+    /// - Parameter usesEscapeCodes: whether to enable bracketed paste.
     init(input: Int32, output: Int32, usesEscapeCodes: Bool) throws(TerminalError) {
         guard !isHeld.exchange(true, ordering: .acquiringAndReleasing) else { throw .inUse }
         var saved = termios()
         guard tcgetattr(input, &saved) == 0 else {
             isHeld.store(false, ordering: .releasing)
-            throw .system(call: "tcgetattr", object: "terminal", code: errno)
+            throw .system(call: "tcgetattr", object: "terminal", .last)
         }
         Signals.prepare()
         held.initialize(
@@ -30,8 +32,8 @@ final class TerminalMode {
 
     deinit { restore() }
 
-    /// `.editing`: every key comes as it is pressed, Ctrl-C and Ctrl-Z among them. `.working`: nothing is echoed, what is
-    /// typed waits for the next line, and Ctrl-C and Ctrl-Z are signals again.
+    /// In both modes the terminal does not echo and delivers each key immediately. In `.editing`, Ctrl-C and Ctrl-Z are
+    /// keys; in `.working`, they are signals.
     func set(_ mode: Mode) throws(TerminalError) {
         var modes = held.pointee.saved
         modes.c_iflag &= ~tcflag_t(ICRNL | INLCR | IGNCR | ISTRIP | INPCK)
@@ -48,14 +50,14 @@ final class TerminalMode {
         }
         held.pointee.current = modes
         // What is typed ahead stays.
-        while tcsetattr(held.pointee.input, TCSADRAIN, &held.pointee.current) != 0 {
-            guard errno == EINTR else {
-                throw .system(call: "tcsetattr", object: "terminal", code: errno)
-            }
+        do throws(SystemError) {
+            try retryingInterrupts { tcsetattr(held.pointee.input, TCSADRAIN, &held.pointee.current) }
+        } catch {
+            throw .system(call: "tcsetattr", object: "terminal", error)
         }
     }
 
-    /// Gives the terminal back. Safe to call more than once.
+    /// Restores the terminal's modes. May be called more than once.
     func restore() {
         guard isArmed.load(ordering: .acquiring) else { return }
         giveBackTerminal()
@@ -65,7 +67,7 @@ final class TerminalMode {
     }
 }
 
-// MARK: What signal handlers see
+// MARK: State of the signal handlers
 
 private struct Held {
     var input: Int32
@@ -75,14 +77,14 @@ private struct Held {
     var usesEscapeCodes: Bool
 }
 
-/// Plain memory: handlers may run at any moment, also inside an allocation. Written before `isArmed` is set.
+/// Plain memory, because handlers may interrupt an allocation. Written before `isArmed` is set.
 private nonisolated(unsafe) let held = UnsafeMutablePointer<Held>.allocate(capacity: 1)
-/// A `TerminalMode` exists.
+/// Whether a `TerminalMode` exists.
 private let isHeld = Atomic(false)
-/// The terminal is in other modes than the saved ones.
+/// Whether the terminal's modes differ from the saved ones.
 private let isArmed = Atomic(false)
 
-/// Signals that end the process: the terminal is given back before they do.
+/// Signals that end the process, after their handler has restored the terminal.
 private let endingSignals: [Int32] = [
     SIGHUP, SIGQUIT, SIGTERM, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP, SIGXCPU,
 ]
@@ -97,11 +99,11 @@ private func beginPasteMode() {
 }
 
 private func emit(_ text: StaticString) {
-    // Nothing to do about a terminal that is gone.
+    // Ignores errors: a terminal that is gone needs no output.
     _ = write(held.pointee.output, text.utf8Start, text.utf8CodeUnitCount)
 }
 
-/// The terminal is another process group's now, mostly the shell's: it must be left alone.
+/// Whether another process group, usually the shell's, owns the terminal, so that this process must not change it.
 private var isInBackground: Bool {
     let owner = tcgetpgrp(held.pointee.input)
     return owner > 0 && owner != getpgrp()
@@ -112,11 +114,11 @@ private func giveBackTerminal() {
     defer { errno = code }
     guard !isInBackground else { return }
     if held.pointee.usesEscapeCodes { emit(bracketedPasteOff) }
-    // Not waiting for output to drain: in a handler that might never end.
+    // TCSANOW does not wait for output to drain, which in a handler might block forever.
     tcsetattr(held.pointee.input, TCSANOW, &held.pointee.saved)
 }
 
-/// Takes the terminal again after a stop; the editor then shows its line anew.
+/// Sets the modes again after a stop, and makes the editor redraw.
 private func takeTerminalAgain() {
     let code = errno
     defer { errno = code }
@@ -127,14 +129,14 @@ private func takeTerminalAgain() {
     Signals.wake()
 }
 
-/// Stops the process as SIGTSTP does without a handler: not at all where no shell could continue it.
+/// Stops the process by the default action of SIGTSTP, which does nothing if no shell could continue the process.
 private func stop() {
     let handled = Signals.replace(SIGTSTP, sigaction())
     var stopping = sigset_t()
     sigemptyset(&stopping)
     sigaddset(&stopping, SIGTSTP)
     raise(SIGTSTP)
-    // Until here it waits, since a signal is blocked in its own handler.
+    // The signal is blocked in its own handler; unblocking it here delivers it.
     pthread_sigmask(SIG_UNBLOCK, &stopping, nil)
     Signals.replace(SIGTSTP, handled)
 }
@@ -143,7 +145,8 @@ private func installHandlers() {
     for signal in endingSignals {
         actionsBefore[Int(signal)] = Signals.handle(signal) { signal in
             if isArmed.load(ordering: .acquiring) { giveBackTerminal() }
-            // As if this handler had never been: what comes next is a crash report or the end.
+            // Restores the previous action and raises the signal again, which writes a crash report or ends the
+            // process.
             Signals.replace(signal, actionsBefore[Int(signal)])
             raise(signal)
         }

@@ -1,46 +1,47 @@
-/// Breaks text between words at a terminal's right margin while it streams, without escape codes.
+/// Breaks streamed text between words at a terminal's right margin, without escape codes.
 ///
-/// What comes is shown at once: a word that turns out not to fit is taken back with backspaces and begun again on the next
-/// row. The last column stays free, since terminals differ about backspaces there. Code between fences, and words longer
-/// than a row, are left to the terminal, so that they can be copied whole.
+/// Shows text immediately. A word that turns out not to fit is erased with backspaces and written again on the next
+/// row. The last column stays free, since terminals differ about backspaces there. The terminal itself wraps code
+/// between fences and words longer than a row, so that they can be copied without line breaks.
 public struct WordWrap: Sendable {
     private let indent: Int
     private var columns = 0
-    /// Cells used of the current row.
+    /// Number of cells used in the current row.
     private var column = 0
-    /// Spaces held back until a word follows them: none stand at a row's end.
+    /// Spaces not written yet: they are written before the next word, or discarded at a row's end.
     private var spaceCount = 0
     private var word = ""
     private var wordWidth = 0
-    /// The part of the word that is not on the screen yet, and the cells of the part that is.
+    /// The part of the word that is not on the screen yet.
     private var fresh = ""
+    /// Width of the part of the word that is on the screen.
     private var shownWidth = 0
-    /// False once the terminal has wrapped the word or a resize has moved it.
+    /// Whether the word can still move to the next row: not if the terminal has wrapped it or a resize has moved it.
     private var isMovable = true
-    /// The first characters of the line that are no spaces, as many as a fence has.
+    /// The line's first three characters that are not white space, compared with a code fence.
     private var lineHead = ""
     private var isCode = false
 
-    /// - Parameter indent: of the rows that continue a line.
+    /// - Parameter indent: indentation, in cells, of the rows that continue a line.
     public init(indent: Int = 0) { self.indent = indent }
 
-    /// A whole text, broken.
+    /// Wraps a whole text.
     public static func wrapped(_ text: String, columns: Int, indent: Int = 0) -> String {
         var wrap = WordWrap(indent: indent)
         return wrap.feed(text, columns: columns)
     }
 
-    /// What to write to show this further piece of the text.
+    /// The text to write to show the next piece of the stream.
     public mutating func feed(_ text: String, columns: Int) -> String {
         if columns != self.columns {
-            // The terminal has re-flowed what it shows.
+            // The terminal has re-flowed its content.
             if self.columns > 0 {
                 column %= max(columns, 1)
                 isMovable = false
             }
             self.columns = columns
         }
-        // So narrow that breaking helps no one.
+        // In a window this narrow, breaking between words does not help.
         guard columns >= 16 else { return text }
         var output = ""
         for character in text { take(character, &output) }
@@ -70,7 +71,7 @@ public struct WordWrap: Sendable {
             endWord(&output)
             spaceCount += character == " " ? 1 : 8 - (column + spaceCount) % 8
         } else {
-            // Before and after a wide character there may always be a break.
+            // A break is allowed before and after a wide character.
             if width > 1 { endWord(&output) }
             addToWord(character, width, &output)
             if width > 1 { endWord(&output) }
@@ -97,7 +98,7 @@ public struct WordWrap: Sendable {
         advance(by: width)
     }
 
-    /// Makes room for the first cell of a word.
+    /// Begins a word whose first character has `width` cells: writes the spaces before it, or breaks the row.
     private mutating func begin(_ width: Int, _ output: inout String) {
         if column + spaceCount + width > columns - 1, column > indent {
             breakRow(&output)
@@ -113,7 +114,7 @@ public struct WordWrap: Sendable {
         column = indent
     }
 
-    /// Counts cells that the terminal wraps by itself.
+    /// Advances the column, taking the terminal's own wrapping into account.
     private mutating func advance(by width: Int) {
         column += width
         if column > columns { column = max((column - 1) % columns + 1, width) }

@@ -1,25 +1,28 @@
-/// A token outside the merges, found in text by its exact content.
+/// A token that merges do not produce: encoding finds it in text by its exact content.
 struct AddedToken: Sendable {
     var id: Int32
     var content: String
-    /// Left out of decoded text on request: marks of the format, not of the language.
+    /// A control token, for example a role marker. Decoding omits it on request.
     var isSpecial = false
-    /// Matched in normalised text, after the others; no normaliser is supported, so only the order differs.
+    /// Matched after the tokens without this flag. (The format matches it in normalised text, but normalisers are not
+    /// supported.)
     var isNormalized = false
-    /// Matches only where no word character touches it.
+    /// Matches only if no word character stands directly before or after it.
     var isSingleWord = false
-    /// Takes the white space before it, or after it, along.
+    /// The match includes the white space before the content.
     var stripsLeft = false
+    /// The match includes the white space after the content.
     var stripsRight = false
 }
 
-/// Finds added tokens in text: leftmost first, of those the longest, never overlapping.
+/// Finds added tokens in text. Matches do not overlap; the leftmost wins, then the longest.
 struct AddedTokenMatcher: Sendable {
     private let tokens: [AddedToken]
-    /// Edges of a byte trie: node << 8 | byte to node.
+    /// Edges of a byte trie: the key is node << 8 | byte, the value the next node.
     private var edges: [UInt32: UInt32] = [:]
     /// The token whose content ends at a node, or -1.
     private var endings: [Int] = [-1]
+    /// For each byte, whether a token starts with it.
     private var canStart = [Bool](repeating: false, count: 256)
 
     init(_ tokens: [AddedToken]) {
@@ -40,13 +43,13 @@ struct AddedTokenMatcher: Sendable {
         }
     }
 
-    /// A stretch of text: an added token's, or what lies between two of them.
+    /// A part of a text: an added token, or a byte range without added tokens.
     enum Segment: Equatable {
         case text(Range<Int>)
         case token(Int32)
     }
 
-    /// Cuts `range` of `text`, valid UTF-8, at its added tokens.
+    /// Splits `range` of `text` (valid UTF-8) at its added tokens.
     func segments(of text: UnsafeBufferPointer<UInt8>, in range: Range<Int>) -> [Segment] {
         var segments: [Segment] = []
         var end = range.lowerBound
@@ -62,7 +65,7 @@ struct AddedTokenMatcher: Sendable {
             var start = place
             place += length
             if token.isSingleWord, Self.touchesWord(text, start..<place, in: range) { continue }
-            // Spaces already taken by the token before stay with it, and are not looked at again.
+            // Spaces that the previous match includes are not matched again.
             if token.stripsLeft { start = Self.spacesStart(text, before: start, from: end) }
             if token.stripsRight { place = Self.spacesEnd(text, after: place, to: range.upperBound) }
             if end < start { segments.append(.text(end..<start)) }
@@ -131,7 +134,7 @@ struct AddedTokenMatcher: Sendable {
         return scalar(text, at: lead, to: place)
     }
 
-    /// A word character as Unicode's regular expressions have it (UTS 18, annex C).
+    /// Whether `scalar` is a word character as UTS 18, annex C, defines it.
     private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
         let properties = scalar.properties
         switch properties.generalCategory {

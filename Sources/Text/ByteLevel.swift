@@ -18,8 +18,8 @@ enum ByteLevel {
         return table
     }()
 
-    /// Appends the bytes that `characters`, UTF-8 in the byte-level alphabet, stand for.
-    /// Returns false, having appended nothing, if a character is not of the alphabet.
+    /// Decodes `characters`, UTF-8 text in the byte-level alphabet, and appends the bytes to `arena`.
+    /// Returns false and appends nothing if a character is outside the alphabet.
     static func decode(_ characters: UnsafeRawBufferPointer, into arena: inout [UInt8]) -> Bool {
         let start = arena.count
         var index = 0

@@ -13,10 +13,10 @@ public struct Message: Equatable, Sendable {
     }
 }
 
-/// Lays a conversation out as the text, or the tokens, that a model was trained on.
+/// Formats a conversation as the text, or the token ids, that a model was trained on.
 ///
-/// The published templates, which are Jinja programs, written natively. What a message says is text only: control tokens
-/// come from the template alone, whatever strings the messages hold, also across the joint of two messages.
+/// Implements the published templates (Jinja programs) in Swift. Only the template produces control tokens: message
+/// contents are encoded as plain text, even where a message, or two adjacent ones together, spell a control token.
 public struct ChatTemplate: Equatable, Sendable {
     /// The published templates.
     public enum Style: String, Sendable, CaseIterable {
@@ -24,9 +24,9 @@ public struct ChatTemplate: Equatable, Sendable {
         case v2 = "deepseek-v2"
         /// Roles as control tokens, system messages first.
         case v3 = "deepseek-v3"
-        /// V3's; the reply starts with "<think>".
+        /// As V3; the reply starts with "<think>".
         case r1 = "deepseek-r1"
-        /// The reply starts with "<think>" or, where no thinking is wanted, "</think>".
+        /// As V3; the reply starts with "<think>", or with "</think>" if thinking is off.
         case v31 = "deepseek-v3.1"
 
         /// Whether a reply's reasoning can be switched on and off.
@@ -37,7 +37,8 @@ public struct ChatTemplate: Equatable, Sendable {
     private let bos: String
     private let eos: String
 
-    /// Uses `style` whatever template the checkpoint came with. `config` may name the sequence's begin and end tokens.
+    /// Uses `style`, regardless of the template in `config`. Takes the begin and end tokens from `config` if it names
+    /// them.
     public init(_ style: Style, config: TokenizerConfig? = nil) {
         self.style = style
         bos = config?.bosToken ?? Self.begin
@@ -45,18 +46,19 @@ public struct ChatTemplate: Equatable, Sendable {
         eos = style == .v2 ? config?.eosToken ?? Self.end : Self.end
     }
 
-    /// The conversation as text, control tokens by their content.
+    /// Returns the conversation as text, with control tokens as their content.
     ///
-    /// `thinking` counts only for styles with a switch. Throws if a message's role has no place in the template.
+    /// `thinking` matters only for styles with `hasThinkingSwitch`. Throws if the template does not support a message's
+    /// role.
     public func render(
         _ messages: [Message], addGenerationPrompt: Bool, thinking: Bool = false
     ) throws(TextError) -> String {
         try pieces(messages, addGenerationPrompt, thinking).map(\.content).joined()
     }
 
-    /// The conversation as token ids. Text between two control tokens is encoded as one, and as text only.
+    /// Returns the conversation as token ids. Text between two control tokens is encoded in one piece, as plain text.
     ///
-    /// Throws if a message's role has no place in the template, or `tokenizer` lacks one of its control tokens.
+    /// Throws if the template does not support a message's role, or `tokenizer` lacks one of its control tokens.
     public func encode(
         messages: [Message], addGenerationPrompt: Bool, thinking: Bool = false, tokenizer: Tokenizer
     ) throws(TextError) -> [Int32] {
@@ -198,7 +200,7 @@ public struct ChatTemplate: Equatable, Sendable {
         return pieces
     }
 
-    /// All system messages, wherever they stand, come first.
+    /// The system messages, moved to the start of the conversation.
     private func systemPrompt(_ messages: [Message]) -> [Piece] {
         let texts = messages.filter { $0.role == .system }.map(\.content)
         return [.control(bos), .text(texts.joined(separator: "\n\n"))]
@@ -206,19 +208,19 @@ public struct ChatTemplate: Equatable, Sendable {
 }
 
 extension String {
-    /// What follows the last `mark`, or all of it without one.
+    /// The text after the last `mark`; the whole string if there is none.
     fileprivate func split(onLast mark: String) -> String {
         var rest = Substring(self)
         while let next = rest.after(mark) { rest = next }
         return String(rest)
     }
 
-    /// What follows the first `mark`, or all of it without one.
+    /// The text after the first `mark`; the whole string if there is none.
     fileprivate func split(onFirst mark: String) -> String { Substring(self).after(mark).map(String.init) ?? self }
 }
 
 extension Substring {
-    /// Compared by bytes: a combining mark after the last character does not hide it.
+    /// The text after the first `mark`, or nil. Compares bytes, so that a combining mark after `mark` does not hide it.
     fileprivate func after(_ mark: String) -> Substring? {
         let mark = Array(mark.utf8)
         var place = utf8.startIndex

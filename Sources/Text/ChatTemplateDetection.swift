@@ -1,6 +1,6 @@
 extension ChatTemplate {
-    /// The published templates by the FNV-1a hash of their source. A template that differs in one character may lay text out
-    /// differently, and a model answers a wrong layout with nonsense, so nothing less than equality counts.
+    /// The published templates, keyed by the FNV-1a hash of their source. Only exact copies count: a template that
+    /// differs in one character may format text differently, and a model answers a wrong format with nonsense.
     private static let published: [UInt64: Style] = [
         0x5111_253F_4AA4_A502: .v2,
         0xB9EB_54D1_5071_6A7D: .v3,
@@ -8,17 +8,17 @@ extension ChatTemplate {
         0x2888_5EB8_EEBD_9C32: .v31,
     ]
 
-    /// The template that a checkpoint came with, recognised by its source.
+    /// Recognises a checkpoint's template by its source.
     ///
-    /// Throws if the source is none that is known, or `tokenizer` lacks one of the template's control tokens.
-    /// `ChatTemplate(_:config:)` uses a style all the same.
+    /// Throws if the source is not a published template, or `tokenizer` lacks one of the template's control tokens.
+    /// `ChatTemplate(_:config:)` uses a style without this check.
     public static func detect(tokenizerConfig: TokenizerConfig, tokenizer: Tokenizer) throws(TextError) -> ChatTemplate
     {
         guard let source = tokenizerConfig.chatTemplate else {
             throw .unknownTemplate(found: "no chat_template in \(tokenizerConfig.name)")
         }
         guard let style = published[fingerprint(source)] else {
-            throw .unknownTemplate(found: "another one of \(source.utf8.count) bytes in \(tokenizerConfig.name)")
+            throw .unknownTemplate(found: "another template (\(source.utf8.count) bytes) in \(tokenizerConfig.name)")
         }
         let template = ChatTemplate(style, config: tokenizerConfig)
         for token in template.controlTokens where tokenizer.id(of: token) == nil {

@@ -2,11 +2,11 @@ import CPCRE2
 
 /// A compiled regular expression. Immutable once made, so any number of threads may match it at once.
 final class CompiledPattern: @unchecked Sendable {
-    /// The pattern as the tokenizer's file has it.
+    /// The pattern as written in the tokenizer's file.
     let source: String
     private let code: OpaquePointer
 
-    /// Compiles a pattern in the tokenizer format's own dialect.
+    /// Compiles a pattern in the tokenizer format's dialect (see `PatternDialect`).
     convenience init(expression: String) throws(TextError) {
         try self.init(
             source: expression, translated: try PatternDialect.translate(expression),
@@ -28,7 +28,7 @@ final class CompiledPattern: @unchecked Sendable {
         guard let code = pcre2_compile_8(bytes, bytes.count, options, &errorCode, &errorOffset, context) else {
             throw .pattern(source, reason: "\(Self.message(errorCode)) at byte \(errorOffset)")
         }
-        // Where no JIT is to be had (hardened systems, other processors), matching interprets instead.
+        // If the JIT is unavailable (hardened systems, some processors), PCRE2 interprets the pattern.
         pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE))
         self.source = source
         self.code = code
@@ -36,7 +36,8 @@ final class CompiledPattern: @unchecked Sendable {
 
     deinit { pcre2_code_free_8(code) }
 
-    /// The first match in `subject`, valid UTF-8, that starts at byte `start` or later.
+    /// The byte range of the first match in `subject` (valid UTF-8) that starts at byte `start` or later.
+    /// Throws if matching exceeds a limit of `MatchScratch`.
     func firstMatch(
         in subject: UnsafeBufferPointer<UInt8>, from start: Int, _ scratch: inout MatchScratch
     ) throws(TextError) -> Range<Int>? {
@@ -44,7 +45,7 @@ final class CompiledPattern: @unchecked Sendable {
         if status == PCRE2_ERROR_JIT_STACKLIMIT, scratch.growStack() {
             status = match(subject, start, options: 0, scratch)
         }
-        // The interpreter keeps its frames on the heap, within the heap limit.
+        // The larger JIT stack overflowed too. The interpreter keeps its frames on the heap, up to the heap limit.
         if status == PCRE2_ERROR_JIT_STACKLIMIT {
             status = match(subject, start, options: UInt32(PCRE2_NO_JIT), scratch)
         }
@@ -69,16 +70,17 @@ final class CompiledPattern: @unchecked Sendable {
     }
 }
 
-/// What matching needs to write to, for one thread at a time: result, limits and the compiled code's stack.
+/// Mutable state of matching, used by one thread at a time: match data, limits and the JIT's stack.
 struct MatchScratch: ~Copyable {
-    /// Backtracking steps that one search may take: a second or so, far beyond what a sane pattern needs.
+    /// The maximum of backtracking steps per search: about a second, far more than published patterns need.
     static let stepLimit: UInt32 = 10_000_000
     static let heapLimitKiB: UInt32 = 256 << 10
     private static let stackByteCount = 256 << 10...16 << 20
 
     let data: OpaquePointer
     let context: OpaquePointer
-    /// For what PCRE2's own 32 KiB cannot hold: groups repeated a few thousand times. Made when first needed.
+    /// A larger JIT stack, allocated at first need: groups repeated thousands of times overflow PCRE2's default of 32
+    /// KiB.
     private var stack: OpaquePointer?
 
     init() {
@@ -88,7 +90,7 @@ struct MatchScratch: ~Copyable {
         pcre2_set_heap_limit_8(context, Self.heapLimitKiB)
     }
 
-    /// Gives compiled code a larger stack; false if it has it already.
+    /// Gives the JIT a larger stack. Returns false if it already has one or there is no memory.
     mutating func growStack() -> Bool {
         guard stack == nil else { return false }
         stack = pcre2_jit_stack_create_8(Self.stackByteCount.lowerBound, Self.stackByteCount.upperBound, nil)

@@ -1,4 +1,4 @@
-/// Byte-pair merging: joins neighbouring tokens by the rank of their merge, lowest first, leftmost among equals.
+/// Byte-pair merging: repeatedly joins the neighbouring pair of the lowest merge rank, the leftmost among equals.
 struct Merger: Sendable {
     private struct Entry {
         /// Left id in the high half, right id in the low half.
@@ -9,10 +9,10 @@ struct Merger: Sendable {
 
     private static let vacant = UInt64.max
 
-    /// Open addressing by pair.
+    /// A hash table with open addressing, keyed by `pair`.
     private var entries: [Entry]
     private let shift: UInt64
-    /// The token of each single byte, or -1 for bytes that UTF-8 never uses and the vocabulary leaves out.
+    /// The token id of each byte; -1 for bytes outside the vocabulary, which UTF-8 never uses.
     let byteIDs: [Int32]
 
     init(byteIDs: [Int32], mergeCount: Int) {
@@ -23,7 +23,7 @@ struct Merger: Sendable {
         entries = Array(repeating: Entry(pair: Self.vacant, rank: 0, result: 0), count: 1 << bits)
     }
 
-    /// Adds a merge; of two for one pair the later counts.
+    /// Adds a merge; replaces an earlier merge of the same pair.
     mutating func insert(left: Int32, right: Int32, rank: Int, result: Int32) {
         let pair = Self.pair(left, right)
         entries[slot(pair)] = Entry(pair: pair, rank: UInt32(rank), result: result)
@@ -46,9 +46,10 @@ struct Merger: Sendable {
         return entry.pair == Self.vacant ? nil : entry
     }
 
-    /// Memory that is used again for one piece after another.
+    /// Buffers, reused from piece to piece.
     struct Scratch {
-        /// The tokens so far as a linked list by position; a token merged into its left neighbour has the id -1.
+        /// The current tokens as a linked list, indexed by byte position. A token merged into its left neighbour has id
+        /// -1.
         fileprivate var symbols: [Symbol] = []
         fileprivate var queue = MergeQueue()
 
@@ -59,7 +60,8 @@ struct Merger: Sendable {
         }
     }
 
-    /// Appends the tokens of one piece. O(n log n) in its length: a linked list and a queue of possible merges.
+    /// Appends the token ids of `piece` to `ids`. O(n log n) in its length: a linked list and a priority queue of
+    /// possible merges.
     func merge(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32], _ scratch: inout Scratch) {
         if piece.count == 1 {
             ids.append(byteIDs[Int(piece[0])])
@@ -76,7 +78,7 @@ struct Merger: Sendable {
         for left in 0..<count - 1 { propose(left, &scratch) }
         while let (rank, left) = scratch.queue.popFirst() {
             let symbol = scratch.symbols[Int(left)]
-            // The tokens may have changed since the merge was queued: it stands only if their pair still has its rank.
+            // The tokens may have changed since the merge was queued: it applies only if their pair still has its rank.
             guard symbol.id >= 0, symbol.next >= 0 else { continue }
             let right = scratch.symbols[Int(symbol.next)]
             guard let merge = merge(symbol.id, right.id), merge.rank == rank else { continue }

@@ -1,16 +1,17 @@
-/// Rewrites a pattern of the tokenizer format, whose engine is Oniguruma with Ruby's syntax, for PCRE2.
+/// Rewrites a pattern of the tokenizer format for PCRE2. The format's own engine is Oniguruma with Ruby's syntax.
 ///
-/// The two agree on what published pre-tokenizers use, with the differences rewritten here; what they would read
-/// differently is refused. `\s` differs in U+180E. `^` and `$` are line anchors in Ruby, which PCRE2_MULTILINE gives.
-/// Categories follow the PCRE2 library's Unicode version (14 in 10.42): later characters count as unassigned.
+/// Supports the constructs of published pre-tokenizers. Throws `TextError.pattern` for constructs that the engines read
+/// differently. `\s` is rewritten because the engines differ on U+180E. `^` and `$` are line anchors in Ruby, and in
+/// PCRE2 with PCRE2_MULTILINE. Categories follow PCRE2's Unicode version (14 in PCRE2 10.42): later characters are
+/// unassigned.
 enum PatternDialect {
     static func translate(_ pattern: String) throws(TextError) -> String {
-        // Tried at every place of a run of white space that ends elsewhere, this takes quadratic time. A match can only
-        // start where a run does: a later start would reach the same end, and the earliest start wins.
+        // This pattern, tried at each character of a run of white space inside a line, takes quadratic time. The
+        // lookbehind admits only the start of a run: later starts reach the same end, and the earliest start wins.
         if pattern == "\\s+$" { return "(?<!\\p{White_Space})\\p{White_Space}+$" }
 
         var output = ""
-        // By scalars: a combining mark after a bracket does not hide it.
+        // Scalars, not characters: a combining mark after a bracket does not hide the bracket.
         var rest = pattern.unicodeScalars[...]
         var isInClass = false
         while let scalar = rest.popFirst() {
@@ -50,7 +51,7 @@ enum PatternDialect {
     private static func escape(
         _ rest: inout Substring.UnicodeScalarView, of pattern: String
     ) throws(TextError) -> String {
-        guard let letter = rest.popFirst() else { throw .pattern(pattern, reason: "a backslash ends it") }
+        guard let letter = rest.popFirst() else { throw .pattern(pattern, reason: "it ends with a backslash") }
         switch letter {
         case "s": return "\\p{White_Space}"
         case "S": return "\\P{White_Space}"
@@ -71,7 +72,7 @@ enum PatternDialect {
         throw .pattern(pattern, reason: "the escape \\\(letter) is not supported")
     }
 
-    /// General categories mean the same to both engines; scripts and other properties need not.
+    /// General categories, which mean the same in both engines. Scripts and other properties may differ.
     private static let categories: Set<Substring> = [
         "L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Ps", "Pe",
         "Pi",

@@ -1,24 +1,30 @@
 import JSON
 
-/// Cuts text into the pieces within which tokens are merged: a sequence of splits, each applied to every piece so far.
+/// Splits text into pieces; merges stay within a piece. Each split applies to all pieces that the previous one
+/// produced.
 struct PreTokenizer: Sendable {
-    /// What becomes of a pattern's matches.
+    /// How a split treats the matches of its pattern.
     enum Behavior: String, CaseIterable {
+        /// Each match is a piece.
         case isolated = "Isolated"
+        /// Matches are discarded.
         case removed = "Removed"
+        /// A match joins the text before it.
         case mergedWithPrevious = "MergedWithPrevious"
+        /// A match joins the text after it.
         case mergedWithNext = "MergedWithNext"
+        /// Adjacent matches form one piece.
         case contiguous = "Contiguous"
     }
 
     struct Split: Sendable {
         var pattern: CompiledPattern
         var behavior: Behavior
-        /// Whether matches and what lies between them change places.
+        /// Whether matches and the text between them swap roles.
         var isInverted = false
     }
 
-    /// A piece of a text by its bytes, and whether it is a match of the pattern that cut it.
+    /// A byte range of a text, and whether it counts as a match.
     struct Part {
         var range: Range<Int>
         var isMatch: Bool
@@ -26,7 +32,7 @@ struct PreTokenizer: Sendable {
 
     var splits: [Split]
 
-    /// The pieces of `text`, valid UTF-8, as ranges of its bytes in order.
+    /// The pieces of `text` (valid UTF-8) as byte ranges, in order. Throws if matching exceeds a limit.
     func pieces(
         of text: UnsafeBufferPointer<UInt8>, _ scratch: inout MatchScratch
     ) throws(TextError) -> [Range<Int>] {
@@ -37,7 +43,7 @@ struct PreTokenizer: Sendable {
             var next: [Range<Int>] = []
             next.reserveCapacity(pieces.count * 2)
             for piece in pieces {
-                // Each piece is a text of its own: anchors and lookaround see nothing beyond it.
+                // Each piece is a separate subject: anchors and lookaround do not see text beyond it.
                 let subject = UnsafeBufferPointer(rebasing: text[piece])
                 parts.removeAll(keepingCapacity: true)
                 try Self.cut(subject, by: split, into: &parts, &scratch)
@@ -61,7 +67,7 @@ struct PreTokenizer: Sendable {
         while search <= subject.count,
             let match = try split.pattern.firstMatch(in: subject, from: search, &scratch)
         {
-            // An empty match right after the last one would repeat for ever: look one scalar further.
+            // An empty match right after the last one would repeat forever: continue one scalar further.
             if match.isEmpty, match.upperBound == lastMatchEnd {
                 search += 1
                 while search < subject.count, subject[search] & 0xC0 == 0x80 { search += 1 }
@@ -76,7 +82,7 @@ struct PreTokenizer: Sendable {
         if end < subject.count { parts.append(Part(range: end..<subject.count, isMatch: split.isInverted)) }
     }
 
-    /// Makes pieces of `parts`, which are adjacent and in order.
+    /// Applies `behavior` to `parts`, which are adjacent and in order.
     private static func join(_ parts: inout [Part], _ behavior: Behavior) {
         switch behavior {
         case .isolated: break
@@ -90,7 +96,7 @@ struct PreTokenizer: Sendable {
         }
     }
 
-    /// Joins each part to its predecessor where `belongs` says so.
+    /// Joins each part to its predecessor if `belongs` returns true.
     private static func join(_ parts: inout [Part], where belongs: (Part, _ previousIsMatch: Bool) -> Bool) {
         var joined: [Part] = []
         var previousIsMatch = false
@@ -108,11 +114,12 @@ struct PreTokenizer: Sendable {
 }
 
 extension PreTokenizer {
-    /// GPT-2's pattern, which ByteLevel splits by where `use_regex` is set.
+    /// GPT-2's pattern, by which a ByteLevel step splits if `use_regex` is true.
     private static let byteLevelPattern =
         #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
-    /// Reads `pre_tokenizer`: Split, Digits and, last, ByteLevel, alone or in a Sequence.
+    /// Reads the `pre_tokenizer` field: a ByteLevel step, or a Sequence of Split and Digits steps that ends with
+    /// ByteLevel.
     init(_ field: JSONField) throws(TextError) {
         splits = []
         var isByteLevel = false

@@ -1,9 +1,9 @@
-/// Decodes ids as they come, without ever cutting a character: the texts that it returns, put together, are what
-/// `Tokenizer.decode` gives for all ids at once.
+/// Decodes ids one at a time and never splits a character. The returned texts, concatenated, equal `Tokenizer.decode`
+/// of all ids.
 public struct StreamDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipSpecials: Bool
-    /// The beginning of a scalar whose other bytes have not come yet.
+    /// The first bytes of a scalar whose other bytes have not arrived yet.
     private var pending: [UInt8] = []
 
     public init(_ tokenizer: Tokenizer, skipSpecials: Bool) {
@@ -11,8 +11,8 @@ public struct StreamDecoder: Sendable {
         self.skipSpecials = skipSpecials
     }
 
-    /// The text that `id` completes: empty while a scalar's bytes are still coming, U+FFFD for bytes that cannot become one.
-    /// Throws on an id that no token has.
+    /// The text that `id` completes: empty while a scalar is incomplete, U+FFFD for bytes that cannot form a scalar.
+    /// Throws if no token has this id.
     public mutating func feed(_ id: Int32) throws(TextError) -> String {
         let bytes = try tokenizer.bytes(of: id)
         if skipSpecials, tokenizer.isSpecial(id) { return "" }
@@ -22,7 +22,7 @@ public struct StreamDecoder: Sendable {
         return String(decoding: pending[..<complete], as: UTF8.self)
     }
 
-    /// What is left at the end: U+FFFD if a scalar was cut off, else nothing.
+    /// Ends the text: returns U+FFFD if a scalar is incomplete, else an empty string.
     public mutating func flush() -> String {
         defer { pending = [] }
         return String(decoding: pending, as: UTF8.self)

@@ -1,4 +1,5 @@
-/// Byte strings end to end in one allocation, addressed by index: a hundred thousand of them load without a String each.
+/// Byte strings stored end to end in one allocation and addressed by index. A vocabulary loads without a String per
+/// token.
 struct StringTable: Sendable {
     private(set) var bytes: [UInt8] = []
     private var ends: [UInt32] = []
@@ -15,19 +16,19 @@ struct StringTable: Sendable {
         ends.append(UInt32(bytes.count))
     }
 
-    /// Where string `index` lies in `bytes`.
+    /// The range of string `index` in `bytes`.
     func range(_ index: Int) -> Range<Int> { (index == 0 ? 0 : Int(ends[index - 1]))..<Int(ends[index]) }
 
     func string(_ index: Int) -> String { String(decoding: bytes[range(index)], as: UTF8.self) }
 }
 
-/// Finds strings of a table by content: open addressing over indices, no copies of the strings.
+/// Finds strings of a table by content: a hash table with open addressing that stores indices, not strings.
 struct StringIndex {
     private let table: StringTable
-    /// Index + 1 of a string, or 0.
+    /// Index + 1 of a string; 0 in an empty slot.
     private var slots: [UInt32]
 
-    /// Indexes `table`; nil, with the second of two equal strings, if it holds one twice.
+    /// Indexes `table`. Sets `duplicate` to the index of a string that equals an earlier one.
     init(_ table: StringTable, duplicate: inout Int?) {
         self.table = table
         var capacity = 16
@@ -43,7 +44,7 @@ struct StringIndex {
         }
     }
 
-    /// The index of `first` and `second` put together.
+    /// The index of the concatenation of `first` and `second`, or nil.
     func find(_ first: UnsafeBufferPointer<UInt8>, _ second: UnsafeBufferPointer<UInt8>) -> Int? {
         let slot = table.bytes.withUnsafeBufferPointer { bytes in self.slot(of: first, second, bytes) }
         return slots[slot] == 0 ? nil : Int(slots[slot]) - 1
@@ -52,7 +53,7 @@ struct StringIndex {
     private func slot(
         of first: UnsafeBufferPointer<UInt8>, _ second: UnsafeBufferPointer<UInt8>, _ bytes: UnsafeBufferPointer<UInt8>
     ) -> Int {
-        // FNV-1a, with its high bits folded in because the table's size is a power of two.
+        // FNV-1a; the high bits are folded in because the slot count is a power of two.
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in first { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         for byte in second { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }

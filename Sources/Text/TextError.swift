@@ -1,20 +1,20 @@
 import JSON
 
-/// What can go wrong between text and token ids.
+/// An error of reading tokenizer files, encoding, decoding or formatting a conversation.
 public enum TextError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// A file is malformed, or holds what this tokenizer does not support; the error names file, field and values.
+    /// A file is malformed or uses an unsupported feature; the error names file, field and values.
     case file(JSONError)
-    /// A pattern does not compile, or uses what PCRE2 and the tokenizer's own engine understand differently.
+    /// A pattern does not compile, or uses a construct that PCRE2 and the tokenizer format's engine read differently.
     case pattern(String, reason: String)
-    /// Matching a pattern took more than the limits allow.
+    /// Matching a pattern exceeded a limit.
     case matching(pattern: String, reason: String)
     /// No token has this id.
     case unknownID(Int32, vocabularySize: Int)
-    /// A template's control token that the tokenizer does not have.
+    /// The tokenizer lacks a control token that a template or a config names.
     case missingToken(String, needed: String)
-    /// A chat template that is none of those known.
+    /// A chat template is not one of the published ones.
     case unknownTemplate(found: String)
-    /// A message whose role the template has no place for.
+    /// A template does not support a message's role.
     case unsupportedRole(String, template: String)
 
     public var description: String {
@@ -29,9 +29,10 @@ public enum TextError: Error, Equatable, Sendable, CustomStringConvertible {
                 "\(needed): expected a tokenizer with the added token \(token), found none; choose another chat template"
         case .unknownTemplate(let found):
             let known = ChatTemplate.Style.allCases.map(\.rawValue).joined(separator: ", ")
-            return "chat_template: expected a published template (\(known)), found \(found); name one to use it anyway"
+            return
+                "chat_template: expected a published template (\(known)), found \(found); name one to override it"
         case .unsupportedRole(let role, let template):
-            return "chat template \(template): expected roles it has a place for, found \(role)"
+            return "chat template \(template): expected a role that it supports, found \(role)"
         }
     }
 
@@ -40,7 +41,7 @@ public enum TextError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Runs JSON reading within this module's errors.
+/// Runs `body` and converts its `JSONError` to `TextError.file`.
 func readingFile<Result>(_ body: () throws(JSONError) -> Result) throws(TextError) -> Result {
     do throws(JSONError) { return try body() } catch { throw .file(error) }
 }

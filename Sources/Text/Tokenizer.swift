@@ -1,10 +1,10 @@
 import JSON
 
-/// What an added token's content means when it occurs in text.
+/// How encoding treats the content of an added token that occurs in text.
 public enum SpecialHandling: Sendable {
-    /// It is text like any other: no text can yield the id of an added token.
+    /// As ordinary text: the result never contains the id of an added token.
     case asText
-    /// It is the token.
+    /// As the added token.
     case parse
 }
 
@@ -15,16 +15,17 @@ public enum SpecialHandling: Sendable {
 public struct Tokenizer: Sendable {
     /// The file's name, for errors.
     public let name: String
-    /// The highest id + 1. A model may have more: ids that no token has.
+    /// The highest id + 1. A model's vocabulary may be larger: its highest ids then have no token.
     public var vocabularySize: Int { tokens.count }
 
     let preTokenizer: PreTokenizer
     let merger: Merger
-    /// The bytes of all tokens, and where each id's lie.
+    /// The bytes of all tokens.
     let arena: [UInt8]
+    /// For each id, its kind and its range in `arena`.
     let tokens: [Entry]
     let addedTokens: [String: Int32]
-    /// Added tokens in the two groups that are looked for one after the other.
+    /// Finders of added tokens, applied in order: tokens without `isNormalized`, then those with it.
     let matchers: [AddedTokenMatcher]
 
     struct Entry: Sendable {
@@ -43,20 +44,20 @@ public struct Tokenizer: Sendable {
 
     // MARK: Encoding
 
-    /// The token ids of `text`, without any that frame it (see `TokenizerConfig.addsBOS`).
-    /// Throws only if a pattern runs into its limits.
+    /// The token ids of `text`, without begin and end tokens (see `TokenizerConfig.addsBOS`).
+    /// Throws only if matching a pattern exceeds a limit.
     public func encode(_ text: String, specials: SpecialHandling) throws(TextError) -> [Int32] {
         try encode(valid: Array(text.utf8), specials)
     }
 
-    /// The token ids of text in UTF-8 that may be damaged: a lone surrogate (in WTF-8) and each maximal part of an otherwise
-    /// malformed sequence count as U+FFFD.
+    /// The token ids of UTF-8 text that may be malformed: each lone surrogate (in WTF-8), and each maximal subpart of
+    /// another malformed sequence, counts as U+FFFD.
     public func encode(bytes: some Sequence<UInt8>, specials: SpecialHandling) throws(TextError) -> [Int32] {
         try encode(valid: UTF8Repair.repaired(Array(bytes)), specials)
     }
 
     private func encode(valid text: [UInt8], _ specials: SpecialHandling) throws(TextError) -> [Int32] {
-        // Before matching makes itself ready: a conversation's layout has many.
+        // Skips the setup of matching: chat templates encode many empty texts.
         guard !text.isEmpty else { return [] }
         var ids: [Int32] = []
         var scratch = Merger.Scratch()
@@ -87,15 +88,15 @@ public struct Tokenizer: Sendable {
 
     // MARK: Decoding
 
-    /// The text of `ids`. Bytes that are not UTF-8, as where a character's tokens are cut off, become U+FFFD, one for each
-    /// maximal part of a malformed sequence. `skipSpecials` leaves special tokens out. Throws on an id that no token has.
+    /// The text of `ids`. Malformed UTF-8, such as a character whose last token is missing, becomes U+FFFD, one for
+    /// each maximal subpart. `skipSpecials` omits special tokens. Throws if an id belongs to no token.
     public func decode(_ ids: [Int32], skipSpecials: Bool) throws(TextError) -> String {
         var bytes: [UInt8] = []
         for id in ids where try !(isKind(id, .special) && skipSpecials) { try append(id, to: &bytes) }
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The bytes of one token, which need not be whole characters. Throws on an id that no token has.
+    /// The bytes of one token, which may begin or end inside a character. Throws if no token has this id.
     public func bytes(of id: Int32) throws(TextError) -> [UInt8] {
         var bytes: [UInt8] = []
         try append(id, to: &bytes)
@@ -121,15 +122,15 @@ public struct Tokenizer: Sendable {
     /// The id of the added token, special or not, with this content.
     public func id(of addedToken: String) -> Int32? { addedTokens[addedToken] }
 
-    /// Whether `id` is a special token's: one that `skipSpecials` leaves out.
+    /// Whether `id` belongs to a special token, which `skipSpecials` omits.
     public func isSpecial(_ id: Int32) -> Bool { (try? isKind(id, .special)) ?? false }
 
-    /// Whether `id` is an added token's, special or not: one that text alone never yields.
+    /// Whether `id` belongs to an added token, special or not. Encoding `.asText` never produces one.
     public func isAdded(_ id: Int32) -> Bool {
         id >= 0 && id < tokens.count && tokens[Int(id)].kind.rawValue >= Kind.added.rawValue
     }
 
-    /// The contents of all added tokens by id.
+    /// The ids and contents of all added tokens, in ascending order of id.
     public var addedTokenContents: [(id: Int32, content: String)] {
         addedTokens.map { ($0.value, $0.key) }.sorted { $0.0 < $1.0 }
     }

@@ -1,18 +1,20 @@
 import JSON
 
-/// What `tokenizer_config.json` says about framing and conversations.
+/// The fields of `tokenizer_config.json` that concern begin and end tokens and conversations.
 public struct TokenizerConfig: Equatable, Sendable {
     /// The file's name, for errors.
     public var name: String
     public var bosToken: String?
     public var eosToken: String?
-    /// Whether plain text, outside a conversation, starts with `bosToken` or ends with `eosToken`.
+    /// Whether plain text, outside a conversation, starts with `bosToken`.
     public var addsBOS: Bool
+    /// Whether plain text, outside a conversation, ends with `eosToken`.
     public var addsEOS: Bool
-    /// The chat template's source. Newer checkpoints keep it in a file of its own: set it from there.
+    /// The chat template's source. Newer checkpoints keep it in a separate file, from which the caller sets it.
     public var chatTemplate: String?
 
-    /// Reads the file's JSON. Tokens are strings or objects with `content`; of several named templates, `default` counts.
+    /// Reads the file's JSON. A token is a string or an object with `content`. If there are several named templates,
+    /// uses `default`.
     public init(json: [UInt8], name: String) throws(TextError) {
         self = try readingFile { () throws(JSONError) in
             try TokenizerConfig(JSONField(parsing: json, name: name), name: name)
@@ -41,12 +43,12 @@ public struct TokenizerConfig: Equatable, Sendable {
         return try field.string()
     }
 
-    /// The id of `bosToken`; nil if there is none. Throws if `tokenizer` does not have it.
+    /// The id of `bosToken`; nil if the config names none. Throws if `tokenizer` lacks the token.
     public func bosID(in tokenizer: Tokenizer) throws(TextError) -> Int32? {
         try id(of: bosToken, "bos_token", tokenizer)
     }
 
-    /// The ids after which generation stops: that of `eosToken`, if there is one. Throws if `tokenizer` does not have it.
+    /// The ids after which generation stops: the id of `eosToken`, or none. Throws if `tokenizer` lacks the token.
     public func stopIDs(in tokenizer: Tokenizer) throws(TextError) -> [Int32] {
         try id(of: eosToken, "eos_token", tokenizer).map { [$0] } ?? []
     }

@@ -1,21 +1,21 @@
 import JSON
 
 extension Tokenizer {
-    /// Ids beyond this are taken for a damaged file: memory goes with the highest.
+    /// Ids must be below this: memory grows with the highest id, and a higher one indicates a damaged file.
     private static let maximumID = 1 << 24
 
-    /// Reads a `tokenizer.json`. `name` stands in errors.
+    /// Reads a `tokenizer.json`. Errors contain `name`.
     ///
-    /// Supported is what byte-level byte-pair models use: no normaliser, Split, Digits and ByteLevel pre-tokenizers, the
-    /// ByteLevel decoder. Anything else that would change ids or text is an error. `truncation`, `padding` and a
-    /// post-processor's framing tokens are the caller's business and ignored.
+    /// Supports byte-level byte-pair models: no normaliser; Split, Digits and ByteLevel pre-tokenizers; the ByteLevel
+    /// decoder. Other settings that would change ids or text throw. Ignores `truncation`, `padding` and a
+    /// post-processor's begin and end tokens, which the caller handles.
     public init(json: [UInt8], name: String) throws(TextError) {
         self = try json.withUnsafeBufferPointer { (bytes) throws(TextError) in
             try Tokenizer(json: UnsafeRawBufferPointer(bytes), name: name)
         }
     }
 
-    /// As `init(json:name:)` over memory that need not outlive the call.
+    /// As `init(json:name:)`; `json` need not outlive the call.
     public init(json: UnsafeRawBufferPointer, name: String) throws(TextError) {
         let file = try readingFile { () throws(JSONError) in try TokenizerFile(json, name: name) }
         let preTokenizer = try PreTokenizer(readingFile { () throws(JSONError) in try file.root["pre_tokenizer"] })
@@ -34,7 +34,7 @@ extension Tokenizer {
         let added = try file.addedTokens()
         let highest = max(file.ids.max() ?? 0, added.map { Int($0.id) }.max() ?? 0)
         guard highest < Self.maximumID, file.ids.allSatisfy({ $0 >= 0 }) else {
-            throw file.error("model.vocab", expected: "ids from 0 to \(Self.maximumID)", found: "another")
+            throw file.error("model.vocab", expected: "ids from 0 to \(Self.maximumID - 1)", found: "another id")
         }
 
         var entries = [Entry](repeating: Entry(), count: highest + 1)
@@ -46,7 +46,7 @@ extension Tokenizer {
                 if entries[id].kind != .vacant { duplicate = id }
                 let characters = UnsafeRawBufferPointer(rebasing: bytes[file.vocabulary.range(index)])
                 let start = arena.count
-                // A token outside the alphabet is none that merges make: it is kept as it is written.
+                // No merge produces a token with characters outside the alphabet: its bytes are kept as written.
                 if ByteLevel.decode(characters, into: &arena) {
                     if arena.count == start + 1 { byteIDs[Int(arena[start])] = Int32(id) }
                 } else {
@@ -102,13 +102,14 @@ extension Tokenizer {
     }
 }
 
-/// A `tokenizer.json` as read, before its parts are put together.
+/// The parsed parts of a `tokenizer.json`.
 private struct TokenizerFile {
     let name: String
-    /// Everything but the vocabulary and the merges.
+    /// The document without the vocabulary and the merges.
     let root: JSONField
-    /// The tokens as written, and their ids.
+    /// The tokens as written, in the byte-level alphabet.
     private(set) var vocabulary = StringTable()
+    /// The id of each entry of `vocabulary`.
     private(set) var ids: [Int] = []
     /// Each merge's left and right token, separated by a space.
     private var merges = StringTable()
@@ -118,7 +119,7 @@ private struct TokenizerFile {
         var vocabulary = StringTable()
         var merges = StringTable()
         var ids: [Int] = []
-        // V3's file: 128,000 tokens in a megabyte of text, of eight altogether.
+        // Estimated from V3's file: 128,000 tokens with 1 MB of text in a file of 8 MB.
         vocabulary.reserve(count: json.count / 60, byteCount: json.count / 7)
         merges.reserve(count: json.count / 60, byteCount: json.count / 7)
         ids.reserveCapacity(json.count / 60)
@@ -156,7 +157,7 @@ private struct TokenizerFile {
         self.ids = ids
     }
 
-    /// A merge is written "left right" or, newer, ["left", "right"].
+    /// Reads a merge, written "left right" or, in newer files, ["left", "right"].
     private static func readMerge(_ reader: inout JSONReader, into merges: inout StringTable) throws(JSONError) {
         guard try reader.peek() == .array else {
             merges.append(try reader.readStringBytes())
@@ -223,7 +224,7 @@ private struct TokenizerFile {
         return tokens
     }
 
-    /// Resolves the merges, written as text, to ids.
+    /// Resolves the merges from text to ids.
     func merger(index: StringIndex, entries: [Tokenizer.Entry], byteIDs: [Int32]) throws(JSONError) -> Merger {
         var merger = Merger(byteIDs: byteIDs, mergeCount: merges.count)
         var failure: (rank: Int, expected: String)?
@@ -240,7 +241,7 @@ private struct TokenizerFile {
                 guard let leftIndex = index.find(left, empty), let rightIndex = index.find(right, empty),
                     let result = index.find(left, right)
                 else {
-                    failure = (rank, "two tokens of model.vocab that make a third")
+                    failure = (rank, "two tokens of model.vocab that join to a third")
                     return
                 }
                 guard entries[ids[result]].kind == .merged else {

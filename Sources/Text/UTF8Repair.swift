@@ -1,7 +1,7 @@
-/// Malformed and cut-off UTF-8.
+/// Repairs malformed UTF-8 and finds incomplete endings.
 enum UTF8Repair {
-    /// `bytes` as valid UTF-8: U+FFFD for each lone surrogate in WTF-8 and each maximal part of another malformed sequence
-    /// (Unicode 15, section 3.9).
+    /// `bytes` as valid UTF-8: U+FFFD replaces each lone surrogate (in WTF-8) and each maximal subpart of another
+    /// malformed sequence (Unicode 15, section 3.9).
     static func repaired(_ bytes: [UInt8]) -> [UInt8] {
         if bytes.withUnsafeBufferPointer({ String(validating: $0, as: UTF8.self) }) != nil { return bytes }
         var bytes = bytes
@@ -14,7 +14,7 @@ enum UTF8Repair {
         return Array(String(decoding: bytes, as: UTF8.self).utf8)
     }
 
-    /// How many bytes at the end begin a scalar that following bytes may complete: 0 to 3.
+    /// The number of bytes at the end that begin a scalar which further bytes may complete: 0 to 3.
     static func incompleteSuffixLength(_ bytes: [UInt8]) -> Int {
         for length in 1...3 where length <= bytes.count {
             let lead = bytes[bytes.count - length]

@@ -11,8 +11,8 @@ struct Fathom: ParsableCommand {
             stdout carries the answer and nothing else; progress and notes go to stderr. \
             Without --model, the built-in model answers.
 
-            What a device's driver compiles is kept in $XDG_CACHE_HOME/fathom, or ~/.cache/fathom, where that can be written \
-            to; it may be removed at any time.
+            Pipelines that a device's driver compiles are kept in $XDG_CACHE_HOME/fathom, or ~/.cache/fathom; the folder may \
+            be removed at any time.
 
             Exit codes: 0 done; 1 it failed, and stderr says what, what was expected and what to do; \
             64 wrong usage; 130 interrupted (Ctrl-C stops the work; a second one ends the program).
@@ -25,8 +25,8 @@ struct Fathom: ParsableCommand {
         ])
 
     static func main() {
-        // A parent may ignore or block these, as service managers and thread pools do. Here a reader that goes away ends
-        // the program without a word, and Ctrl-C ends it wherever a command does not take it over.
+        // A parent may ignore or block these signals, as service managers and thread pools do. Here a closed pipe ends the
+        // program silently, and Ctrl-C ends it wherever a command does not take it over.
         signal(SIGPIPE, SIG_DFL)
         var signals = sigset_t()
         sigemptyset(&signals)
@@ -34,11 +34,17 @@ struct Fathom: ParsableCommand {
         sigaddset(&signals, SIGINT)
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         occupyStandardDescriptors()
-        main(nil)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            exit(withError: ErrorAdvice.shown(error))
+        }
     }
 
-    /// Where standard input, output or error was closed, the next file opened would take its place: a model be read as
-    /// messages, or a driver's cache be written to. What takes it instead refuses, but swallows notes.
+    /// If standard input, output or error is closed, the next file opened would get its number: a model would be read as
+    /// messages, or a driver's cache overwritten. /dev/null takes the number instead: reading 0 and writing 1 fail, and
+    /// notes to 2 are discarded.
     private static func occupyStandardDescriptors() {
         for (descriptor, mode) in [(Int32(0), O_WRONLY), (1, O_RDONLY), (2, O_WRONLY)] {
             // Descriptors are given out in ascending order: this one is the lowest that is free.

@@ -4,13 +4,13 @@ import Numerics
 import Testing
 
 @Suite struct CensusTests {
-    /// Billions of parameters as the models are published with, in all and a token.
+    /// Published numbers of parameters, in billions: all of them, and those that are active per token.
     @Test(arguments: [
         ("v3", 671.0, 36.6), ("v2-lite", 15.7, 2.5), ("moonlight", 16.0, 2.6), ("kimi-k2", 1026.4, 31.7),
     ])
     func countsAreThePublishedOnes(model: String, total: Double, active: Double) throws {
         let config = try #require(try ModelConfig.known(model))
-        let census = ModelCensus(config, [:], hasMTP: false)
+        let census = ModelCensus(WeightList(config, hasMTP: false), [:])
         #expect((Double(census.parameterCount) / 1e8).rounded() == total * 10, "\(census.parameterCount)")
         #expect((Double(census.activeParameterCount) / 1e8).rounded() == active * 10, "\(census.activeParameterCount)")
         #expect(census.byteCount == 0 && census.formats.isEmpty)
@@ -21,10 +21,10 @@ import Testing
         #expect(config.cacheByteCount(elementByteCount: 2) == 70_272)
     }
 
-    /// Every byte and every parameter of the files is in one part.
+    /// The parts add up to all bytes and parameters of the files.
     @Test(arguments: Oracle.allCases) func partsMakeTheWhole(oracle: Oracle) throws {
         let checkpoint = try Checkpoint(.folder(try oracle.folder()))
-        let census = ModelCensus(checkpoint.config, checkpoint.tensors, hasMTP: checkpoint.hasMTP)
+        let census = ModelCensus(checkpoint.weights, checkpoint.tensors)
         let tensors = checkpoint.tensors.values
         #expect(census.byteCount == tensors.reduce(0) { $0 + $1.byteCount })
         #expect(census.formats.reduce(0) { $0 + $1.byteCount } == census.byteCount)
@@ -49,27 +49,28 @@ import Testing
         #expect(census.activeParameterCount < census.parameterCount)
     }
 
-    /// Whatever a file calls its tensors, each counts once.
-    @Test func namesThatAreNone() throws {
+    /// Tensors with unknown names count once.
+    @Test func unknownNames() throws {
         let config = try #require(try ModelConfig.known("v3"))
         let names = [
             "", ".", "..", "model.layers.", "model.layers.0", "model.layers.0.", "model.layers.x.mlp.experts.",
         ]
         let tensors = names.map { ($0, TensorInfo(name: $0, type: .u8, shape: [2, 3])) }
-        let census = ModelCensus(config, Dictionary(uniqueKeysWithValues: tensors), hasMTP: false)
+        let census = ModelCensus(
+            WeightList(config, hasMTP: false), Dictionary(uniqueKeysWithValues: tensors))
         #expect(census.byteCount == 6 * names.count)
     }
 
-    /// Without a head of its own a model multiplies with its embedding.
+    /// A model without a separate head multiplies with its embedding, which is then active.
     @Test func aTiedEmbeddingIsActive() throws {
         var tiny = try TinyCheckpoint(["tie_word_embeddings": true])
         let own = try tiny.open()
         tiny.tensors["lm_head.weight"] = nil
         let tied = try tiny.open()
         func active(_ checkpoint: Checkpoint) -> Int {
-            ModelCensus(checkpoint.config, checkpoint.tensors, hasMTP: true).activeParameterCount
+            ModelCensus(checkpoint.weights, checkpoint.tensors).activeParameterCount
         }
-        // [8, 16], and the row of it that a token's embedding is.
+        // The embedding is [8, 16]. With a separate head, one row of it is active in addition.
         #expect(active(own) == active(tied) + 16)
     }
 }

@@ -41,7 +41,7 @@ import Testing
         #expect(try expected.bytes(logits).count == logits.byteCount)
     }
 
-    /// The built-in model's own files.
+    /// The files of the built-in model.
     @Test func opensTheBuiltInModel() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
@@ -90,20 +90,20 @@ import Testing
         #expect(try tiny.complaint() == nil)
     }
 
-    /// A matrix of packed integers in another's place, as long as all three of its tensors are there and fit.
+    /// Packed integers may replace a matrix if all three of its tensors exist and have the right shapes.
     @Test func packedTensors() throws {
         let scaling = GroupScaling(bits: 4, groupSize: 32)
         var tiny = try TinyCheckpoint()
         for name in tiny.tensors.keys where tiny.tensors[name]?.type == .fp8E4M3 {
             tiny.tensors[name]?.type = .bf16
-            tiny.tensors[WeightMap.scaleName(name)] = nil
+            tiny.tensors[HuggingFaceNames().name(of: .blockScales, of: name)] = nil
         }
         tiny.config["quantization_config"] = PackedCheckpoint.quantization(scaling)
         #expect(try tiny.complaint() == nil)
         let name = "model.layers.0.mlp.down_proj.weight"
         tiny.tensors[name] = nil
         #expect(try #require(try tiny.complaint()).contains("\(name) is missing"))
-        // 12 columns: one word and a half, and one group.
+        // 12 columns take one and a half words and one group.
         tiny.tensors[name + "_packed"] = ([16, 2], .i32)
         tiny.tensors[name + "_scale"] = ([16, 1], .bf16)
         tiny.tensors[name + "_shape"] = ([2], .i64)
@@ -122,7 +122,7 @@ import Testing
             spoiled.tensors["\(name)_\(part)"] = nil
             #expect(try #require(try spoiled.complaint()).contains("is missing"))
         }
-        // Both ways at once, or in a checkpoint that does not speak of integers.
+        // The weight both plain and packed, or packed in a checkpoint whose config does not mention integers.
         var both = tiny
         both.tensors[name] = ([16, 12], .bf16)
         #expect(try #require(try both.complaint()).contains("\(name)_packed is unexpected"))
@@ -167,7 +167,7 @@ import Testing
         #expect(try #require(complaint).contains("download it again"))
     }
 
-    /// A file that shrinks after it was opened: an error, where a mapped file would end the process.
+    /// A file that is truncated after it was opened causes an error. (Access to a mapped file would end the process.)
     @Test func shrunkenShard() throws {
         var folder = ""
         var tiny = try TinyCheckpoint()
@@ -244,7 +244,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["a.safetensors"])
     }
 
-    /// Half written is not written, and what was there stays.
+    /// Interrupted writing leaves no partial file and keeps the existing one.
     @Test func interruptedWriting() throws {
         let folder = try TemporaryFolder()
         let path = folder.path + "/a.safetensors"
@@ -259,7 +259,7 @@ import Testing
         #expect {
             try failure.get()
         } throws: {
-            "\($0)" == "\(path): expected to be written whole, found an interrupt"
+            "\($0)" == "\(path): expected a complete file, found an interruption"
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["a.safetensors"])
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "old")

@@ -7,7 +7,7 @@ import Testing
 @testable import Checkpoint
 
 @Suite struct ConfigTests {
-    /// The config, changed; what is wrong with it.
+    /// The error of the config with changes, or nil.
     func complaint(_ changes: [String: JSONValue]) throws -> String? {
         do { _ = try config(changes) } catch { return error.description }
         return nil
@@ -47,7 +47,8 @@ import Testing
         #expect(try config([:]).softmaxScale == Float(1 / Double(192).squareRoot()))
     }
 
-    /// V3 turns pair 10.47 32 times in its original context and pair 22.52 once: plain up to 10, divided by 40 from 23 on.
+    /// In V3's original context, the pair at index 10.47 turns 32 times and the one at 22.52 once. So frequencies are
+    /// kept up to pair 10 and divided by 40 from pair 23 on.
     @Test func yarnStretchesSlowFrequencies() throws {
         let plain = try config([:]).ropeFrequencies()
         let stretched = try config(["rope_scaling": yarn]).ropeFrequencies()
@@ -95,7 +96,7 @@ import Testing
         ("hidden_act", #""gelu""#, "expected silu"),
         ("rope_scaling", #"{"type": "linear", "factor": 2}"#, "expected default or yarn"),
         ("rope_scaling", #"{"type": "yarn", "factor": 2}"#, "original_max_position_embeddings"),
-        ("rope_scaling", #"{"type": "yarn", "rope_type": "linear"}"#, "rope_type's own"),
+        ("rope_scaling", #"{"type": "yarn", "rope_type": "linear"}"#, "the same as rope_type"),
         ("quantization_config", #"{"quant_method": "awq"}"#, "expected fp8 or compressed-tensors"),
         ("quantization_config", #"{"quant_method": "compressed-tensors"}"#, "format: expected pack-quantized"),
         ("quantization_config", #"{}"#, "expected fp8"),
@@ -121,16 +122,17 @@ import Testing
         #expect(complaint.contains(expected), "\(complaint)")
     }
 
-    /// A file of a few hundred bytes must not call for lists of millions of tensors.
+    /// A file of a few hundred bytes must not cause lists of millions of tensors.
     @Test func expertsOfAllLayersAreLimited() throws {
         let layers: [String: JSONValue] = ["num_hidden_layers": 1024, "n_group": 1, "topk_group": 1]
         let complaint = try #require(try complaint(layers.merging(["n_routed_experts": 65]) { $1 }))
         #expect(complaint.contains("n_routed_experts: expected at most 64 in each of 1024 layers, found number 65"))
         let most = try config(layers.merging(["n_routed_experts": 64]) { $1 })
-        #expect(WeightMap.expected(most, hasMTP: false).count > 3 * 64 * 1023)
+        #expect(WeightList(most, hasMTP: false).count > 3 * 64 * 1023)
     }
 
-    /// Kimi-K2-Thinking's, with patterns for what is not packed; and with what newer writers of it add.
+    /// Kimi-K2-Thinking's `quantization_config`, with patterns for weights that are not packed, and with the fields
+    /// that newer versions of compressed-tensors add.
     @Test func packedIntegers() throws {
         let scaling = GroupScaling(bits: 4, groupSize: 32)
         let some = try config(["quantization_config": PackedCheckpoint.quantization(scaling)])
@@ -142,7 +144,7 @@ import Testing
         #expect(try config([:]).integers == nil)
     }
 
-    /// All of it but what names its authors' files; and a few layers of its tensors.
+    /// Kimi-K2-Thinking's config.json, without the references to its Python files, and the tensors of a few layers.
     @Test func kimiK2Thinking() throws {
         let json = """
             {"architectures": ["DeepseekV3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
@@ -174,33 +176,33 @@ import Testing
         let config = try ModelConfig(json: Array(json.utf8), name: "config.json")
         let scaling = GroupScaling(bits: 4, groupSize: 32)
         #expect(config.integers == scaling && !config.isFP8 && config.nRoutedExperts == 384)
-        // Both betas are 1: pairs turn slower by 64 from the 20th on, and not at all up to the 19th.
+        // Both betas are 1: frequencies are kept up to pair 19 and divided by 64 from pair 20 on.
         let plain = try self.config(["rope_theta": 50000]).ropeFrequencies()
         let stretched = config.ropeFrequencies()
         #expect(stretched[...19] == plain[...19])
         for index in 20..<32 { #expect(abs(stretched[index] * 64 / plain[index] - 1) < 1e-5) }
 
-        // The experts are packed, scales in BF16, and all else is BF16.
+        // The experts are packed, with scales in BF16; all other tensors are BF16.
         let few = try ModelConfig(
             json: Array(json.replacing("_layers\": 61", with: "_layers\": 2").utf8), name: "config.json")
         var tensors: [String: TensorInfo] = [:]
         func add(_ name: String, _ type: ElementType, _ shape: [Int]) {
             tensors[name] = TensorInfo(name: name, type: type, shape: shape)
         }
-        for weight in WeightMap.expected(few, hasMTP: false) {
+        for weight in WeightList(few, hasMTP: false) {
             guard weight.split == .experts else {
                 add(weight.name, .bf16, weight.shape)
                 continue
             }
             let (rows, columns) = (weight.shape[0], weight.shape[1])
-            add(WeightMap.packedName(weight.name), .i32, [rows, columns / 8])
-            add(WeightMap.groupScaleName(weight.name), .bf16, [rows, columns / 32])
-            add(WeightMap.packedShapeName(weight.name), .i32, [2])
+            add(HuggingFaceNames().name(of: .packed, of: weight.name), .i32, [rows, columns / 8])
+            add(HuggingFaceNames().name(of: .groupScales, of: weight.name), .bf16, [rows, columns / 32])
+            add(HuggingFaceNames().name(of: .packedShape, of: weight.name), .i32, [2])
         }
         var notes: [String] = []
-        #expect(WeightMap.problems(tensors, for: few, notes: &notes).0.isEmpty && notes.isEmpty)
+        #expect(WeightList.problems(tensors, for: few, notes: &notes).0.isEmpty && notes.isEmpty)
         tensors["model.layers.1.mlp.experts.7.up_proj.weight_scale"] = nil
-        #expect(WeightMap.problems(tensors, for: few, notes: &notes).0.count == 1)
+        #expect(WeightList.problems(tensors, for: few, notes: &notes).0.count == 1)
     }
 
     @Test(
@@ -221,7 +223,10 @@ import Testing
                 [:], ["config_groups": ["group_0": ["input_activations": ["num_bits": 8]]]],
                 "input_activations: expected null"
             ),
-            ([:], ["config_groups": ["group_0": [:]]], "group_0.weights: expected what weights are stored as"),
+            (
+                [:], ["config_groups": ["group_0": [:]]],
+                "group_0.weights: expected a description of the weights' format"
+            ),
         ] as [([String: JSONValue], [String: JSONValue], String)])
     func packedComplaints(
         weights: [String: JSONValue], others: [String: JSONValue], expected: String

@@ -5,8 +5,8 @@ import Testing
 
 @testable import Checkpoint
 
-/// The converter's fast loops: bit for bit what PyTorch and compressed-tensors make (Tools/oracle/make_conversions.py), and
-/// what the definitions in Numerics say.
+/// Compares the converter's fast loops, bit for bit, with PyTorch and compressed-tensors
+/// (Tools/oracle/make_conversions.py) and with the definitions in Numerics.
 @Suite struct ConversionCodecTests {
     private static let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("Fixtures").path
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    /// Calls `body` with a stored matrix, and with its rows from `start` on.
+    /// Calls `body` with some rows of a stored matrix.
     private func slab<Result>(
         _ name: String, scales: [Float] = [], rows: Range<Int>? = nil, _ body: (MatrixSlab) throws -> Result
     ) throws -> Result {
@@ -46,7 +46,8 @@ import Testing
 
     // MARK: PyTorch and compressed-tensors
 
-    /// Every code under ordinary scales and such that reach subnormal numbers, infinity and NaN; at a ragged edge.
+    /// All codes, with ordinary scales and with scales that give subnormals, infinities and NaN; the shape has ragged
+    /// blocks.
     @Test(arguments: ["edges", "plain"])
     func bf16IsPyTorchs(name: String) throws {
         let scales = try words(name + ".scales", as: UInt32.self).map(Float.init(bitPattern:))
@@ -64,7 +65,7 @@ import Testing
             let start = rows.lowerBound * (expected.count / rowCount)
             for (index, code) in found.enumerated() {
                 let other = expected[start + index]
-                // Which NaN it is depends on PyTorch's own path; that it is one does not.
+                // The bits of a NaN depend on PyTorch's code path.
                 let areNaN = BF16.decode(code).isNaN && BF16.decode(other).isNaN
                 #expect(code == other || areNaN, "\(name)[\(start + index)]: \(code) instead of \(other)")
             }
@@ -81,7 +82,7 @@ import Testing
             Issue.record("[\(index / 320), \(index % 320)]: \(codes[index]) instead of \(expected[index])")
         }
         #expect(error.value > 0.001 && error.value < 0.05)
-        // The second row of blocks alone.
+        // The second row of blocks only.
         let (lower, lowerScales, _) = try slab("blocks.weight", rows: 128..<130) {
             try fp8($0, powersOfTwo: powersOfTwo)
         }
@@ -134,7 +135,7 @@ import Testing
         return (packed, scales, result)
     }
 
-    /// Random FP32 matrices of odd shapes, magnitudes over many powers of two.
+    /// A random FP32 matrix whose magnitudes span many powers of two.
     private func random(_ rows: Int, _ columns: Int, seed: UInt64) -> [Float] {
         var random = SeededRandom(seed: seed)
         return (0..<rows * columns).map { _ in
@@ -187,7 +188,7 @@ import Testing
         }
     }
 
-    /// Around every scale that FP16 has, and half way to the next.
+    /// Values near every FP16 scale and near the midpoints between scales.
     @Test(arguments: [4, 8]) func groupScalesAreTheDefinitions(bits: Int) {
         let scaling = GroupScaling(bits: bits, groupSize: 32)
         let divisor = Float(scaling.codes.count - 1) / 2
@@ -204,7 +205,7 @@ import Testing
         }
     }
 
-    /// Magnitudes whose squares FP32 does not have.
+    /// Magnitudes whose squares exceed FP32's range.
     @Test func largeWeightsHaveAnError() throws {
         var weights = random(2, 200, seed: 9)
         weights[131] = 1e25
@@ -219,7 +220,7 @@ import Testing
         }
     }
 
-    /// FP8 becomes integers from the products in FP32.
+    /// FP8 is converted to integers from code · scale in FP32.
     @Test func integersOfFP8() throws {
         var random = SeededRandom(seed: 3)
         let codes = (0..<130 * 256).map { _ in UInt8(truncatingIfNeeded: random.next()) & 0xF7 }
@@ -239,7 +240,7 @@ import Testing
     }
 
     @Test(arguments: [Float.nan, .infinity, -.infinity], [0, 131])
-    func whatNoScaleStandsForIsNamed(value: Float, column: Int) throws {
+    func weightsThatAreNotFiniteAreNamed(value: Float, column: Int) throws {
         var weights = random(130, 140, seed: 1)
         weights[129 * 140 + column] = value
         try weights.withUnsafeBytes { raw in

@@ -6,10 +6,11 @@ import Testing
 
 @testable import Checkpoint
 
-/// Whatever stops a conversion, what it leaves does not open or is right, and the same command goes on with it.
+/// An interrupted conversion leaves a folder that does not open as a checkpoint, unless it is complete, and that the
+/// same command resumes.
 @Suite struct ConversionSafetyTests {
-    /// Stopped at 240 points of four conversions, most of them twice: dead in the midst of a write, before a store, between two
-    /// names. (A fault after which nothing is done leaves the files as a signal that cannot be caught does.)
+    /// Stops four conversions at 240 points, most of them twice: during a write, before a flush, between two renames.
+    /// (After the fault all operations fail, which leaves the same files as SIGKILL.)
     @Test(arguments: [
         ConversionOptions(format: .bf16), ConversionOptions(format: .int4),
         ConversionOptions(format: .int8, rankCount: 2),
@@ -26,7 +27,7 @@ import Testing
         var random = SeededRandom(seed: 11)
         for attempt in 0..<60 {
             let target = folder.path + "/\(attempt)"
-            // Every stage is met: the beginning and the end, where names change, as often as all the writes.
+            // A third of the attempts each at the beginning, at the end (where files are renamed) and at the writes.
             let place =
                 attempt % 3 == 0
                 ? attempt / 3 : attempt % 3 == 1 ? all.count - 1 - attempt / 3 : Int(random.next() % UInt64(all.count))
@@ -43,7 +44,7 @@ import Testing
         #expect(try Conversions.files(source.path) == before)
     }
 
-    /// A checkpoint that is complete though its writing ended badly; otherwise it must not open.
+    /// Whether the checkpoint is complete, although the conversion failed. If it is not, checks that it does not open.
     private func isFinished(
         _ target: String, _ expected: [String: Data], _ outcome: Result<ConversionResult, any Error>
     ) throws -> Bool {
@@ -57,7 +58,7 @@ import Testing
         return hasConfig && !isJournalled
     }
 
-    /// Whole files are not written again.
+    /// Complete files are not written again.
     @Test func finishedFilesAreKept() throws {
         let (source, folder) = (try Conversions.folder(isFP8: true), try TemporaryFolder())
         let plan = try ConversionPlan(ConversionSource(folder: source.path), ConversionOptions(format: .bf16))
@@ -77,7 +78,7 @@ import Testing
         let (source, folder) = (try Conversions.folder(isFP8: true), try TemporaryFolder())
         let plan = try ConversionPlan(ConversionSource(folder: source.path), ConversionOptions(format: .bf16))
         let target = folder.path + "/out"
-        // Past the journal's own operations.
+        // After the operations that write the journal.
         for place in [20, 30, 40] {
             let faults = Faults(after: place, code: code, staysDead: false)
             let error = try #require(throws: CheckpointError.self) {
@@ -92,7 +93,7 @@ import Testing
         _ = try Checkpoint(.folder(target))
     }
 
-    /// A source that shrinks while it is read.
+    /// A source that is truncated while it is read.
     @Test func readErrorsNameTheFile() throws {
         let (source, folder) = (try Conversions.folder(isFP8: true), try TemporaryFolder())
         let plan = try ConversionPlan(ConversionSource(folder: source.path), ConversionOptions(format: .bf16))
@@ -136,7 +137,7 @@ import Testing
         #expect(try Conversions.files(source.path) == before)
     }
 
-    @Test func whatIsThereIsReplacedOnlyByForce() throws {
+    @Test func existingFilesAreReplacedOnlyByForce() throws {
         let (source, folder) = (try Conversions.folder(isFP8: true), try TemporaryFolder())
         let target = folder.path + "/out"
         func run(_ options: ConversionOptions, force: Bool = false, files: ConversionFiles = ConversionFiles()) throws {
@@ -150,9 +151,10 @@ import Testing
         let (bf16, int4) = (ConversionOptions(format: .bf16), ConversionOptions(format: .int4))
         try run(bf16)
         let first = try Conversions.files(target)
-        #expect(complaint(bf16).contains("expected an empty folder") && complaint(int4).contains("--force"))
+        #expect(
+            complaint(bf16).contains("expected an empty folder") && complaint(int4).contains("force the conversion"))
         #expect(try Conversions.files(target) == first)
-        // A file that is no checkpoint's stays.
+        // A file that does not belong to a checkpoint is kept.
         try Data("x".utf8).write(to: URL(fileURLWithPath: target + "/notes.txt"))
         try run(int4, force: true)
         #expect(try Conversions.files(target)["notes.txt"] != nil)
@@ -160,7 +162,7 @@ import Testing
         #expect(throws: CheckpointError.self) { try run(bf16, force: true, files: Faults(after: 40).files) }
         #expect(complaint(int4).contains("another conversion unfinished"))
         try run(int4, force: true)
-        // The same one, of a source that has changed.
+        // The same conversion, of a source that has changed.
         #expect(throws: CheckpointError.self) { try run(bf16, force: true, files: Faults(after: 40).files) }
         try FileManager.default.setAttributes(
             [.modificationDate: Date(timeIntervalSince1970: 1)],
@@ -170,7 +172,8 @@ import Testing
         _ = try Checkpoint(.folder(target))
     }
 
-    /// What was made of an older source is not this conversion, in whatever year; 2300 is beyond 64 bits of nanoseconds.
+    /// Output older than the source is not the finished conversion. The dates include 2300, which overflows 64 bits of
+    /// nanoseconds.
     @Test func aFinishedConversionIsAsNewAsItsSource() throws {
         let (source, folder) = (try Conversions.folder(isFP8: true), try TemporaryFolder())
         let plan = try ConversionPlan(ConversionSource(folder: source.path), ConversionOptions(format: .bf16))
@@ -197,7 +200,7 @@ import Testing
         let target = folder.path + "/out"
         let held = try ConversionFolder(target, for: plan, force: false, files: ConversionFiles())
         let error = try #require(throws: CheckpointError.self) { try plan.run(into: target) }
-        #expect(error.found.contains("another conversion at work"))
+        #expect(error.found.contains("another conversion running there"))
         withExtendedLifetime(held) {}
         #expect(throws: CheckpointError.self) { try plan.run(into: folder.path + "/no/such/folder") }
         try Data().write(to: folder.url("file"))

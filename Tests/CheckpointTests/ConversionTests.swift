@@ -6,7 +6,7 @@ import Testing
 
 @testable import Checkpoint
 
-/// Whole checkpoints in other formats: every tensor is what the definitions say, and the result opens.
+/// Converts whole checkpoints: every tensor equals the definitions in Numerics, and the result opens.
 @Suite struct ConversionTests {
     @Test(arguments: [Oracle.v3FP8, .v3Ragged, .kimiK2UE8M0])
     func fp8ToBF16(oracle: Oracle) throws {
@@ -38,11 +38,11 @@ import Testing
         let result = try Conversions.convert(source, options, into: target)
         let (before, after) = (try Checkpoint(.folder(source)), try Checkpoint(.folder(target)))
         #expect(after.config.isFP8 && after.config.hasPowerOfTwoScales == powersOfTwo)
-        let expected = WeightMap.expected(before.config, hasMTP: before.hasMTP)
+        let expected = WeightList(before.config, hasMTP: before.hasMTP)
         for tensor in expected where before[tensor.name] != nil {
-            let isFP8 = tensor.canBeFP8 && (!expertsOnly || tensor.split == .experts)
+            let isFP8 = tensor.isQuantisable && (!expertsOnly || tensor.split == .experts)
             let found = try #require(after[tensor.name])
-            #expect(found.type == (isFP8 ? .fp8E4M3 : .bf16) || !tensor.canBeFP8)
+            #expect(found.type == (isFP8 ? .fp8E4M3 : .bf16) || !tensor.isQuantisable)
             if isFP8 {
                 let weights = try Conversions.weights(#require(before[tensor.name]), of: before)
                 let distance = try similarityDistance(weights, Conversions.weights(found, of: after))
@@ -67,14 +67,14 @@ import Testing
         let before = try Checkpoint(.folder(source))
         let scaling = try #require(options.scaling)
         var quantizedCount = 0
-        for tensor in WeightMap.expected(before.config, hasMTP: before.hasMTP) {
+        for tensor in WeightList(before.config, hasMTP: before.hasMTP) {
             guard let info = before[tensor.name] else { continue }
             let isInteger =
-                tensor.canBeFP8 && (!expertsOnly || tensor.split == .experts) && !tensor.name.contains("kv_b_proj")
+                tensor.isQuantisable && (!expertsOnly || tensor.split == .experts) && !tensor.name.contains("kv_b_proj")
                 && tensor.shape[1] % 64 == 0
             guard isInteger else {
                 let found = try Conversions.bytes(tensor.name, of: target)
-                #expect(found.count == tensor.shape.reduce(2, *) || !tensor.canBeFP8)
+                #expect(found.count == tensor.shape.reduce(2, *) || !tensor.isQuantisable)
                 continue
             }
             quantizedCount += 1
@@ -103,7 +103,7 @@ import Testing
         #expect(try config["quantization_config"]["format"].string() == "pack-quantized")
     }
 
-    /// A last group that is not full has no place in compressed-tensors' layout.
+    /// compressed-tensors' format cannot represent a last group that is not full, so these matrices are not quantised.
     @Test func unevenMatricesStay() throws {
         let (source, folder) = (try Oracle.moonlightBF16.folder(), try TemporaryFolder())
         let target = folder.path + "/out"
@@ -111,7 +111,7 @@ import Testing
             ConversionSource(folder: source), ConversionOptions(format: .int4, groupSize: 32))
         #expect(plan.notes.count == 1 && plan.notes[0].contains("stay in BF16"), "\(plan.notes)")
         _ = try plan.run(into: target)
-        // 48 columns.
+        // This matrix has 48 columns.
         let name = "model.layers.1.mlp.experts.0.down_proj.weight"
         #expect(try Conversions.bytes(name, of: target) == Conversions.bytes(name, of: source))
         let config = try String(contentsOfFile: target + "/config.json", encoding: .utf8)
@@ -137,8 +137,11 @@ import Testing
         let full = try Checkpoint(.folder(format == nil ? source.path : whole))
         for index in 0..<2 {
             let rank = try Checkpoint(.folder(split), rank: Rank(index, of: 2))
-            for tensor in WeightMap.expected(full.config, hasMTP: true) {
-                let names = [tensor.name, WeightMap.packedName(tensor.name), WeightMap.groupScaleName(tensor.name)]
+            for tensor in WeightList(full.config, hasMTP: true) {
+                let names = [
+                    tensor.name, HuggingFaceNames().name(of: .packed, of: tensor.name),
+                    HuggingFaceNames().name(of: .groupScales, of: tensor.name),
+                ]
                 let stored = names.compactMap { full[$0] }
                 #expect(stored.count == (full[tensor.name] == nil ? 2 : 1), "\(tensor.name)")
                 for part in stored {
@@ -175,7 +178,7 @@ import Testing
         }
     }
 
-    @Test func whatRanksCannotShareIsNamed() throws {
+    @Test func tensorsThatRanksCannotShareAreNamed() throws {
         func complaint(_ source: String, _ options: ConversionOptions) -> String {
             do { _ = try ConversionPlan(ConversionSource(folder: source), options) } catch { return "\(error)" }
             return ""
@@ -208,8 +211,8 @@ import Testing
         }
     }
 
-    /// What merging says of a layout of these files, whose header is that of the only rank's file too; nil if
-    /// nothing.
+    /// The error of merging a split of one rank whose layout lists these files, or nil. The rank's file has the same
+    /// header.
     private func complaint(
         _ entries: [String: String], names: [String] = ["a.safetensors"], dataCount: Int = 0
     ) throws -> String? {
@@ -228,11 +231,11 @@ import Testing
         }
     }
 
-    /// What a layout says is not taken on trust: not where files would be written, nor how large they are.
-    @Test func layoutsThatNoSplitWrites() throws {
+    /// Layouts are untrusted: the names and sizes of the files that they list are checked.
+    @Test func invalidLayouts() throws {
         let two = #""dtype":"BF16","shape":[],"data_offsets":[0,2]"#
         #expect(try complaint(["model.norm.weight": two], dataCount: 2) == nil)
-        // One that would be parted, had it rows.
+        // A tensor without dimensions whose name is that of a split weight.
         #expect(try complaint(["lm_head.weight": two], dataCount: 2) == nil)
         for names in [["config.json\0.safetensors"], ["a\\b.safetensors"], ["a.safetensors", "a.safetensors"]] {
             let found = try #require(try complaint(["model.norm.weight": two], names: names, dataCount: 2))
@@ -240,11 +243,11 @@ import Testing
         }
         let twice = try complaint(["x": two], names: ["a.safetensors", "b.safetensors"], dataCount: 2)
         #expect(try #require(twice).contains("expected each tensor once, found x twice"))
-        // The shape of a weight that has two dimensions, and of one that is none.
+        // A shape tensor with one number for a weight of two dimensions, and a shape tensor of no weight, which is a tensor like any other.
         let one = #""dtype":"I64","shape":[1],"data_offsets":[0,8]"#
         let shape = try #require(try complaint(["lm_head.weight_shape": one], dataCount: 8))
         #expect(shape.contains("lm_head.weight_shape: expected the shape of a weight, 2 numbers, found [1]"))
-        #expect(try complaint(["x.weight_shape": one], dataCount: 8) != nil)
+        #expect(try complaint(["x.weight_shape": one], dataCount: 8) == nil)
         let most = 1 << 48
         let far = try complaint([
             "a": #""dtype":"U8","shape":[\#(most)],"data_offsets":[0,\#(most)]"#,
@@ -253,8 +256,8 @@ import Testing
         #expect(try #require(far).contains("expected at most \(most) bytes of data, found \(most + 1)"))
     }
 
-    /// Without elements, a rank's part may have as many columns as it likes, and the whole as many for each rank.
-    @Test func manyColumnsOfNothing() throws {
+    /// A tensor without elements may have any number of columns; the sum over ranks must not overflow.
+    @Test func manyColumnsWithoutElements() throws {
         let entry = #"{"dtype":"U8","shape":[0,\#(1 << 48)],"data_offsets":[0,0]}"#
         let header = Array(#"{"model.layers.0.self_attn.o_proj.weight":\#(entry)}"#.utf8)
         let rank = Rank(0, of: 2)

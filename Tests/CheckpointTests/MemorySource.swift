@@ -1,6 +1,6 @@
 import Checkpoint
 
-/// Calls `body` with a folder of these files in memory.
+/// Calls `body` with a source of these files in memory.
 func withMemory<Result>(
     _ files: [String: [UInt8]], _ body: (CheckpointSource) throws -> Result
 ) rethrows -> Result {

@@ -5,11 +5,11 @@ import Testing
 
 @testable import Checkpoint
 
-/// Sources of packed integers: what is made of them is what is made of the weights that they stand for.
+/// Converting packed integers gives the same as converting the weights that they represent.
 @Suite struct PackedConversionTests {
     private static func isMatrix(_ name: String) -> Bool { !name.hasSuffix(".kv_b_proj.weight") }
 
-    /// A checkpoint of integers and the same weights in F32; every type that scales have.
+    /// A checkpoint of packed integers and the same weights in F32. The three sources use all types of scales.
     private static func sources(_ index: Int) throws -> PackedCheckpoint {
         let (bits, groupSize, scales) = [(4, 32, ElementType.bf16), (8, 32, .f16), (4, 64, .f16)][index]
         return try PackedCheckpoint(
@@ -47,14 +47,14 @@ import Testing
             let error = #expect(throws: CheckpointError.self) {
                 try Conversions.convert(sources.packed.path, options, into: target)
             }
-            #expect(error?.description.contains("found none; its matrices are as --to would make them") == true)
+            #expect(error?.description.contains("found none; its matrices are in this format already") == true)
             return
         }
         let result = try Conversions.convert(sources.packed.path, options, into: target)
         let expectedResult = try Conversions.convert(sources.plain.path, options, into: expectedPath)
         let (found, expected) = (try Checkpoint(.folder(target)), try Checkpoint(.folder(expectedPath)))
         #expect(found.config == expected.config && Set(found.tensors.keys) == Set(expected.tensors.keys))
-        // What no group divides stays: in F32 there, in BF16 here.
+        // Matrices that groups do not divide are not quantised: they are F32 in one source and BF16 in the other.
         for (name, tensor) in expected.tensors where tensor.type == found[name]?.type {
             #expect(try Conversions.bytes(name, of: target) == Conversions.bytes(name, of: expectedPath), "\(name)")
         }
@@ -64,7 +64,7 @@ import Testing
         #expect(errors(result) == errors(expectedResult) && !errors(result).isEmpty)
     }
 
-    /// What --experts-only leaves stays as it is only where the config has a place for it.
+    /// With --experts-only, other matrices keep their format only if the output's config can describe it.
     @Test(arguments: [ConversionOptions.Format.bf16, .fp8, .int8]) func expertsAlone(
         format: ConversionOptions.Format
     ) throws {
@@ -73,8 +73,8 @@ import Testing
         try Conversions.convert(
             sources.packed.path, ConversionOptions(format: format, expertsOnly: true), into: target)
         let (before, after) = (try Checkpoint(.folder(sources.packed.path)), try Checkpoint(.folder(target)))
-        for weight in WeightMap.expected(before.config, hasMTP: false) {
-            let packed = WeightMap.packedName(weight.name)
+        for weight in WeightList(before.config, hasMTP: false) {
+            let packed = HuggingFaceNames().name(of: .packed, of: weight.name)
             guard before[packed] != nil else { continue }
             if weight.split == .experts {
                 #expect((after[packed] != nil) == (format == .int8), "\(weight.name)")
@@ -90,8 +90,8 @@ import Testing
         #expect(config.contains(expert) == (format == .bf16) && config.contains(other) == (format != .bf16))
     }
 
-    /// The experts alone as integers, as published: the rest keeps its bytes.
-    @Test func whatWasPlainStays() throws {
+    /// Only the experts are integers, as published: other tensors keep their bytes.
+    @Test func plainTensorsStay() throws {
         let source = try PackedCheckpoint(.v2BF16, GroupScaling(bits: 4, groupSize: 32)) { $0.contains(".experts.") }
         let folder = try TemporaryFolder()
         let target = folder.path + "/out"
@@ -117,7 +117,7 @@ import Testing
         #expect(try Conversions.files(merged) == Conversions.files(format == nil ? source.packed.path : whole))
     }
 
-    /// Every code, in rows whose last word is not full, from any column that begins a group.
+    /// All codes, in rows whose last word is not full, from every column at which a group begins.
     @Test(arguments: [4, 8]) func unpackingIsTheDefinitions(bits: Int) throws {
         let scaling = GroupScaling(bits: bits, groupSize: 32)
         var random = SeededRandom(seed: UInt64(bits))

@@ -8,7 +8,7 @@ import Testing
 @Suite struct VerificationTests {
     private static let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
 
-    /// All that is found in a tiny checkpoint's folder, spoiled after it was written.
+    /// The problems of a tiny checkpoint whose folder `spoil` has damaged.
     private func problems(
         _ tiny: TinyCheckpoint, checksums: String? = nil, _ spoil: (String) throws -> Void = { _ in }
     ) throws -> [CheckpointProblem] {
@@ -40,7 +40,7 @@ import Testing
 
     // MARK: Names and headers
 
-    @Test func allThatIsWrongIsListed() throws {
+    @Test func allProblemsAreListed() throws {
         var tiny = try TinyCheckpoint()
         let norm = "model.layers.0.self_attn.kv_a_layernorm.weight"
         tiny.tensors["model.norm.weight"] = nil
@@ -63,7 +63,7 @@ import Testing
         #expect(Self.shards.contains(try #require(found[1].file)))
     }
 
-    /// A file that is not there is one problem, whatever was in it.
+    /// A missing file is one problem, regardless of its tensors.
     @Test func aMissingFileIsOneProblem() throws {
         let found = try problems(TinyCheckpoint()) {
             try FileManager.default.removeItem(atPath: $0 + "/" + Self.shards[1])
@@ -100,7 +100,7 @@ import Testing
             }
         }.map(\.error.description)
         let expected = [
-            "dtype: expected one of F64", "b: expected F32 [3] to take as many bytes", "c: expected data at offset 16",
+            "dtype: expected one of F64", "b: expected F32 [3] to have as many bytes", "c: expected data at offset 16",
             "d: expected each tensor once", "expected 9223372036854775807 bytes of data after the header, found 2",
         ]
         #expect(faults.count == expected.count, "\(faults)")
@@ -169,7 +169,7 @@ import Testing
         #expect(error.advice == "\(try #require(found.first?.file)) is damaged: download it again")
     }
 
-    /// Whatever the order in which the parts of a tensor were read.
+    /// The first bad element is reported, regardless of the order in which the parts of a tensor are read.
     @Test(arguments: [100, 777, 1 << 26]) func theFirstBadElementIsTheFirst(stretchByteCount: Int) throws {
         let (model, tensor) = (try TemporaryCheckpoint(.v3FP8), "model.layers.1.self_attn.o_proj.weight")
         for offset in [258, 300, 60_000, 65_535] { try model.overwrite(tensor, at: offset, with: [0xFF]) }
@@ -178,7 +178,7 @@ import Testing
         #expect(found.map(\.badElements) == [CheckpointProblem.BadElements(first: [1, 2], count: 4)])
     }
 
-    /// Elements at odd addresses on the borders of what is read at once: each is found, and found once.
+    /// Bad elements at odd addresses, at the edges of the stretches that are read at once, are each found exactly once.
     @Test(arguments: [1, 3, 4]) func bordersHideNothing(lead: Int) throws {
         let count = 3 << 18
         let bad = [0, (1 << 18) - 1, 1 << 18, (1 << 18) + 1, (2 << 18) - 1, 2 << 18, count - 1]
@@ -204,7 +204,7 @@ import Testing
         }
     }
 
-    /// What another file than the index's own has under a name is not held for the tensor.
+    /// A tensor of the same name in a file other than the one that the index names is not used.
     @Test func aTensorInTwoFiles() throws {
         let config = try TinyCheckpoint().configJSON
         let index = Array(#"{"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}}"#.utf8)
@@ -235,7 +235,7 @@ import Testing
         _ = try tiny.complaint { folder in
             for file in Self.shards + ["config.json"] { sums.append("\(try digest(folder, file))  \(file)") }
         }
-        // The config's keys have no order.
+        // The order of the config's keys varies.
         sums.removeLast()
         #expect(try problems(tiny, checksums: sums.joined(separator: "\n")).isEmpty)
         let other = String(repeating: "0", count: 64)

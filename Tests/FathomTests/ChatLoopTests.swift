@@ -1,5 +1,5 @@
 import Foundation
-import Generation
+import Engine
 import Glibc
 import Terminal
 import Testing

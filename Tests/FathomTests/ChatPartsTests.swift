@@ -154,7 +154,7 @@ import Text
         for (path, message) in [
             (folder.path, "found a folder"), ("/dev/null", "found a device"),
             ("/proc/x/chat.json", "nothing was saved"),
-            (folder.path + "/missing/chat.json", "No such file or directory"),
+            (folder.path + "/missing/chat.json", "no such file or folder"),
         ] {
             #expect { try AtomicFile.write("new", to: path) } throws: {
                 "\($0)".contains(path) && "\($0)".contains(message)

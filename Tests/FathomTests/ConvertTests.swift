@@ -160,7 +160,7 @@ import Testing
         ]
         if let rank = config.qLoraRank { json["q_lora_rank"] = rank }
         _ = try folder.write("config.json", JSONSerialization.data(withJSONObject: json))
-        let byLayer = Dictionary(grouping: WeightMap.expected(config, hasMTP: false)) { $0.layer ?? -1 }
+        let byLayer = Dictionary(grouping: WeightList(config, hasMTP: false)) { $0.layer ?? -1 }
         var map: [String: String] = [:]
         for (layer, tensors) in byLayer {
             let file = "model-layer\(layer + 1).safetensors"
@@ -175,9 +175,11 @@ import Testing
                 map[name] = file
             }
             for tensor in tensors {
-                add(tensor.name, tensor.shape, tensor.canBeFP8 ? .fp8E4M3 : .bf16)
-                guard tensor.canBeFP8 else { continue }
-                add(WeightMap.scaleName(tensor.name), tensor.shape.map(BlockScaling.blockCount), .f32)
+                add(tensor.name, tensor.shape, tensor.isQuantisable ? .fp8E4M3 : .bf16)
+                guard tensor.isQuantisable else { continue }
+                add(
+                    HuggingFaceNames().name(of: .blockScales, of: tensor.name),
+                    tensor.shape.map(BlockScaling.blockCount), .f32)
             }
             let text = try JSONSerialization.data(withJSONObject: header)
             var data = Data((0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) })

@@ -1,7 +1,7 @@
 import Checkpoint
 import FixtureSupport
 import Foundation
-import Generation
+import Engine
 import JSON
 import Model
 import Numerics

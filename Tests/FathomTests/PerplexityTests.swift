@@ -7,7 +7,7 @@ import Testing
     private let story = "What is the capital of France?\nThe capital of France is Paris.\n"
 
     /// Against what `logits` writes, in one window and in several.
-    @Test func theBuiltInModelForetellsAsItsLogitsSay() throws {
+    @Test func theBuiltInModelPredictsAsItsLogitsSay() throws {
         let folder = try TemporaryFolder()
         let text = try folder.write("text.txt", story)
         let ids = try Program.run(["tokenize", "--as-text"], input: story).lines[0].split(separator: ",").map {
@@ -37,7 +37,7 @@ import Testing
         ])
         #expect(page.status == 0 && page.lines[0].hasPrefix("perplexity  "), "\(page)")
         #expect(
-            page.lines[1] == "tokens      \(tokens.count - 1) foretold, in windows of 8 that begin 2 apart", "\(page)")
+            page.lines[1] == "tokens      \(tokens.count - 1) predicted, in windows of 8 that begin 2 apart", "\(page)")
         #expect(page.lines[2].hasSuffix(" nats a token") && page.lines.count == 3)
     }
 

@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (["profile", "kernels", "nothing"], 64, "nothing: expected a kernel: embedding"),
+        (["profile", "kernels", "nothing"], 64, "nothing: expected a kernel: "),
         (
             ["profile", "kernels", "--shapes", "v9"], 1,
             "--shapes v9: expected v3, v2-lite, moonlight, kimi-k2, small or the path"

@@ -3,14 +3,14 @@ import Foundation
 import JSON
 import Numerics
 
-/// An oracle's checkpoint whose matrices are rounded to integers: `packed` has them as compressed-tensors packs them, `plain`
-/// the values that they stand for, in F32. Else the two are the same.
+/// An oracle's checkpoint whose matrices are quantised to integers: `packed` stores them in compressed-tensors' format,
+/// `plain` stores the same values in F32. All other tensors are the same in both.
 public struct PackedCheckpoint {
     public let packed, plain: TemporaryFolder
 
     /// - Parameters:
     ///   - scales: the type of the scales.
-    ///   - isPacked: which matrices are; the others stay what they are (FP8 becomes F32).
+    ///   - isPacked: selects the matrices to pack; the others keep their type, except that FP8 becomes F32.
     public init(
         _ oracle: Oracle, _ scaling: GroupScaling, scales: ElementType = .f16,
         where isPacked: (_ name: String) -> Bool = { _ in true }
@@ -19,9 +19,9 @@ public struct PackedCheckpoint {
         let folder = try oracle.folder()
         let source = try Checkpoint(.folder(folder))
         var tensors: (packed: [SafetensorsWriter.Tensor], plain: [SafetensorsWriter.Tensor]) = ([], [])
-        for expected in WeightMap.expected(source.config, hasMTP: source.hasMTP) {
+        for expected in WeightList(source.config, hasMTP: source.hasMTP) {
             guard let info = source[expected.name] else { continue }
-            guard expected.canBeFP8, isPacked(info.name) || info.type == .fp8E4M3 else {
+            guard expected.isQuantisable, isPacked(info.name) || info.type == .fp8E4M3 else {
                 let tensor = (info.name, info.shape, info.type, try Self.bytes(info, of: source))
                 tensors.packed.append(tensor)
                 tensors.plain.append(tensor)
@@ -49,7 +49,7 @@ public struct PackedCheckpoint {
         try Self.write(rest + [quantization], to: packed)
     }
 
-    /// As Kimi-K2-Thinking's config.json has it.
+    /// The `quantization_config` of Kimi-K2-Thinking, with changes.
     public static func quantization(
         _ scaling: GroupScaling, weights changes: [String: JSONValue] = [:], _ others: [String: JSONValue] = [:]
     ) -> JSONValue {
@@ -72,7 +72,8 @@ public struct PackedCheckpoint {
         return .object(members.map { JSONMember($0.key, $0.value) })
     }
 
-    /// Adds the three tensors of a packed matrix, and returns the one of its values.
+    /// Adds the three tensors of a packed matrix to the packed checkpoint, and returns the F32 tensor of the same
+    /// values.
     private static func append(
         _ info: TensorInfo, _ values: [Float], _ scaling: GroupScaling, _ scaleType: ElementType,
         to packed: inout [SafetensorsWriter.Tensor]
@@ -91,9 +92,18 @@ public struct PackedCheckpoint {
             dequantised += codes.indices.map { Float(codes[$0]) * rounded[$0 / scaling.groupSize] }
         }
         packed += [
-            (WeightMap.packedName(info.name), [rows, scaling.wordCount(columns)], .i32, bytes(words)),
-            (WeightMap.groupScaleName(info.name), [rows, scaling.groupCount(columns)], scaleType, bytes(scaleCodes)),
-            (WeightMap.packedShapeName(info.name), [2], .i64, bytes([Int64(rows), Int64(columns)])),
+            (
+                HuggingFaceNames().name(of: .packed, of: info.name), [rows, scaling.wordCount(columns)], .i32,
+                bytes(words)
+            ),
+            (
+                HuggingFaceNames().name(of: .groupScales, of: info.name), [rows, scaling.groupCount(columns)],
+                scaleType, bytes(scaleCodes)
+            ),
+            (
+                HuggingFaceNames().name(of: .packedShape, of: info.name), [2], .i64,
+                bytes([Int64(rows), Int64(columns)])
+            ),
         ]
         return (info.name, info.shape, .f32, bytes(dequantised))
     }
@@ -111,7 +121,8 @@ public struct PackedCheckpoint {
     /// A matrix in BF16 or FP8.
     private static func floats(_ info: TensorInfo, of source: Checkpoint) throws -> [Float] {
         let codes = try bytes(info, of: source)
-        guard info.type == .fp8E4M3, let scales = source[WeightMap.scaleName(info.name)] else {
+        guard info.type == .fp8E4M3, let scales = source[HuggingFaceNames().name(of: .blockScales, of: info.name)]
+        else {
             precondition(info.type == .bf16, "\(info.name): \(info.type)")
             return codes.withUnsafeBytes { $0.bindMemory(to: UInt16.self).map(BF16.decode) }
         }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What the calling thread's processor spent on `body`: other tests run at the same time, and are not to be counted.
+/// The processor time of the calling thread in `body`, which excludes other tests that run at the same time.
 public func processorTime(_ body: () throws -> Void) rethrows -> Duration {
     func now() -> Duration {
         var time = timespec()

@@ -1,7 +1,7 @@
 import Foundation
 import JSON
 
-/// Reads what the program wrote, without the program's own code for it.
+/// Reads safetensors files that the program wrote, without using the program's reader.
 public struct SafetensorsReader {
     private let data: Data
     private let header: JSONField

@@ -3,8 +3,8 @@ import Foundation
 import JSON
 import Numerics
 
-/// A published model's files with every tensor at its true shape and nothing in them: holes that read as zeros and take no
-/// room on the disk. Removed with its last reference.
+/// A published model's checkpoint with all tensors at their published shapes, in sparse files: they read as zeros and
+/// take no disk space. Removed with its last reference.
 public final class SparseCheckpoint {
     public let path: String
     public private(set) var shardCount = 0
@@ -12,8 +12,8 @@ public final class SparseCheckpoint {
     private let folder: TemporaryFolder
 
     /// - Parameters:
-    ///   - model: as `ModelConfig.known` takes it.
-    ///   - shardByteCount: about what one file holds.
+    ///   - model: a name for `ModelConfig.known`.
+    ///   - shardByteCount: approximate size of a file.
     public init(_ model: String, predictionLayers: Int = 0, shardByteCount: Int = 4_300_000_000) throws {
         folder = try TemporaryFolder()
         path = folder.path
@@ -26,13 +26,13 @@ public final class SparseCheckpoint {
 
         let config = try ModelConfig(json: text, name: model)
         var tensors: [TensorInfo] = []
-        for tensor in WeightMap.expected(config, hasMTP: predictionLayers > 0) {
-            let isFP8 = config.isFP8 && tensor.canBeFP8
+        for tensor in WeightList(config, hasMTP: predictionLayers > 0) {
+            let isFP8 = config.isFP8 && tensor.isQuantisable
             tensors.append(TensorInfo(name: tensor.name, type: isFP8 ? .fp8E4M3 : .bf16, shape: tensor.shape))
             guard isFP8 else { continue }
             tensors.append(
                 TensorInfo(
-                    name: WeightMap.scaleName(tensor.name), type: .f32,
+                    name: HuggingFaceNames().name(of: .blockScales, of: tensor.name), type: .f32,
                     shape: tensor.shape.map(BlockScaling.blockCount)))
         }
         tensorCount = tensors.count

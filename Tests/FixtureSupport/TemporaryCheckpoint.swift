@@ -1,6 +1,7 @@
 import Foundation
 
-/// A copy of an oracle's checkpoint with another config, or with other bytes in a tensor; removed with its last reference.
+/// A copy of an oracle's checkpoint, for tests that change its config or a tensor's bytes. Removed with its last
+/// reference.
 public final class TemporaryCheckpoint {
     public let path: String
 
@@ -17,12 +18,12 @@ public final class TemporaryCheckpoint {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// Overwrites the bytes of a tensor from `offset` on, in whichever shard it is.
+    /// Overwrites a tensor's bytes from `offset` on. Finds the shard that has the tensor.
     public func overwrite(_ tensor: String, at offset: Int, with bytes: [UInt8]) throws {
         try Self.overwrite(tensor, at: offset, with: bytes, in: path)
     }
 
-    /// The same in any folder.
+    /// The same for the checkpoint in the folder `path`.
     public static func overwrite(_ tensor: String, at offset: Int, with bytes: [UInt8], in path: String) throws {
         for file in try FileManager.default.contentsOfDirectory(atPath: path) where file.hasSuffix(".safetensors") {
             let url = URL(fileURLWithPath: path + "/" + file)

@@ -3,7 +3,7 @@ import Foundation
 import JSON
 import Numerics
 
-/// A V3 model of a few kilobytes, to be spoiled before it is written.
+/// A V3 model of a few kilobytes, which tests can change before writing it.
 public struct TinyCheckpoint {
     public var config: [String: JSONValue] = [
         "model_type": "deepseek_v3", "vocab_size": 8, "hidden_size": 16, "intermediate_size": 12,
@@ -19,13 +19,15 @@ public struct TinyCheckpoint {
     public var tensors: [String: (shape: [Int], type: ElementType)] = [:]
     public var hasIndex = true
 
-    /// Every tensor the config calls for, FP8 where it may be.
+    /// All tensors that the config requires, in FP8 where possible.
     public init(_ changes: [String: JSONValue] = [:]) throws {
         config.merge(changes) { $1 }
-        for tensor in WeightMap.expected(try parsedConfig(), hasMTP: true) {
-            if tensor.canBeFP8 {
+        for tensor in WeightList(try parsedConfig(), hasMTP: true) {
+            if tensor.isQuantisable {
                 tensors[tensor.name] = (tensor.shape, .fp8E4M3)
-                tensors[WeightMap.scaleName(tensor.name)] = (tensor.shape.map(BlockScaling.blockCount), .f32)
+                tensors[HuggingFaceNames().name(of: .blockScales, of: tensor.name)] = (
+                    tensor.shape.map(BlockScaling.blockCount), .f32
+                )
             } else {
                 tensors[tensor.name] = (tensor.shape, .bf16)
             }
@@ -40,8 +42,7 @@ public struct TinyCheckpoint {
         try ModelConfig(json: configJSON, name: "config.json")
     }
 
-    /// The bytes that are written for a tensor: without the highest bit of its exponent every element is a number, in all
-    /// types but FP8 below 2.
+    /// The bytes written for a tensor. Clears the highest exponent bit, so that every element is finite.
     public static func bytes(_ name: String, _ shape: [Int], _ type: ElementType) -> [UInt8] {
         (0..<shape.reduce(type.byteCount, *)).map { index in
             let byte = UInt8(truncatingIfNeeded: index + name.utf8.count)
@@ -49,7 +50,7 @@ public struct TinyCheckpoint {
         }
     }
 
-    /// Writes the files, calls `spoil` with their folder, and opens it.
+    /// Writes the files to a folder, calls `spoil` with it, and opens it.
     @discardableResult
     public func open(_ spoil: (String) throws -> Void = { _ in }) throws -> Checkpoint {
         let folder = try TemporaryFolder()
@@ -76,14 +77,14 @@ public struct TinyCheckpoint {
         return try Checkpoint(.folder(folder.path))
     }
 
-    /// What opening says; nil if nothing is wrong.
+    /// The error of opening the checkpoint, or nil.
     public func complaint(_ spoil: (String) throws -> Void = { _ in }) throws -> String? {
         do { try open(spoil) } catch let error as CheckpointError { return error.description }
         return nil
     }
 }
 
-/// A folder that goes when it is released.
+/// A temporary folder, removed with its last reference.
 public final class TemporaryFolder {
     public let path: String
 

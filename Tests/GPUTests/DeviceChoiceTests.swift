@@ -2,7 +2,7 @@ import Testing
 
 @testable import GPU
 
-/// What `--device` names.
+/// The device that a choice by index or name selects.
 struct DeviceChoiceTests {
     private let devices: [(name: String, kind: DeviceProfile.Kind)] = [
         ("llvmpipe (256 bits)", .software), ("Radeon Pro W7900", .discrete), ("Radeon Graphics", .integrated),
@@ -33,14 +33,14 @@ struct DeviceChoiceTests {
 
     @Test func whatNamesNoneOrSeveralIsNamedWithWhatThereIs() {
         let all =
-            "expected one of: cpu, 0: llvmpipe (256 bits), 1: Radeon Pro W7900, 2: Radeon Graphics, 3: Tesla H200, 4: Tesla H200"
+            "expected one of 0: llvmpipe (256 bits), 1: Radeon Pro W7900, 2: Radeon Graphics, 3: Tesla H200, 4: Tesla H200"
         for choice in ["7", "-1", "nosuchname", "99999999999999999999"] {
-            #expect(complaint(choice) == "--device \(choice): \(all)")
+            #expect(complaint(choice) == "device \(choice): \(all)")
         }
-        #expect(complaint("") == "--device \"\": \(all)")
+        #expect(complaint("") == "device \"\": \(all)")
         #expect(
             complaint("radeon")
-                == "--device radeon: expected one device, found several: 1: Radeon Pro W7900, 2: Radeon Graphics")
+                == "device radeon: expected one device, found several: 1: Radeon Pro W7900, 2: Radeon Graphics")
     }
 
     @Test func theMachinesOwnDevices() throws {
@@ -49,7 +49,7 @@ struct DeviceChoiceTests {
         #expect {
             _ = try Device.open("no such device")
         } throws: {
-            "\($0)" == "--device no such device: expected one of: cpu, "
+            "\($0)" == "device no such device: expected one of "
                 + names.enumerated().map { "\($0): \($1)" }.joined(separator: ", ")
         }
     }

@@ -3,14 +3,14 @@ import VulkanFaults
 
 @testable import GPU
 
-/// What a device cannot do is an error with the call, its result and the object; nothing crashes, and nothing is left.
+/// A failing Vulkan call is an error with the call, its result and its object; nothing crashes, and no memory leaks.
 struct DeviceFaultTests {
     private func failure(_ body: () throws(GPUError) -> Void) -> GPUError? {
         do throws(GPUError) { try body() } catch { return error }
         return nil
     }
 
-    /// A petabyte, from the real driver.
+    /// The real driver, asked for a petabyte.
     @Test func memoryThatNoMachineHas() throws {
         let device = try Device.open()
         let error = try #require(
@@ -33,7 +33,7 @@ struct DeviceFaultTests {
             while views.count < 1000 { views.append(try arena.allocate(byteCount: 1024, label: "piece")) }
         }
         #expect(error?.result == .outOfDeviceMemory && error?.object == "arena (4096 bytes)")
-        #expect(error?.description.contains("out of device memory: a shorter --context") == true)
+        #expect(error?.description.contains("out of device memory (vkAllocateMemory)") == true)
         // Two chunks of four pieces; they are still there, and so is the device.
         #expect(views.count == 8 && device.allocatedByteCount.current == 8192)
         faults_allow_allocations(device.handle, -1)
@@ -89,7 +89,7 @@ struct DeviceFaultTests {
 
     @Test func resultsThatCallersTellApart() {
         let results: [(Int32, GPUError.Result, String)] = [
-            (-2_000_000_001, .noLoader, "install it (Debian: libvulkan1), or use --device cpu"),
+            (-2_000_000_001, .noLoader, "libvulkan.so.1) was not found"),
             (-1, .outOfHostMemory, "out of host memory"), (-2, .outOfDeviceMemory, "out of device memory"),
             (-4, .deviceLost, "the device was lost"), (-9, .incompatibleDriver, "does not offer Vulkan 1.3"),
             (-7, .notSupported, "does not support this"), (2, .timeout, "did not finish in time"),

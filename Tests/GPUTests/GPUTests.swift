@@ -2,7 +2,7 @@ import Testing
 
 @testable import GPU
 
-/// Barriers come from what commands read and write, range by range.
+/// Barriers follow from the byte ranges that commands read and write.
 struct HazardTests {
     let allocation: Allocation
 

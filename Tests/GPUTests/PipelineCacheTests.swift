@@ -4,7 +4,8 @@ import Testing
 
 @testable import GPU
 
-/// The file of compiled pipelines: only what is whole and ours reaches a driver, and nothing about it is ever an error.
+/// The file of compiled pipelines: a driver gets undamaged data of its own user and device only, and no fault of the file is an
+/// error.
 struct PipelineCacheTests {
     private let temporary: TemporaryFolder
     private let cache: PipelineCache
@@ -36,7 +37,7 @@ struct PipelineCacheTests {
         }
     }
 
-    /// Every byte of the file counts, and its length.
+    /// A change of any byte or of the length is noticed.
     @Test func aDamagedFileIsPassedOver() throws {
         cache.write(data, owner)
         let whole = try Data(contentsOf: file)
@@ -74,7 +75,7 @@ struct PipelineCacheTests {
         #expect(rebuilt.write([5], owner) && rebuilt.read(owner) == [5] && cache.read(owner) == nil)
     }
 
-    /// No folder, a file in its place, a link or a folder in the file's.
+    /// A missing folder, a file in place of the folder, a link or a folder in place of the file.
     @Test func whereNothingCanBeWrittenNothingIs() throws {
         let blocked = temporary.path + "/blocked"
         try Data().write(to: URL(fileURLWithPath: blocked))
@@ -95,7 +96,7 @@ struct PipelineCacheTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: cache.folder).count == 1, "a file was left")
     }
 
-    /// Whoever reads finds one writer's data whole.
+    /// A reader always finds the complete data of one writer.
     @Test func writersAtOnceDoNoHarm() async throws {
         cache.write([0], owner)
         let (cache, owner) = (cache, owner)

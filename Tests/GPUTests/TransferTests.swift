@@ -3,11 +3,11 @@ import VulkanFaults
 
 @testable import GPU
 
-/// Bytes come back as they went, on devices whose memory the host can map and, through staging, on those where it cannot.
+/// Bytes come back unchanged, from memory that the host can map and, through staging buffers, from memory that it cannot.
 struct TransferTests {
     private func byte(_ index: Int) -> UInt8 { UInt8(truncatingIfNeeded: index &* 31 &+ index >> 8) }
 
-    /// One piece, many around the ring of two slots, rows that fill no slot exactly, a row larger than a slot.
+    /// One piece, many pieces through two staging buffers, rows that do not divide a buffer, a row larger than a buffer.
     @Test(arguments: [false, true], [(1 << 20, 4), (4096, 4), (4096, 1000), (4096, 5000)])
     func bytesComeBackAsTheyWent(isStaged: Bool, slots: (byteCount: Int, pieceByteCount: Int)) throws {
         let device = try Device.open()

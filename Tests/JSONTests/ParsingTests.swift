@@ -2,7 +2,7 @@ import JSON
 import Testing
 
 @Suite struct ParsingTests {
-    /// Texts and the same values written compactly.
+    /// JSON texts, each with the same value in compact form.
     static let valid: [(String, String)] = [
         ("null", "null"), (" true\n", "true"), ("\tfalse\r", "false"), ("0", "0"), ("-0", "-0"),
         ("12.50e+3", "12.50e+3"),
@@ -21,7 +21,7 @@ import Testing
         #expect(try JSONValue(parsing: value.serialized(pretty: true)) == value)
     }
 
-    /// Malformed texts with the byte at which each goes wrong.
+    /// Malformed texts, each with the offset of the error.
     static let invalid: [(String, Int)] = [
         ("", 0), (" ", 1), ("nul", 3), ("nulL", 3), ("nullx", 4), ("True", 0), ("tru", 3), ("+1", 0), ("01", 1),
         ("-", 1),
@@ -44,7 +44,7 @@ import Testing
             return
         }
         #expect(found == offset, "\(text): \(String(describing: error))")
-        // Skipping checks as strictly as reading.
+        // Skipping a value reports the same error.
         let skipping = #expect(throws: JSONError.self) {
             try JSONReader.read(Array(text.utf8)) { (reader) throws(JSONError) in try reader.skipValue() }
         }

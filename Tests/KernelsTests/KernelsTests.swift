@@ -9,18 +9,12 @@ import Testing
         let device = try Device.open()
         for kernel in Catalogue.tested {
             let cases = kernel.cases(on: device.profile)
-            let canRun = kernel != LimitMatrix.self || LimitMatrix.shape(of: device.profile) != nil
-            #expect(cases.isEmpty != canRun, "\(kernel.name) has \(cases.count) cases")
+            #expect(cases.isEmpty != kernel.needs.isMet(device.profile), "\(kernel.name) has \(cases.count) cases")
             for kernelCase in cases {
                 let outcome = try SelfTest.run(kernelCase, on: device)
                 #expect(outcome.failure == nil, "\(kernel.name), \(kernelCase.label): \(outcome.failure ?? "")")
             }
         }
-    }
-
-    @Test func namesAreUnique() {
-        let names = Catalogue.tested.map { $0.name }
-        #expect(Set(names).count == names.count)
     }
 }
 
@@ -65,26 +59,30 @@ struct SelfTestTests {
     }
 }
 
-/// What a recording needs, without recording it.
-struct NeededPipelineTests {
-    @Test func eachPipelineIsListedOnceAndNothingIsMadeOrRecorded() throws {
+/// Dispatches that are listed and not recorded.
+struct DispatchListTests {
+    @Test func eachPipelineIsNeededOnceAndNoneIsMade() throws {
+        let device = try Device.open()
+        var bench = Workbench(planningFor: device)
+        let kernel = try RMSNorm.cases(on: device.profile)[0].make(&bench)
+        var list = Commands(listingFor: device)
+        for _ in 0..<2 {
+            try list.begin()
+            try kernel.encode(into: &list)
+            try kernel.encode(into: &list)
+            #expect(list.dispatches.map(\.module.name) == ["rms_norm", "rms_norm"] && list.dispatchCount == 2)
+            #expect(list.dispatches.neededPipelines.map(\.module.name) == ["rms_norm"])
+        }
+        #expect(device.knownPipelines.isEmpty && device.allocatedByteCount.peak == 0)
+    }
+
+    @Test func aRecordingMakesThePipelineAndListsNothing() throws {
         let device = try Device.open()
         var bench = Workbench(on: device, seed: 1)
-        let kernel = try RMSNorm.cases(on: device.profile)[0].make(&bench)
         var commands = try Commands(on: device)
-        commands.listsPipelinesOnly = true
-        for _ in 0..<2 {
-            try commands.begin()
-            try kernel.encode(into: &commands)
-            try kernel.encode(into: &commands)
-            #expect(commands.neededPipelines.map(\.module.name) == ["rms_norm"])
-        }
-        #expect(commands.dispatchCount == 0 && device.knownPipelines.isEmpty)
-
-        commands.listsPipelinesOnly = false
         try commands.begin()
-        try kernel.encode(into: &commands)
-        #expect(commands.neededPipelines.isEmpty && commands.dispatchCount == 1)
+        try RMSNorm.cases(on: device.profile)[0].make(&bench).encode(into: &commands)
+        #expect(commands.dispatches.isEmpty && commands.dispatchCount == 1)
         #expect(device.knownPipelines.map(\.module) == ["rms_norm"])
     }
 }

@@ -9,7 +9,7 @@ struct VariantTests {
 
     init() throws { device = try Device.open() }
 
-    private func linear(_ phase: LinearPhase) throws -> Linear {
+    private func linear(_ phase: KernelPhase) throws -> Linear {
         var bench = Workbench(on: nil, seed: 1)
         return Linear(
             phase: phase, x: try bench.tensor("x", [2, 64]),
@@ -26,19 +26,38 @@ struct VariantTests {
         device.chosenVariants.setMeasured([decode.choice: "rows4", prefill.choice: "lanes7x7"])
         device.chosenVariants.force("tiles", for: "linear")
         #expect(decode.variant(on: device) == .rows(4) && prefill.variant(on: device) == .tiles)
-        device.chosenVariants.force("tiles", for: "grouped_gemm")
+        device.chosenVariants.force("tiles", for: "grouped_linear")
         #expect(decode.variant(on: device) == .rows(4))
     }
 
     @Test func everyVariantHasAName() throws {
-        let names = try [LinearPhase.decode, .prefill].flatMap { try linear($0).variants(on: device.profile) }.map(
+        let names = try [KernelPhase.decode, .prefill].flatMap { try linear($0).variants(on: device.profile) }.map(
             \.name)
         #expect(Set(names).isSubset(of: Catalogue.variantNames["linear"]!) && Set(names).count == names.count)
     }
 
-    /// All sizes of a form add in one order: a token has the same bits alone and among others.
-    @Test(arguments: [WeightFormat.fp8E4M3, .int4(32)]) func allSizesGiveTheSameBits(_ format: WeightFormat) throws {
-        guard device.profile.narrowSubgroup != nil else { return }
+    /// Lanes come first where subgroups are narrow, matrix units where they are wide; each only where the device has them.
+    @Test func theDeviceDecidesWhichVariantIsPreferred() throws {
+        let profile = device.profile
+        let (decode, prefill) = (
+            try linear(.decode).variants(on: profile), try linear(.prefill).variants(on: profile)
+        )
+        let matrix: [Variant] = profile.matrixTiles == nil ? [] : [.matrix]
+        if profile.narrowSubgroup == nil {
+            #expect(decode == [.rows(4)] && prefill == matrix + [.tiles])
+        } else {
+            #expect(
+                decode == [.lanes(2), .rows(4)] && prefill == [.lanes(2, 8), .lanes(4, 8), .tiles] + matrix)
+        }
+    }
+
+    private static let hasNarrowSubgroups = (try? Device.open().profile)?.narrowSubgroup != nil
+
+    /// All sizes of a form add in one order, so a token has the same bits alone and among others.
+    @Test(
+        .enabled(if: hasNarrowSubgroups, "the form lanes needs subgroups of one size of 4, 8 or 16 lanes"),
+        arguments: [WeightFormat.fp8E4M3, .int4(32)])
+    func allSizesGiveTheSameBits(_ format: WeightFormat) throws {
         var results: [[UInt32]] = []
         for variant in [Variant.lanes(2, 8), .lanes(4, 8), .lanes(2), .lanes(1, 4)] {
             var bench = Workbench(on: device, seed: 7)

@@ -6,18 +6,18 @@ import Testing
 
 @testable import Model
 
-/// `--check`: both executors side by side over the real model, and what is said where they part.
+/// `--check`: device and reference side by side over the real model, and what is said where they part.
 @Suite(.serialized) struct CheckTests {
-    private func load() throws -> Transformer {
+    private func load() throws -> LoadedModel {
         try ModelLoader.load(
             source: .folder(try Oracle.v3FP8.folder()), device: .vulkan(nil),
             options: LoadOptions(contextTokens: 64, check: true))
     }
 
-    private func prefillAndDecode(_ model: Transformer) throws {
+    private func prefillAndDecode(_ model: LoadedModel) throws {
         let sequence = try model.makeSequence()
-        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [5, 9, 300], output: .last)])
-        _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [7], output: .last)])
+        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [5, 9, 300], rows: .last(1))])
+        _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [7], rows: .last(1))])
     }
 
     @Test func agreementPasses() throws { try prefillAndDecode(load()) }
@@ -35,21 +35,21 @@ import Testing
     }
 
     static let faults = [
-        Fault(weight: { $0.embedding.codes }, place: "the embedding: kernel embedding"),
+        Fault(weight: { $0.embedding.codes }, place: "the embedding: kernel gather"),
         Fault(weight: { $0.layers[0].inputNorm }, place: "layer 0: kernel rms_norm"),
         Fault(weight: { $0.layers[1].attention.output.codes }, place: "layer 1: kernel linear"),
         Fault(weight: { $0.layers[2].attention.kvANorm }, place: "layer 2: kernel kv_cache_append"),
         Fault(weight: { $0.layers[1].attention.kvB.codes }, place: "layer 1: kernel linear"),
         Fault(weight: { Fault.experts($0, 2).bias! }, place: "layer 2: kernel expert_gate"),
-        Fault(weight: { Fault.experts($0, 1).down.parts[0].weight.codes }, place: "layer 1: kernel grouped_gemm"),
+        Fault(weight: { Fault.experts($0, 1).down.parts[0].weight.codes }, place: "layer 1: kernel grouped_linear"),
         Fault(weight: { $0.finalNorm }, place: "the head: kernel rms_norm"),
         Fault(weight: { $0.head.codes }, place: "the head: kernel linear"),
     ]
 
     @Test(arguments: faults) func theKernelThatPartsIsNamedWithItsLayer(_ fault: Fault) throws {
         let model = try load()
-        let tensor = fault.weight(model.weights)
-        var transfer = Transfer(on: try #require(model.executor.device))
+        let tensor = fault.weight(model.transformer.weights)
+        var transfer = Transfer(on: try #require(model.device))
         // 0x40 in every byte: a number in FP8 (2), BF16 and F32 (3), and another than is there.
         try transfer.upload(to: tensor.view) { (_, bytes: UnsafeMutableRawBufferPointer) throws(Never) in
             bytes.initializeMemory(as: UInt8.self, repeating: 0x40)
@@ -58,7 +58,8 @@ import Testing
         #expect {
             try prefillAndDecode(model)
         } throws: {
-            "\($0)".hasPrefix("--check: \(fault.place) parts from its reference: ") && "\($0)".contains("expected")
+            guard case ModelError.disagreement(let place, let kernel, let failure) = $0 else { return false }
+            return "\(place): kernel \(kernel)" == fault.place && failure.contains("expected")
         }
     }
 
@@ -71,17 +72,18 @@ import Testing
     @Test(arguments: decodeFaults) func decodesOwnKernelsAreCheckedToo(_ fault: Fault) throws {
         let model = try load()
         let sequence = try model.makeSequence()
-        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [5, 9, 300], output: .last)])
-        var transfer = Transfer(on: try #require(model.executor.device))
-        try transfer.upload(to: fault.weight(model.weights).view) {
+        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [5, 9, 300], rows: .last(1))])
+        var transfer = Transfer(on: try #require(model.device))
+        try transfer.upload(to: fault.weight(model.transformer.weights).view) {
             (_, bytes: UnsafeMutableRawBufferPointer) throws(Never) in
             bytes.initializeMemory(as: UInt8.self, repeating: 0x40)
         }
         try transfer.finish()
         #expect {
-            _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [7], output: .last)])
+            _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [7], rows: .last(1))])
         } throws: {
-            "\($0)".hasPrefix("--check: \(fault.place) parts from its reference: ")
+            guard case ModelError.disagreement(let place, let kernel, _) = $0 else { return false }
+            return "\(place): kernel \(kernel)" == fault.place
         }
         #expect(model.tokenCount(of: sequence) == 3)
     }

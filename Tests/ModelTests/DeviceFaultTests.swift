@@ -8,13 +8,9 @@ import VulkanFaults
 
 /// A device that fails while a model is loaded or runs.
 struct DeviceFaultTests {
-    private func load(on device: Device) throws -> Transformer {
-        let checkpoint = try Checkpoint(.folder(try Oracle.v3Ragged.folder()))
-        let executor = try Executor(device: device, check: false)
-        var loader = WeightLoader(source: checkpoint, executor: executor)
-        return try Transformer(
-            config: checkpoint.config, notes: [], weights: try loader.model(checkpoint.config, predicts: true),
-            executor: executor, contextLength: 2560, kvFormat: .f32)
+    private func load(on device: Device) throws -> LoadedModel {
+        try ModelLoader.load(
+            Checkpoint(.folder(try Oracle.v3Ragged.folder())), on: device, options: LoadOptions(contextTokens: 2560))
     }
 
     /// A card with memory of its own gets its weights and gives its results through staging buffers: the same bits.
@@ -22,7 +18,7 @@ struct DeviceFaultTests {
         let device = try Device.open()
         faults_split_memory(device.handle)
         let split = try load(on: device)
-        #expect(split.weights.head.codes.view.mapped == nil)
+        #expect(split.transformer.weights.head.codes.view.mapped == nil)
         let tokens: [Int32] = [1, 2, 3, 4, 5]
         let whole = try load(on: Device.open()).trace(tokens, chunk: 2).logits
         #expect(try split.trace(tokens, chunk: 2).logits == whole)
@@ -37,11 +33,12 @@ struct DeviceFaultTests {
             do {
                 let model = try load(on: device)
                 let sequence = try model.makeSequence()
-                _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [1, 2, 3], output: .last)])
+                _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [1, 2, 3], rows: .last(1))])
                 break
             } catch {
                 failures += 1
-                #expect("\(error)".contains("out of device memory: a shorter --context or a smaller model"), "\(error)")
+                guard case ModelError.device(let cause) = error else { throw error }
+                #expect(cause.result == .outOfDeviceMemory, "\(error)")
                 #expect(device.allocatedByteCount.current == 0)
             }
         }
@@ -53,13 +50,14 @@ struct DeviceFaultTests {
         let device = try Device.open()
         let model = try load(on: device)
         let sequence = try model.makeSequence()
-        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [1, 2, 3], output: .last)])
+        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [1, 2, 3], rows: .last(1))])
         if atSubmission { faults_lose_at_submit(device.handle) } else { faults_lose_at_wait(device.handle) }
         for _ in 0..<2 {
             #expect {
-                _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [4], output: .last)])
+                _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [4], rows: .last(1))])
             } throws: {
-                "\($0)".contains("\(device.profile.name): the device was lost")
+                guard case ModelError.device(let cause) = $0 else { return false }
+                return cause.result == .deviceLost && cause.object == device.profile.name
             }
             #expect(model.tokenCount(of: sequence) == 3)
         }

@@ -1,5 +1,8 @@
 import FixtureSupport
 import Foundation
+import Model
+import Numerics
+import Testing
 
 /// What another implementation computed: the oracle's expected.safetensors.
 struct Expected {
@@ -21,6 +24,29 @@ struct Expected {
     func floats(_ name: String) -> [Float] { values(name) }
     func integers(_ name: String) -> [Int] { (values(name) as [Int64]).map { Int($0) } }
     func has(_ name: String) -> Bool { entries[name] != nil }
+
+    /// Expects a trace of the oracle's tokens to hold what the other implementation computed: the same experts, and all values
+    /// at a distance below `bound`.
+    ///
+    /// - Parameter predicts: whether the model has a multi-token prediction layer.
+    func compare(_ trace: Trace, predicts: Bool, bound: Double) {
+        func check(_ name: String, _ found: [Float], _ expected: some Collection<Float>) {
+            let distance = similarityDistance(found, expected)
+            #expect(distance < bound, "\(name): \(distance)")
+        }
+        check("logits", trace.logits, floats("logits"))
+        let hidden = floats("hidden")
+        let size = hidden.count / trace.hidden.count
+        for (layer, values) in trace.hidden.enumerated() {
+            check("hidden \(layer)", values, hidden[layer * size..<(layer + 1) * size])
+        }
+        for routing in trace.routing {
+            #expect(routing.experts == integers("router_experts_\(routing.layer)"), "layer \(routing.layer)")
+            check("router weights \(routing.layer)", routing.weights, floats("router_weights_\(routing.layer)"))
+        }
+        #expect(trace.mtpLogits.isEmpty == !predicts)
+        if predicts { check("mtp_logits", trace.mtpLogits, floats("mtp_logits")) }
+    }
 
     private func values<T: BitwiseCopyable>(_ name: String) -> [T] {
         let entry = entries[name]!

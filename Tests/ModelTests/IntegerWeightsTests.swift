@@ -2,6 +2,7 @@ import Checkpoint
 import FixtureSupport
 import Foundation
 import Numerics
+import Program
 import Testing
 
 @testable import Model
@@ -15,7 +16,7 @@ import Testing
         (.v2LiteBF16, GroupScaling(bits: 8, groupSize: 32)), (.moonlightBF16, GroupScaling(bits: 4, groupSize: 64)),
     ]
 
-    private func load(_ folder: TemporaryFolder, _ device: DeviceChoice, check: Bool = false) throws -> Transformer {
+    private func load(_ folder: TemporaryFolder, _ device: DeviceChoice, check: Bool = false) throws -> LoadedModel {
         try ModelLoader.load(
             source: .folder(folder.path), device: device, options: LoadOptions(contextTokens: 512, check: check))
     }
@@ -48,10 +49,10 @@ import Testing
         var logits: [[Float]] = []
         for (model, sequence) in zip(models, sequences) {
             _ = try model.step(
-                .prefill, [StepItem(sequence: sequence, tokens: Array(tokens.prefix(20)), output: .none)])
+                .prefill, [StepItem(sequence: sequence, tokens: Array(tokens.prefix(20)), rows: .none)])
             logits.append(
                 try tokens[20..<24].flatMap { token in
-                    try model.step(.decode, [StepItem(sequence: sequence, tokens: [token], output: .last)])[0].values
+                    try model.step(.decode, [StepItem(sequence: sequence, tokens: [token], rows: .last(1))])[0].logits
                 })
         }
         expectSame(logits[0], logits[1], "logits of decode")
@@ -76,8 +77,8 @@ import Testing
         let checkpoint = try PackedCheckpoint(.v3Ragged, GroupScaling(bits: 4, groupSize: 32))
         let model = try load(checkpoint.packed, .vulkan(nil), check: true)
         let sequence = try model.makeSequence()
-        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [5, 9, 200], output: .last)])
-        _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [7], output: .last)])
+        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [5, 9, 200], rows: .last(1))])
+        _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [7], rows: .last(1))])
     }
 
     @Test func thePlanIsWhatIsAllocated() throws {
@@ -91,22 +92,23 @@ import Testing
             last = progress
             return true
         }
-        #expect(model.executor.byteCount == plan.weights + plan.cache)
+        #expect(model.byteCount == plan.total)
         #expect(last.loadedByteCount == last.totalByteCount)
     }
 
     /// Two matrices as one: the rows of both, wherever the second begins; not of two formats.
     @Test func stackedMatricesKeepTheirRows() throws {
         let folders = try PackedCheckpoint(.v3Ragged, GroupScaling(bits: 8, groupSize: 64)) { !$0.contains("q_b_proj") }
-        var loader = WeightLoader(
-            source: try Checkpoint(.folder(folders.packed.path)), executor: try Executor(device: nil, check: false))
-        let names = ["q_a_proj", "kv_a_proj_with_mqa", "q_b_proj"].map { "model.layers.0.self_attn.\($0).weight" }
-        let (upper, lower) = (try loader.matrix(names[0]), try loader.matrix(names[1]))
-        try #require(upper.type == .int8(64) && upper.rows % 128 != 0)
-        let both = try #require(try loader.stacked(names[0], names[1], "both"))
+        var loader = try WeightLoader(
+            source: try Checkpoint(.folder(folders.packed.path)),
+            memory: HostMemory())
+        let roles = [LayerRole.queryA, .kvA, .queryB].map { WeightRole.layer(0, $0) }
+        let (upper, lower) = (try loader.matrix(roles[0]), try loader.matrix(roles[1]))
+        try #require(upper.format == .int8(64) && upper.rows % 128 != 0)
+        let both = try #require(try loader.stacked(roles[0], roles[1])).weight
         for row in 0..<upper.rows { #expect(both.decodedRow(row) == upper.decodedRow(row)) }
         for row in 0..<lower.rows { #expect(both.decodedRow(upper.rows + row) == lower.decodedRow(row)) }
-        #expect(try loader.stacked(names[0], names[2], "both") == nil)
+        #expect(try loader.stacked(roles[0], roles[2]) == nil)
     }
 
     /// The shape that a file tells of its packed matrix must be the config's.

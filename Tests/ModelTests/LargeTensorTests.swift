@@ -3,6 +3,7 @@ import FixtureSupport
 import Foundation
 import Kernels
 import Numerics
+import Program
 import Testing
 import VulkanFaults
 
@@ -15,11 +16,19 @@ struct LargeTensorTests {
 
     private static let name = "model.embed_tokens.weight"
 
-    private func executor(_ place: Place) throws -> Executor {
-        guard place != .cpu else { return try Executor(device: nil, check: false) }
+    private func memory(_ place: Place) throws -> any ModelMemory {
+        guard place != .cpu else { return HostMemory() }
         let device = try Device.open()
         if place == .staged { faults_split_memory(device.handle) }
-        return try Executor(device: device, check: false)
+        return DeviceMemory(on: device)
+    }
+
+    private func bytes(of storage: Storage, in memory: any ModelMemory) throws -> [UInt8] {
+        guard let view = storage.device, let memory = memory as? DeviceMemory else { return Array(storage.host!) }
+        var bytes = [UInt8](repeating: 0, count: view.byteCount)
+        var transfer = Transfer(on: memory.device)
+        try bytes.withUnsafeMutableBytes { try transfer.download(view, into: $0) }
+        return bytes
     }
 
     /// An embedding of 18 MB and more, in rows of which 30 elements stand in 32 or which need no padding.
@@ -31,21 +40,22 @@ struct LargeTensorTests {
         let tiny = try model(width: width)
         let checkpoint = try tiny.open()
         let info = try #require(checkpoint[Self.name])
-        let executor = try executor(place)
+        let memory = try memory(place)
         let rowCount = info.shape[0]
         // Twice below each other, with a row and some bytes more than they take.
-        let storage = try executor.makeStorage("twice", byteCount: (2 * rowCount + 1) * 64 + 16)
-        try executor.fill(storage) { _, bytes throws(ModelError) in
+        let storage = try memory.storage("twice", byteCount: (2 * rowCount + 1) * 64 + 16)
+        try memory.write(storage) { _, bytes throws(ModelError) in
             bytes.initializeMemory(as: UInt8.self, repeating: 0xFF)
         }
         #expect((storage.device?.mapped == nil) == (place != .mapped))
         var loaded = 0
         try checkpoint.fill(
-            Tensor(storage, .bf16, [2 * rowCount, width], pitch: 32), with: [info, info], on: executor
+            Tensor(storage, .bf16, [2 * rowCount, width], pitch: 32), with: [info, info].map { TensorSlice($0) },
+            in: memory
         ) { (byteCount) throws(ModelError) in loaded += byteCount }
         #expect(loaded == 2 * info.byteCount)
 
-        let words = try executor.words(Tensor(storage, .u32, [1, storage.byteCount / 4]))
+        let words = try bytes(of: storage, in: memory)
         let expected = TinyCheckpoint.bytes(Self.name, info.shape, .bf16)
         let isRight = words.withUnsafeBytes { found in
             (0..<2 * rowCount).allSatisfy { row in
@@ -57,13 +67,13 @@ struct LargeTensorTests {
         #expect(isRight)
     }
 
-    /// Each row is in one part, whichever rows of the tensors are wanted.
+    /// Each row is in one part, whichever rows of the slices are wanted.
     @Test func partsMeetAndDoNotOverlap() {
-        let tensors = [5, 1, 12].map { TensorInfo(name: "", type: .bf16, shape: [$0, 4]) }
+        let slices = [5, 1, 12].map { TensorSlice(TensorInfo(name: "", type: .bf16, shape: [$0, 4])) }
         for (first, end) in (0...18).flatMap({ first in (first...18).map { (first, $0) } }) {
-            let parts = RowPart.parts(of: first..<end, in: tensors, mostRows: 4)
+            let parts = RowPart.parts(of: first..<end, in: slices, mostRows: 4)
             let rows = parts.flatMap { part in
-                (0..<part.rowCount).map { row in ([0, 5, 6][part.tensor] + part.firstRow + row, part.place + row) }
+                (0..<part.rowCount).map { row in ([0, 5, 6][part.slice] + part.firstRow + row, part.place + row) }
             }
             #expect(rows.map(\.0) == Array(first..<end) && rows.map(\.1) == Array(0..<end - first))
             #expect(parts.allSatisfy { (1...4).contains($0.rowCount) })
@@ -74,11 +84,11 @@ struct LargeTensorTests {
     @Test(arguments: Place.allCases) func loadingStopsWithinATensor(place: Place) throws {
         let checkpoint = try model(width: 32).open()
         var calls: [Int] = []
-        var loader = WeightLoader(source: checkpoint, executor: try executor(place)) {
+        var loader = try WeightLoader(source: checkpoint, memory: try memory(place)) {
             calls.append($0.loadedByteCount)
             return false
         }
-        #expect(throws: ModelError.failed("loading was interrupted")) { try loader.matrix(Self.name) }
+        #expect(throws: ModelError.interrupted) { try loader.matrix(.embedding) }
         // Asked after the first MiB that the calling thread has read; others may have read more meanwhile.
         #expect(calls.count == 1 && (1...checkpoint[Self.name]!.byteCount).contains(calls[0]))
     }
@@ -111,11 +121,11 @@ struct LargeTensorTests {
     private static func part(width: Int) -> Int { (1 << 20) / (2 * width) * 2 * width }
 
     private func expectFailure(of open: OpenModel, on place: Place, _ words: String) throws {
-        let executor = try executor(place)
+        let memory = try memory(place)
         for _ in 0..<5 {
-            var loader = WeightLoader(source: open.checkpoint, executor: executor)
+            var loader = try WeightLoader(source: open.checkpoint, memory: memory)
             #expect {
-                _ = try loader.matrix(Self.name)
+                _ = try loader.matrix(.embedding)
             } throws: {
                 "\($0)".hasPrefix("\(Self.name): ") && "\($0)".contains("/model.safetensors: \(words)")
             }
@@ -128,11 +138,11 @@ struct LargeTensorTests {
                 try TemporaryCheckpoint.overwrite(Self.name, at: row * 60 + 14, with: [0x80, 0x7F], in: folder)
             }
         }
-        let executor = try executor(place)
+        let memory = try memory(place)
         for _ in 0..<5 {
-            var loader = WeightLoader(source: checkpoint, executor: executor)
+            var loader = try WeightLoader(source: checkpoint, memory: memory)
             #expect {
-                _ = try loader.matrix(Self.name)
+                _ = try loader.matrix(.embedding)
             } throws: {
                 "\($0)".hasPrefix("\(Self.name): expected finite weights, found NaN or infinity (BF16) at [120000, 7]")
             }
@@ -144,18 +154,19 @@ struct LargeTensorTests {
         let checkpoint = try Checkpoint(.folder(try Oracle.v2LiteBF16.folder()))
         let device = try Device.open()
         faults_split_memory(device.handle)
-        let executor = try Executor(device: device, check: false)
-        var loader = WeightLoader(source: checkpoint, executor: executor)
+        let memory = DeviceMemory(on: device)
+        var loader = try WeightLoader(source: checkpoint, memory: memory)
         // Whoever waits is told that the device was lost.
         faults_lose_at_wait(device.handle)
-        _ = try loader.matrix("model.layers.0.self_attn.o_proj.weight")
-        _ = try loader.matrix("model.layers.0.mlp.up_proj.weight")
+        _ = try loader.matrix(.layer(0, .attentionOutput))
+        _ = try loader.matrix(.layer(0, .dense(.up)))
         #expect {
-            _ = try loader.matrix("model.layers.0.mlp.down_proj.weight")
+            _ = try loader.matrix(.layer(0, .dense(.down)))
         } throws: {
-            "\($0)".contains("the device was lost")
+            guard case ModelError.device(let cause) = $0 else { return false }
+            return cause.result == .deviceLost
         }
-        #expect(throws: ModelError.self) { try executor.settle() }
+        #expect(throws: GPUError.self) { try memory.settle() }
     }
 }
 

@@ -9,7 +9,7 @@ struct LoadingTests {
     @Test(arguments: ["cpu", "vulkan"])
     func loadingStopsWhereItIsTold(_ device: String) throws {
         var calls: [LoadProgress] = []
-        #expect(throws: ModelError.failed("loading was interrupted")) {
+        #expect(throws: ModelError.interrupted) {
             try ModelLoader.load(
                 source: .folder(try Oracle.v3FP8.folder()), device: DeviceChoice(device == "cpu" ? "cpu" : nil),
                 options: LoadOptions(contextTokens: 64)

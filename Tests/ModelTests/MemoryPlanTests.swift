@@ -1,6 +1,9 @@
+import Cache
 import Checkpoint
 import FixtureSupport
 import GPU
+import Numerics
+@testable import Program
 import Testing
 
 @testable import Model
@@ -8,23 +11,104 @@ import Testing
 struct MemoryPlanTests {
     let gigabyte = 1 << 30
 
-    /// The plan is what loading and the largest steps then really allocate.
-    @Test(arguments: Oracle.allCases, [LoadOptions.CacheFormat.f32, .bf16])
-    func thePlanIsWhatIsAllocated(_ oracle: Oracle, _ format: LoadOptions.CacheFormat) throws {
-        let source = CheckpointSource.folder(try oracle.folder())
-        let checkpoint = try Checkpoint(source)
-        let plan = try MemoryPlanner(checkpoint, kvFormat: format, predicts: checkpoint.hasMTP)
-            .plan(contextLength: 300)
-        let model = try ModelLoader.load(
-            source: source, device: .cpu, options: LoadOptions(contextTokens: 300, kvFormat: format))
-        #expect(model.executor.byteCount == plan.weights + plan.cache)
+    /// Every byte that loading allocates was planned, and the largest steps allocate no more.
+    @Test(arguments: Oracle.allCases, [CacheLayout.Format.f32, .bf16])
+    func thePlanIsWhatIsAllocated(_ oracle: Oracle, _ format: CacheLayout.Format) throws {
+        let checkpoint = try Checkpoint(.folder(try oracle.folder()))
+        let options = LoadOptions(contextTokens: 512, kvFormat: format)
+        let device = try Device.open()
+        for device in [nil, device] {
+            let plan = try MemoryPlanner(checkpoint, kvFormat: format, predicts: checkpoint.hasMTP, on: device)
+                .plan(contextLength: 512)
+            let model = try ModelLoader.load(checkpoint, on: device, options: options)
+            #expect(model.byteCount == plan.total)
+            guard let device else { continue }
+            #expect(device.allocatedByteCount.current == plan.total)
+            try runLargeSteps(model)
+            #expect(model.scratch.byteCount == plan.scratch)
+        }
+    }
 
-        let sequence = try model.makeSequence()
-        _ = try model.step(
-            .prefill, [StepItem(sequence: sequence, tokens: Array(repeating: 1, count: 256), output: .last)])
-        #expect(model.executor.byteCount <= plan.total)
-        // The rest is for the partial results of 256 sequences' decode.
-        #expect(model.executor.byteCount - plan.weights - plan.cache > plan.scratch / 3)
+    /// Of published shapes, with few layers and experts.
+    @Test(arguments: [SyntheticModel.Shape.v2Lite, .moonlight, .v3Slice])
+    func aPublishedShapesPlanIsWhatIsAllocated(_ shape: SyntheticModel.Shape) throws {
+        let model = try SyntheticModel(shape, layers: 2, experts: 8, format: .int4)
+        let device = try Device.open()
+        let source = SyntheticWeights(model)
+        let plan = try MemoryPlanner(source, kvFormat: .bf16, predicts: false, on: device).plan(contextLength: 4096)
+        let loaded = try ModelLoader.load(
+            source, on: device, options: LoadOptions(contextTokens: 4096, kvFormat: .bf16))
+        #expect(device.allocatedByteCount.current == plan.total && loaded.byteCount == plan.total)
+    }
+
+    private func runLargeSteps(_ model: LoadedModel) throws {
+        func sequences(_ count: Int) throws -> [SequenceID] { try (0..<count).map { _ in try model.makeSequence() } }
+        func tokens(_ count: Int) -> [Int32] { (0..<count).map { Int32($0 % 200) } }
+        // Prompt rows in both forms with all logits, then decode rows at the context's end.
+        let long = try sequences(1)[0]
+        _ = try model.step(.prefill, [StepItem(sequence: long, tokens: tokens(500), rows: .all)])
+        _ = try model.step(.decode, [StepItem(sequence: long, tokens: [1], rows: .last(1))])
+        // A prompt beside it.
+        model.truncate(long, to: 300)
+        let other = try sequences(1)[0]
+        _ = try model.collect(
+            model.submit([
+                StepItem(.decode, sequence: long, tokens: [7], rows: .last(1), kind: .best(among: 5)),
+                StepItem(.prefill, sequence: other, tokens: tokens(140), rows: .all),
+            ]))
+        [long, other].forEach(model.release)
+        let many = try sequences(8)
+        _ = try model.step(.prefill, many.map { StepItem(sequence: $0, tokens: tokens(20), rows: .last(1)) })
+        _ = try model.step(.decode, many.map { StepItem(sequence: $0, tokens: [3], rows: .last(1)) })
+        many.forEach(model.release)
+    }
+
+    /// No step needs more than the largest ones, whatever its mixture, and slots that are live together never overlap.
+    @Test(arguments: Oracle.allCases) func everyStepFitsThePlan(_ oracle: Oracle) throws {
+        let checkpoint = try Checkpoint(.folder(try oracle.folder()))
+        let device = try Device.open()
+        let planner = try MemoryPlanner(checkpoint, kvFormat: .bf16, predicts: checkpoint.hasMTP, on: device)
+        let plan = try planner.plan(contextLength: 2048)
+        let transformer = try planner.transformer(contextLength: 2048).transformer
+        let limits = StepLimits(transformer, contextLength: 2048)
+        var random = SeededRandom(seed: 11)
+        func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+        for _ in 0..<60 {
+            var groups: [StepShape.Group] = []
+            var room = StepLimits.rowCount
+            if limits.expandedEnd > 0, Bool.random(using: &random) {
+                let rows = number(1...room)
+                groups.append(transformer.expandedPrompts(rows, keyCount: number(rows...max(rows, limits.expandedEnd))))
+                room -= rows
+            }
+            if room > 0, limits.expandedEnd < 2048, groups.isEmpty || Bool.random(using: &random) {
+                let rows = number(1...room)
+                groups.append(transformer.absorbedPrompts(rows, keyCount: number(rows...2048)))
+                room -= rows
+            }
+            if room > 0, groups.isEmpty || Bool.random(using: &random) {
+                let keys = number(1...2048)
+                groups.append(
+                    transformer.decodeRows(number(1...min(room, limits.decodeRowCount(forKeys: keys))), keyCount: keys))
+            }
+            let program = transformer.forward(
+                StepShape(groups, choice: .drawn, returnsLogits: true, readsChosen: true))
+            #expect(program.slots.byteCount <= plan.scratch, "\(groups)")
+            expectDisjoint(program.slots)
+        }
+    }
+
+    private func expectDisjoint(_ layout: SlotLayout) {
+        let slots = layout.slots
+        for (index, slot) in slots.enumerated() {
+            let bytes = slot.offset..<slot.offset + slot.storage.byteCount
+            #expect(slot.offset % 256 == 0 && bytes.upperBound <= layout.byteCount)
+            let overlaps = slots[..<index].contains { other in
+                other.lifetime.overlaps(slot.lifetime)
+                    && bytes.overlaps(other.offset..<other.offset + other.storage.byteCount)
+            }
+            #expect(!overlaps, "\(slot.storage.label)")
+        }
     }
 
     @Test func theModuleThatPredictsIsCounted() throws {
@@ -40,14 +124,15 @@ struct MemoryPlanTests {
         let card = MemoryPlan.Place(choice: "0", name: "Card", budget: 12 * gigabyte)
         let large = MemoryPlan.Place(choice: "1", name: "Large card", budget: 80 * gigabyte)
         let host = MemoryPlan.Place(choice: "cpu", name: "the host's memory", budget: 8 * gigabyte)
+        let shortage = plan.shortage(at: card, others: [large, host], largestContext: 65536)
+        #expect(shortage.roomierPlaces == [large] && shortage.largestContext == 65536)
         #expect(
-            plan.refusal(at: card, others: [large, host], largestContext: 65536)
+            shortage.description
                 == "the model does not fit on Card: expected at most 12 GiB, found 13 GiB (weights 10 GiB, cache for 131072 "
-                + "tokens 2 GiB, intermediate values 1 GiB); --context 65536 fits; --device 1 (Large card) has 80 GiB")
+                + "tokens 2 GiB, intermediate values 1 GiB)")
         let small = MemoryPlan.Place(choice: "0", name: "Small card", budget: 4 * gigabyte)
-        #expect(
-            plan.refusal(at: small, others: [card, host], largestContext: 0)
-                .hasSuffix("; a checkpoint of at most 1 GiB of weights would fit"))
+        let none = plan.shortage(at: small, others: [card, host], largestContext: 0)
+        #expect(none.roomierPlaces.isEmpty && none.largestWeights == gigabyte)
     }
 
     /// The longest context that is said to fit does fit, and the next longer one does not.
@@ -70,7 +155,8 @@ struct MemoryPlanTests {
             _ = try ModelLoader.load(
                 source: .folder(folder.path), device: .vulkan(nil), options: LoadOptions(contextTokens: 6_000_000))
         } throws: {
-            "\($0)".hasPrefix("--context 6000000: expected at most") && "\($0)".contains("with --kv-cache f32")
+            guard case ModelError.option("context", let expected, "6000000") = $0 else { return false }
+            return expected.hasPrefix("at most ") && expected.contains("with a cache in f32")
         }
     }
 
@@ -82,16 +168,17 @@ struct MemoryPlanTests {
             _ = try ModelLoader.load(
                 source: .folder(folder.path), device: .cpu, options: LoadOptions(contextTokens: 1 << 30))
         } throws: {
-            "\($0)".hasPrefix("the model does not fit on the host's memory: expected at most")
-                && "\($0)".contains("; --context ")
+            guard case ModelError.doesNotFit(let shortage) = $0 else { return false }
+            return shortage.place.choice == "cpu" && shortage.total > shortage.place.budget
+                && shortage.contextLength == 1 << 30 && shortage.largestContext > 0
         }
     }
 
     // MARK: What inspect says
 
     /// The longest context that is said to fit does; without the module that predicts where only that fits.
-    @Test(arguments: [LoadOptions.CacheFormat.f32, .bf16])
-    func aDevicesPlanSaysWhatFits(_ format: LoadOptions.CacheFormat) throws {
+    @Test(arguments: [CacheLayout.Format.f32, .bf16])
+    func aDevicesPlanSaysWhatFits(_ format: CacheLayout.Format) throws {
         let checkpoint = try Checkpoint(.folder(try Oracle.v3FP8.folder()))
         let most = checkpoint.config.maxPositionEmbeddings
         func option(_ budget: Int) throws -> DevicePlan.Option {

@@ -1,3 +1,4 @@
+import Cache
 import Checkpoint
 import FixtureSupport
 import Numerics
@@ -7,8 +8,8 @@ import Testing
 
 /// The model against an independent implementation, and against itself in other ways to run.
 @Suite(.serialized) struct ParityTests {
-    static func load(_ oracle: Oracle, _ device: DeviceChoice, _ kv: LoadOptions.CacheFormat = .f32) throws
-        -> Transformer
+    static func load(_ oracle: Oracle, _ device: DeviceChoice, _ kv: CacheLayout.Format = .f32) throws
+        -> LoadedModel
     {
         try ModelLoader.load(
             source: .folder(try oracle.folder()), device: device, options: LoadOptions(contextTokens: 512, kvFormat: kv)
@@ -22,28 +23,9 @@ import Testing
         let expected = try Expected(oracle)
         let tokens = expected.integers("tokens").map { Int32($0) }
         let model = try Self.load(oracle, device == "cpu" ? .cpu : .vulkan(nil))
-        let bound = device == "cpu" ? 1e-9 : 1e-5
-        let trace = try model.trace(tokens, chunk: nil)
-        let distance = similarityDistance(trace.logits, expected.floats("logits"))
-        #expect(distance < bound, "logits: \(distance)")
-
-        let hidden = expected.floats("hidden")
-        let size = hidden.count / trace.hidden.count
-        for (layer, values) in trace.hidden.enumerated() {
-            let distance = similarityDistance(values, hidden[layer * size..<(layer + 1) * size])
-            #expect(distance < bound, "hidden \(layer): \(distance)")
-        }
-        for routing in trace.routing {
-            #expect(routing.experts == expected.integers("router_experts_\(routing.layer)"), "layer \(routing.layer)")
-            let distance = similarityDistance(routing.weights, expected.floats("router_weights_\(routing.layer)"))
-            #expect(distance < bound, "router weights \(routing.layer): \(distance)")
-        }
-        let predicted = model.config.numNextnPredictLayers > 0 ? expected.floats("mtp_logits") : []
-        #expect(trace.mtpLogits.count == predicted.count)
-        if !predicted.isEmpty {
-            let distance = similarityDistance(trace.mtpLogits, predicted)
-            #expect(distance < bound, "mtp_logits: \(distance)")
-        }
+        expected.compare(
+            try model.trace(tokens, chunk: nil), predicts: model.config.numNextnPredictLayers > 0,
+            bound: device == "cpu" ? 1e-9 : 1e-5)
     }
 
     /// Greedy continuation, wherever the expected one was not a close call (and the margins here are all comfortable).
@@ -54,14 +36,14 @@ import Testing
         let sequence = try model.makeSequence()
         var logits = try model.step(
             .prefill,
-            [StepItem(sequence: sequence, tokens: expected.integers("tokens").map { Int32($0) }, output: .last)])[0]
-            .values
+            [StepItem(sequence: sequence, tokens: expected.integers("tokens").map { Int32($0) }, rows: .last(1))])[0]
+            .logits
         for (index, token) in expected.integers("greedy").enumerated() {
             let order = logits.indices.sorted { logits[$0] > logits[$1] }
             if logits[order[0]] - logits[order[1]] > 0.05 { #expect(order[0] == token, "token \(index)") }
             // Forced onto the expected text, so that one close call does not end the comparison.
-            logits = try model.step(.decode, [StepItem(sequence: sequence, tokens: [Int32(token)], output: .last)])[0]
-                .values
+            logits = try model.step(.decode, [StepItem(sequence: sequence, tokens: [Int32(token)], rows: .last(1))])[0]
+                .logits
         }
     }
 
@@ -88,9 +70,9 @@ import Testing
             let sequences = try prompts.map { _ in try model.makeSequence() }
             defer { sequences.forEach(model.release) }
             let first = try model.step(
-                .prefill, zip(sequences, prompts).map { StepItem(sequence: $0, tokens: $1, output: .last) })
-            let second = try model.step(.decode, sequences.map { StepItem(sequence: $0, tokens: [42], output: .last) })
-            return zip(first, second).map { $0.values + $1.values }
+                .prefill, zip(sequences, prompts).map { StepItem(sequence: $0, tokens: $1, rows: .last(1)) })
+            let second = try model.step(.decode, sequences.map { StepItem(sequence: $0, tokens: [42], rows: .last(1)) })
+            return zip(first, second).map { $0.logits + $1.logits }
         }
         let together = try run(prompts)
         for (prompt, expected) in zip(prompts, together) { #expect(try run([prompt])[0] == expected) }
@@ -101,12 +83,12 @@ import Testing
     func theBestTokensAreTheLogitsBest(_ device: String) throws {
         let model = try Self.load(.v2BF16, device == "cpu" ? .cpu : .vulkan(nil))
         let prompts: [[Int32]] = [[5, 9, 300], [7, 7, 7, 7, 7], [511]]
-        func step(_ phase: StepPhase, _ output: StepItem.Output) throws -> [Logits] {
+        func step(_ phase: StepPhase, _ output: Output) throws -> [StepResult] {
             let sequences = try prompts.map { _ in try model.makeSequence() }
             defer { sequences.forEach(model.release) }
             if phase == .decode {
                 _ = try model.step(
-                    .prefill, zip(sequences, prompts).map { StepItem(sequence: $0, tokens: $1, output: .none) })
+                    .prefill, zip(sequences, prompts).map { StepItem(sequence: $0, tokens: $1, rows: .none) })
             }
             return try model.step(
                 phase,
@@ -119,9 +101,9 @@ import Testing
             for among in [512, 100, 1] {
                 let best = try step(phase, .best(among: among))
                 for (row, found) in zip(logits, best) {
-                    let values = row.values.prefix(among)
+                    let values = row.logits.prefix(among)
                     #expect(
-                        found.values.isEmpty && found.token == values.firstIndex(of: values.max()!).map { Int32($0) })
+                        found.logits.isEmpty && found.token == values.firstIndex(of: values.max()!).map { Int32($0) })
                 }
             }
         }
@@ -132,7 +114,7 @@ import Testing
     func theDrawnTokensAreTheRules(_ device: String) throws {
         let model = try Self.load(.v3FP8, device == "cpu" ? .cpu : .vulkan(nil))
         let prompts: [[Int32]] = [[5, 9, 300], [7, 7, 7, 7, 7], [511], [1, 2]]
-        func step(_ outputs: [StepItem.Output]) throws -> [Logits] {
+        func step(_ outputs: [Output]) throws -> [StepResult] {
             let sequences = try prompts.map { _ in try model.makeSequence() }
             defer { sequences.forEach(model.release) }
             return try model.step(
@@ -149,7 +131,7 @@ import Testing
             }
             let drawn = try step(rules.dropLast().map { .drawn(among: 500, by: $0) } + [.best(among: 500)])
             for (row, rule) in rules.enumerated() {
-                #expect(drawn[row].token == rule.token(from: Array(logits[row].values.prefix(500))), "row \(row)")
+                #expect(drawn[row].token == rule.token(from: Array(logits[row].logits.prefix(500))), "row \(row)")
             }
         }
     }
@@ -175,21 +157,21 @@ struct StepErrorTests {
     @Test func badTokensAndLengthsAreNamedAndChangeNothing() throws {
         let model = try ParityTests.load(.v3FP8, .cpu)
         let sequence = try model.makeSequence()
-        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [1, 2], output: .none)])
+        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [1, 2], rows: .none)])
         #expect(throws: ModelError.tokenOutOfRange(token: 512, vocabularySize: 512)) {
-            try model.step(.decode, [StepItem(sequence: sequence, tokens: [512], output: .last)])
+            try model.step(.decode, [StepItem(sequence: sequence, tokens: [512], rows: .last(1))])
         }
         #expect(throws: ModelError.tokenOutOfRange(token: -1, vocabularySize: 512)) {
-            try model.step(.decode, [StepItem(sequence: sequence, tokens: [-1], output: .last)])
+            try model.step(.decode, [StepItem(sequence: sequence, tokens: [-1], rows: .last(1))])
         }
         #expect(throws: ModelError.contextExceeded(needed: 514, limit: 512)) {
             try model.step(
-                .prefill, [StepItem(sequence: sequence, tokens: Array(repeating: 1, count: 512), output: .last)])
+                .prefill, [StepItem(sequence: sequence, tokens: Array(repeating: 1, count: 512), rows: .last(1))])
         }
         let other = try model.makeSequence()
         #expect(throws: ModelError.cacheFull(neededTokens: 500, freeTokens: 510)) {
             try model.step(
-                .prefill, [StepItem(sequence: other, tokens: Array(repeating: 1, count: 500), output: .last)])
+                .prefill, [StepItem(sequence: other, tokens: Array(repeating: 1, count: 500), rows: .last(1))])
         }
         #expect(model.tokenCount(of: sequence) == 2)
     }
@@ -199,25 +181,5 @@ struct StepErrorTests {
             _ = try ModelLoader.load(
                 source: .folder(try Oracle.v3FP8.folder()), device: .cpu, options: LoadOptions(contextTokens: 1 << 20))
         } throws: { "\($0)".contains("expected at most 2560") }
-    }
-}
-
-struct PagedCacheTests {
-    @Test func pagesAreTakenAndGivenBack() throws {
-        var cache = PagedCache(pageCount: 3)
-        let a = cache.makeSequence()
-        let b = cache.makeSequence()
-        try cache.reserve([(a, 65)])
-        cache.advance(a, by: 65)
-        #expect(cache.pages(of: a).count == 2)
-        try cache.reserve([(b, 64)])
-        cache.advance(b, by: 64)
-        var full = cache
-        let failure = Result { () throws(ModelError) in try full.reserve([(a, 64)]) }
-        #expect(throws: ModelError.cacheFull(neededTokens: 64, freeTokens: 63)) { try failure.get() }
-        cache.truncate(a, to: 64)
-        #expect(cache.pages(of: a).count == 1 && cache.freeTokenCount == 64)
-        cache.release(b)
-        #expect(cache.freeTokenCount == 128)
     }
 }

@@ -60,7 +60,7 @@ import Testing
                 options: LoadOptions(contextTokens: 64))
         } throws: { error in
             "\(error)"
-                == "\(spot.tensor): expected finite weights, found NaN or infinity \(spot.place): the file is damaged; fetch it again"
+                == "\(spot.tensor): expected finite weights, found NaN or infinity \(spot.place); the file is damaged: download it again"
         }
     }
 
@@ -103,7 +103,7 @@ import Testing
             with: Array(repeating: Self.huge, count: 4).flatMap { $0 })
         let model = try load(copy, device)
         let sequence = try model.makeSequence()
-        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [1, 2], output: .all)])
+        _ = try model.step(.prefill, [StepItem(sequence: sequence, tokens: [1, 2], rows: .all)])
         model.release(sequence)
         #expect(throws: ModelError.notFinite(place: "the multi-token prediction")) {
             try model.trace([1, 2, 3], chunk: nil)
@@ -119,7 +119,7 @@ import Testing
     /// 3e38 in F32.
     private static let huge = withUnsafeBytes(of: Float(3e38).bitPattern.littleEndian) { Array($0) }
 
-    private func load(_ copy: TemporaryCheckpoint, _ device: String) throws -> Transformer {
+    private func load(_ copy: TemporaryCheckpoint, _ device: String) throws -> LoadedModel {
         try ModelLoader.load(
             source: .folder(copy.path), device: DeviceChoice(device == "cpu" ? "cpu" : nil),
             options: LoadOptions(contextTokens: 64))
@@ -130,7 +130,7 @@ import Testing
         let model = try load(copy, device)
         let sequence = try model.makeSequence()
         for (phase, tokens) in [(StepPhase.prefill, [5, 9, 300]), (.decode, [Int32(7)])] {
-            for output in [StepItem.Output.last, .all, .best(among: 512)] {
+            for output in [Output.last, .all, .best(among: 512)] {
                 #expect(throws: ModelError.notFinite(place: place), "\(phase), \(output)") {
                     try model.step(phase, [StepItem(sequence: sequence, tokens: tokens, output: output)])
                 }

@@ -45,12 +45,12 @@ struct ParallelReadsTests {
     @Test func theFirstFailureIsTold() throws {
         for round in 0..<50 {
             let begun = Mutex(0)
-            #expect(throws: ModelError.failed("part 13")) {
+            #expect(throws: ModelError.notFinite(place: "part 13")) {
                 try ParallelReads.run(partCount: 100_000, scratchByteCount: 1) { (part, _) throws(ModelError) in
                     begun.withLock { $0 += 1 }
                     // The later ones sooner than the first, in some rounds.
                     if part == 13 { usleep(UInt32(round % 5) * 1000) }
-                    if [13, 14, 17, 19].contains(part) { throw .failed("part \(part)") }
+                    if [13, 14, 17, 19].contains(part) { throw .notFinite(place: "part \(part)") }
                     if part > 19 { usleep(1000) }
                     return 1
                 } advance: { (_) throws(ModelError) in
@@ -63,13 +63,13 @@ struct ParallelReadsTests {
     /// Ctrl-C: `advance` says no, and all that is under way is the last.
     @Test func nothingBeginsOnceItIsToldToStop() throws {
         let begun = Mutex(0)
-        #expect(throws: ModelError.failed("stop")) {
+        #expect(throws: ModelError.interrupted) {
             try ParallelReads.run(partCount: 100_000, scratchByteCount: 1) { (_, _) throws(ModelError) in
                 begun.withLock { $0 += 1 }
                 usleep(1000)
                 return 1
             } advance: { (_) throws(ModelError) in
-                throw .failed("stop")
+                throw .interrupted
             }
         }
         #expect(begun.withLock { $0 } < 100_000)

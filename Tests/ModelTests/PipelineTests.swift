@@ -11,7 +11,7 @@ import Testing
 struct PipelineTests {
     private func load(
         _ oracle: Oracle, cache: PipelineCache?, _ activations: LoadOptions.ActivationFormat = .f32
-    ) throws -> Transformer {
+    ) throws -> LoadedModel {
         var options = LoadOptions(contextTokens: 512, activations: activations)
         options.pipelineCache = cache
         return try ModelLoader.load(source: .folder(try oracle.folder()), device: .vulkan(nil), options: options)
@@ -29,9 +29,13 @@ struct PipelineTests {
         for count in [300, 100, 20, 1] {
             _ = try model.step(
                 .prefill,
-                [StepItem(sequence: sequence, tokens: Array(repeating: 3, count: count), output: .best(among: 8))])
+                [
+                    StepItem(
+                        sequence: sequence, tokens: Array(repeating: 3, count: count), rows: .last(1),
+                        kind: .best(among: 8))
+                ])
         }
-        for output in [StepItem.Output.last, .best(among: 8), .drawn(among: 8, by: DrawRule(temperature: 1))] {
+        for output in [Output.last, .best(among: 8), .drawn(among: 8, by: DrawRule(temperature: 1))] {
             _ = try model.step(.decode, [StepItem(sequence: sequence, tokens: [3], output: output)])
         }
         let missing = Set(device.knownPipelines.map { "\($0.module) \($0.constants)" }).subtracting(before)
@@ -69,9 +73,9 @@ struct PipelineTests {
     /// Threads and a step ask for the same ones at once: each is made once, and no one waits for ever.
     @Test func everyoneGetsTheSamePipeline() async throws {
         let device = try Device.open()
-        let options = LoadOptions(contextTokens: 128)
-        let needed = try Transformer.neededPipelines(
-            Checkpoint(.folder(try Oracle.v3FP8.folder())), options, contextLength: 128, on: device)
+        let planner = try MemoryPlanner(
+            Checkpoint(.folder(try Oracle.v3FP8.folder())), kvFormat: .f32, predicts: false, on: device)
+        let needed = try planner.neededPipelines(contextLength: 128, on: device)
         #expect(needed.count > 10)
         device.preparePipelines(needed, threadCount: 4)
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -3,7 +3,8 @@ import Numerics
 import Testing
 
 @Suite struct DrawRuleTests {
-    /// The best token's is exactly 2³¹, others' are to 2⁻²⁵ of their own and 2⁻²⁹ of the best's.
+    /// The best token's weight is exactly 2³¹. Other weights are within 2⁻²⁵ of their own value and 2⁻²⁹ of the best
+    /// weight.
     @Test func aWeightIsThePower() {
         var random = SeededRandom(seed: 2)
         for temperature in [0.05, 0.7, 1, 3] {
@@ -13,7 +14,8 @@ import Testing
             for _ in 0..<20_000 {
                 let distance = Float(random.nextUnit() * 25 * temperature)
                 let found = Double(DrawRule.weight(below: distance, scale: scale))
-                // The exponent is cut after 26 bits, and as a product in FP32 it may be off by 2⁻²⁴ of itself.
+                // The exponent is truncated to 26 fraction bits, and the FP32 product has a relative error of up to
+                // 2⁻²⁴.
                 let exact = 0x1p31 * exp(-Double(distance) / temperature)
                 let slack = 4 + exact * (0x1p-26 + Double(distance) / temperature * 0x1p-22)
                 #expect(abs(found - exact) <= slack, "\(distance) at \(temperature): \(found), expected \(exact)")
@@ -21,7 +23,7 @@ import Testing
         }
     }
 
-    @Test func sharesAreRoundedAsSaid() {
+    @Test func sharesAreRoundedAsDocumented() {
         var rule = DrawRule(temperature: 1, topP: 0.5)
         #expect(rule.nucleus(of: 4 << 31) == 2 << 31 && rule.nucleus(of: 5) == 3 && rule.nucleus(of: 1) == 1)
         rule.topP = 0

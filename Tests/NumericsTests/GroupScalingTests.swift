@@ -2,7 +2,8 @@ import Numerics
 import Testing
 
 @Suite struct GroupScalingTests {
-    /// max|w| = 7.5 gives the scale 1: codes are the values, to the nearest, ties to even, −8 to 7.
+    /// max|w| = 7.5 gives scale 1, so that each code is its value rounded to nearest, ties to even, and clamped to −8
+    /// to 7.
     @Test func codesAreTheNearest() throws {
         let scaling = GroupScaling(bits: 4, groupSize: 32)
         var row = [Float](repeating: 0, count: 40)
@@ -28,7 +29,8 @@ import Testing
             #expect(scaling.unpacked(scaling.packed(codes), count: count) == codes)
             let again = scaling.dequantized(codes, scales: scales)
             for (index, (value, other)) in zip(row, again).enumerated() {
-                // The largest positive value lies half a step beyond the last code, and the scale is rounded to FP16.
+                // The largest positive value lies half a step beyond the largest code, and the scale is rounded to
+                // FP16.
                 #expect(abs(value - other) <= FP16.decode(scales[index / groupSize]) * (bits == 4 ? 0.51 : 0.57))
             }
         }

@@ -2,7 +2,7 @@ import Numerics
 import Testing
 
 @Suite struct CodecTests {
-    /// Written bit by bit, from the format's definition only.
+    /// The value of a code, computed from the format's definition.
     private func value(sign: UInt32, exponent: Int, fraction: Int, fractionBits: Int, bias: Int) -> Double {
         var value = Double(fraction)
         for _ in 0..<fractionBits { value /= 2 }
@@ -66,7 +66,7 @@ import Testing
 
     @Test func bf16RoundsToNearestEven() {
         var wrong: [UInt16] = []
-        // Up to the largest finite code, beyond which the midpoint rounds to infinity.
+        // Codes up to the largest finite one, whose upper midpoint rounds to infinity.
         for code in UInt16(0)...0x7F7F {
             let middle = Float(bitPattern: UInt32(code) << 16 | 0x8000)
             let even = code.isMultiple(of: 2) ? code : code + 1
@@ -77,7 +77,7 @@ import Testing
         }
         #expect(wrong.isEmpty)
         #expect(BF16.encode(.greatestFiniteMagnitude) == 0x7F80)
-        // A NaN whose payload lies in the lower half alone.
+        // NaNs whose payload has bits in the lower half.
         #expect(BF16.decode(BF16.encode(Float(bitPattern: 0x7F80_0001))).isNaN)
         #expect(BF16.decode(BF16.encode(Float(bitPattern: 0xFFFF_FFFF))).isNaN)
     }
@@ -142,7 +142,8 @@ import Testing
 }
 
 @Suite struct FiniteScanTests {
-    /// Every place in a buffer long enough for the wide loop and for the rest, at every alignment.
+    /// Puts a bad value at every index of a buffer that is long enough for the vector loop and the remainder, at two
+    /// alignments.
     @Test(arguments: [ElementType.fp8E4M3, .bf16, .f16, .f32, .f64, .fp8E5M2, .e8m0])
     func findsTheFirst(_ type: ElementType) {
         let width = type.byteCount
@@ -156,7 +157,7 @@ import Testing
             case .fp8E5M2: [[0x7C], [0xFF]]
             default: [[0xFF]]
             }
-        // The largest finite value in every other element.
+        // Elements other than the first: the finite value of the largest magnitude.
         let good: [UInt8] =
             switch type {
             case .fp8E4M3: [0xFE]
@@ -212,7 +213,7 @@ import Testing
         #expect(similarityDistance([1, 2], [-1, -2]) == 2)
         #expect(similarityDistance([0, 0], [0, 0]) == 0)
         #expect(similarityDistance([0, 0], [0, 1e-20]) == 1)
-        // 1 − 2·2/(1 + 4): a vector and twice the vector.
+        // A vector and twice the vector: 1 − 2·2 / (1 + 4).
         #expect(abs(similarityDistance([1, 0], [2, 0]) - 0.2) < 1e-15)
         for bad: Float in [.nan, .infinity, -.infinity] {
             #expect(similarityDistance([1, bad], [1, 2]) == .infinity)
@@ -242,7 +243,7 @@ import Testing
 }
 
 @Suite struct SeededRandomTests {
-    /// The first outputs of SplitMix64's published C form for seed 1234567.
+    /// The first outputs of SplitMix64's published C implementation for seed 1234567.
     @Test func knownSequence() {
         var random = SeededRandom(seed: 1_234_567)
         let expected: [UInt64] = [

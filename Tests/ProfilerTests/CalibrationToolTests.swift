@@ -5,7 +5,7 @@ import Testing
 
 @testable import Profiler
 
-/// Tools/profile-calibrate with a program in fathom's place that answers with prepared comparisons.
+/// Runs Tools/profile-calibrate with a stand-in for fathom that prints prepared comparisons.
 struct CalibrationToolTests {
     @Test func ratesAreCounted() throws {
         let (output, code) = try calibrate(["--pairs", "4", "--planted", "kernel 1", "--seconds", "2", "kernel 0"])
@@ -15,22 +15,23 @@ struct CalibrationToolTests {
                   slower faster   same too noisy  kernel and shape
                        0      0      4         0  kernel 0  1 × 64
                        0      0      4         0  kernel 1  1 × 64
-                4 pairs with a tenth of kernel 1 done again
+                4 pairs with 10% of kernel 1 repeated
                   slower faster   same too noisy  kernel and shape
                        0      0      4         0  kernel 0  1 × 64
                        4      0      0         0  kernel 1  1 × 64
-                called different though nothing changed: 0 of 12 rows, 0.00% (at most 1%): met
-                kernel 1 found slower, where a tenth counts: 4 of 4 rows, 100.00% (at least 95%): met
+                called different although nothing changed: 0 of 12 rows, 0.00% (at most 1%): met
+                kernel 1 called slower, where 10% counts: 4 of 4 rows, 100.00% (at least 95%): met
 
                 """)
         #expect(code == 0)
     }
 
-    /// A planted kernel that is not measured is not found, and the other one is a false alarm.
-    @Test func whatIsNotMetFails() throws {
+    /// The planted kernel is not in the comparison, so that it is not found and the changed one is a false alarm.
+    @Test func missedTargetsFail() throws {
         let (output, code) = try calibrate(["--pairs", "2", "--planted", "kernel 7"])
-        #expect(output.contains("called different though nothing changed: 2 of 8 rows, 25.00% (at most 1%): NOT MET\n"))
-        let last = "kernel 7 found slower, where a tenth counts: 0 of 0 rows, 0.00% (at least 95%): NOT MET\n"
+        #expect(
+            output.contains("called different although nothing changed: 2 of 8 rows, 25.00% (at most 1%): NOT MET\n"))
+        let last = "kernel 7 called slower, where 10% counts: 0 of 0 rows, 0.00% (at least 95%): NOT MET\n"
         #expect(output.hasSuffix(last))
         #expect(code == 1)
     }
@@ -49,7 +50,7 @@ struct CalibrationToolTests {
         let machine = SimulatedMachine(totalNoise: 0.01)
         let before = machine.profile(rows: 3, rounds: 10, random: &random)
         var after = machine.profile(rows: 2, rounds: 10, random: &random)
-        // One line, and lines for each member: the tool reads both.
+        // The tool reads JSON on one line and indented JSON.
         let same = try Profile.Comparison(before: before, after: after).json.serialized(pretty: true)
         after.rows[1].samples = after.rows[1].samples.map { $0 * 1.1 }
         let slower = try Profile.Comparison(before: before, after: after).json.serialized()

@@ -4,7 +4,7 @@ import Testing
 @testable import Profiler
 
 struct ChromeTraceTests {
-    /// A complete event as the format describes it.
+    /// A "complete event" (phase X) of the format.
     private struct Event {
         var name: String
         var process, thread: Int
@@ -13,8 +13,9 @@ struct ChromeTraceTests {
         var arguments: JSONField
     }
 
-    /// Reads a trace strictly: every key known and of its type, metadata first, then events by time, none negative,
-    /// every process and thread named, on a thread one event within another or apart from it.
+    /// Reads a trace strictly: all keys are known and have the right type; metadata comes first, then events in
+    /// ascending order of time; no time is negative; every process and thread has a name; events of a thread are nested
+    /// or disjoint.
     private func events(_ bytes: [UInt8]) throws -> (events: [Event], other: JSONField, count: Int) {
         let document = try JSONField(parsing: bytes, name: "trace")
         #expect(try document.object().map(\.key) == ["traceEvents", "displayTimeUnit", "otherData"])
@@ -81,14 +82,14 @@ struct ChromeTraceTests {
         #expect(
             leftOut
                 == (all == expected
-                    ? "nothing" : "\(all - expected) events whose times are no numbers or run backwards"))
+                    ? "nothing" : "\(all - expected) events with invalid times"))
     }
 
     @Test func events() throws {
         let profile = Profile.sample()
         let (events, other, _) = try events(profile.chromeTrace())
         #expect(events.count == 5 + 20 + 30)
-        // From the first step's recording on: 2 µs there is the file's beginning.
+        // The trace begins with the first step's "record" activity, at 2 µs of the sample profile.
         #expect(events[0].name == "prefill" && events[0].start == 0)
         let dispatch = try #require(events.first { $0.name == "linear" })
         #expect(dispatch.end - dispatch.start == 700_800)
@@ -102,8 +103,7 @@ struct ChromeTraceTests {
         #expect(try other["clock_deviation_ns"].double() == 40)
     }
 
-    /// What overlaps goes to further threads.
-    @Test func overlapsArePartedByThreads() throws {
+    @Test func overlappingEventsGetSeparateThreads() throws {
         var profile = Profile.sample()
         for place in profile.steps[0].dispatches.indices { profile.steps[0].dispatches[place].end += 500_000 }
         let (events, _, _) = try events(profile.chromeTrace())

@@ -3,9 +3,9 @@ import Testing
 
 @testable import Profiler
 
-/// What the rule promises, on pairs of simulated runs of one build and of a build with a slower kernel.
+/// Tests the error rates that `Change.verdict` documents, on pairs of simulated runs.
 struct ComparisonSimulationTests {
-    /// Shares of verdicts over pairs of runs in which every row of the second is slower by a factor.
+    /// The fraction of each verdict, over pairs of runs in which all rows of the second run are slower by `slowdown`.
     private func shares(
         _ machine: SimulatedMachine, rounds: Int, slowdown: Double = 1, pairs: Int = 100, rows: Int = 20, seed: UInt64
     ) throws -> [Profile.Comparison.Verdict: Double] {
@@ -21,7 +21,7 @@ struct ComparisonSimulationTests {
         return counts
     }
 
-    /// Rounds and the noise that `Change.verdict` names for them.
+    /// Numbers of rounds with the noise that `Change.verdict` documents for them.
     @Test(arguments: [(8, 0.025), (12, 0.04), (20, 0.05), (30, 0.06)])
     func aTenthSlowerIsFoundAndNothingElse(rounds: Int, noise: Double) throws {
         let machine = SimulatedMachine(totalNoise: noise)
@@ -35,14 +35,14 @@ struct ComparisonSimulationTests {
         #expect(faster[.slower, default: 0] + faster[.same, default: 0] == 0)
     }
 
-    /// Half that noise is enough to say that nothing changed.
+    /// At half that noise, unchanged rows are called the same.
     @Test(arguments: [(8, 0.0125), (12, 0.02), (20, 0.025), (30, 0.03)])
-    func whatDidNotChangeIsTheSame(rounds: Int, noise: Double) throws {
+    func unchangedRowsAreTheSame(rounds: Int, noise: Double) throws {
         let shares = try shares(SimulatedMachine(totalNoise: noise), rounds: rounds, seed: 4)
         #expect(shares[.same, default: 0] >= 0.95)
     }
 
-    /// Beyond it the answer is that there is none.
+    /// With more noise, rows are too noisy.
     @Test(arguments: [(8, 0.15), (8, 0.4), (30, 0.25), (30, 0.6)])
     func noiseHidesChangesAndInventsNone(rounds: Int, noise: Double) throws {
         let machine = SimulatedMachine(totalNoise: noise)
@@ -54,15 +54,15 @@ struct ComparisonSimulationTests {
         #expect(slower[.tooNoisy, default: 0] >= 0.8)
     }
 
-    /// A change too small to count is seldom called one.
-    @Test func aFiftiethIsNoChange() throws {
+    /// A change of 2%, below the smallest effect, is seldom called a change.
+    @Test func twoPercentIsNoChange() throws {
         for (rounds, noise) in [(8, 0.025), (20, 0.04), (30, 0.05)] {
             let shares = try shares(SimulatedMachine(totalNoise: noise), rounds: rounds, slowdown: 1.02, seed: 7)
             #expect(shares[.slower, default: 0] + shares[.faster, default: 0] <= 0.02)
         }
     }
 
-    /// The machine at half its speed during one of the runs: the yardsticks know.
+    /// The yardsticks compensate for a machine that runs at a different speed in one of the runs.
     @Test func aSlowerMachineIsNoSlowerKernel() throws {
         var machine = SimulatedMachine(totalNoise: 0.02)
         machine.runNoise = 0.7
@@ -71,7 +71,8 @@ struct ComparisonSimulationTests {
         #expect(shares[.same, default: 0] >= 0.95)
     }
 
-    /// Disturbances that last for some rounds and that the yardstick does not feel: without `serialSpread` 7% of rows.
+    /// Disturbances that last several rounds and do not affect the yardstick. Without `serialSpread`, 7% of rows would
+    /// be called changed.
     @Test func lastingDisturbancesInventFewChanges() throws {
         var machine = SimulatedMachine(totalNoise: 0.05)
         machine.persistence = 0.6

@@ -5,7 +5,7 @@ import Testing
 @testable import Profiler
 
 struct ComparisonTableTests {
-    /// Six kernels, of which one becomes slower, one changes its variant, one goes and one comes.
+    /// Six kernels: one becomes slower, one changes its variant, one is removed and one is added.
     private func comparison() throws -> Profile.Comparison {
         var random = SeededRandom(seed: 1)
         let machine = SimulatedMachine(totalNoise: 0.01)
@@ -35,7 +35,7 @@ struct ComparisonTableTests {
         let table = try comparison().table
         let lines = table.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(lines.allSatisfy { $0.count <= 120 && $0.last != " " })
-        // Every row, at its columns, with what it is.
+        // Every row is in the table, with its values in the right columns.
         let verdicts = lines.compactMap { $0.count > 110 ? String($0.dropFirst(110)) : nil }
         #expect(
             verdicts.filter { ["slower", "faster", "same"].contains($0) } == [
@@ -104,7 +104,7 @@ private func fieldsOfCSV(_ line: String) -> [String] {
     var (fields, isQuoted, previous) = ([""], false, Character(" "))
     for character in line {
         if character == "\"" {
-            // The second of two within quotation marks is one of the text.
+            // Two quotation marks within a quoted field stand for one.
             if !isQuoted, previous == "\"" { fields[fields.count - 1].append(character) }
             isQuoted.toggle()
         } else if character == ",", !isQuoted {

@@ -4,7 +4,7 @@ import Testing
 @testable import Profiler
 
 struct ComparisonTests {
-    /// Rounds of three samples around these medians, on a machine as fast as it was for the yardsticks.
+    /// A row with rounds of three samples around these medians; by default the yardstick is constant.
     private func row(_ name: String, medians: [Double], yardsticks: [Double]? = nil) -> Profile.Row {
         var row = Profile.Row.named(name)
         row.samples = medians.flatMap { [$0 * 0.99, $0, $0 * 3] }
@@ -27,9 +27,9 @@ struct ComparisonTests {
         let after = profile([
             row("a", medians: steady.map { $0 * 1.1 }), row("b", medians: steady.map { $0 / 1.1 }),
             row("c", medians: steady.map { $0 * 1.02 }), row("d", medians: steady.map { $0 * ($0 < 5005 ? 1.4 : 0.7) }),
-            // Certain, and just too small to count; the interval does not leave out 5%.
+            // Significant, but slightly too small to count; the interval does not exclude 5%.
             row("e", medians: steady.map { $0 * ($0 < 5005 ? 1.06 : 1.037) }),
-            // Its inverse, 0.9515, counts as well though it takes less than 5% off.
+            // Its inverse, 0.9515, counts as well, although it is less than 5% faster.
             row("f", medians: steady.map { $0 * 1.051 }),
         ])
         let comparison = try Profile.Comparison(before: before, after: after)
@@ -42,12 +42,12 @@ struct ComparisonTests {
         #expect(abs(comparison.rows[0].nanosecondsAfter / comparison.rows[0].nanosecondsBefore - 1.1) < 0.002)
         let back = try Profile.Comparison(before: after, after: before)
         #expect(back.rows.map(\.verdict) == [.faster, .slower, .same, .tooNoisy, .tooNoisy, .faster])
-        // 2% counts where it is asked for.
+        // With a smallest effect of 2%, it counts.
         let fine = try Profile.Comparison(before: before, after: after, smallestEffect: 0.02)
         #expect(fine.rows[4].verdict == .slower)
     }
 
-    /// Others that use the machine do not slow every kernel alike: what would be a change is none.
+    /// On a machine under load, which does not slow all kernels alike, changes are too noisy.
     @Test func anUnsteadyMachineHidesChanges() throws {
         let before = profile([row("a", medians: steady)])
         let slower = steady.map { $0 * 1.3 }
@@ -61,8 +61,8 @@ struct ComparisonTests {
         #expect(try verdict(steady.indices.map { $0.isMultiple(of: 2) ? 900 : 1100 }) == .tooNoisy)
     }
 
-    /// A kernel of a few launches has to change by more than launching does.
-    @Test func launchingIsNoChange() throws {
+    /// A row dominated by launch time must change by more than launch time varies.
+    @Test func launchTimeIsNoChange() throws {
         var (before, after) = (
             profile([row("a", medians: steady)]), profile([row("a", medians: steady.map { $0 * 1.3 })])
         )
@@ -73,7 +73,7 @@ struct ComparisonTests {
         #expect(comparison.rows[0].verdict == .same && abs(comparison.rows[0].smallestEffect - 0.4) < 0.01)
     }
 
-    /// A machine at half its speed in some rounds, or altogether.
+    /// The machine runs at half its speed in the second run, and at a quarter in some rounds.
     @Test func timesAreInYardsticks() throws {
         let halved = steady.indices.map { $0 % 3 == 0 ? 2.0 : 1.0 }
         let before = profile([row("a", medians: steady)])
@@ -86,7 +86,7 @@ struct ComparisonTests {
         #expect(comparison.table.contains("machine +100.0% by the yardsticks"))
     }
 
-    @Test func rowsFindEachOther() throws {
+    @Test func rowsArePaired() throws {
         func named(_ kernel: String, _ variant: String, _ shape: String) -> Profile.Row {
             var row = row(kernel, medians: steady)
             (row.variant, row.shape) = (variant, shape)
@@ -118,8 +118,7 @@ struct ComparisonTests {
         #expect {
             try Profile.Comparison(before: before, after: after)
         } throws: {
-            "\($0)" == "device: expected Example GPU, as in the first profile, found Other GPU: measure both on one "
-                + "device, or compare them all the same with --force"
+            "\($0)" == "device: expected Example GPU, as in the first profile, found Other GPU"
         }
         let forced = try Profile.Comparison(before: before, after: after, force: true)
         #expect(forced.warnings == ["device: Example GPU before, Other GPU after"])
@@ -140,12 +139,12 @@ struct ComparisonTests {
         let names = comparison.warnings.map { $0.prefix { $0 != ":" } }
         #expect(names == ["driver", "Vulkan", "model", "mode", "steps of a model have no yardsticks"])
         #expect(comparison.changedShaders == ["rms_norm"])
-        // Of a step and of an isolated kernel, both in nanoseconds.
+        // One row of a step and one of an isolated kernel: both stay in nanoseconds.
         #expect(comparison.machineRatio == nil)
         #expect(comparison.rows[0].verdict == .same)
     }
 
-    /// 100 samples in time: 16 blocks of 6 or 7, with the medians of those.
+    /// 100 consecutive samples become 16 blocks of 6 or 7; the observations are the blocks' medians.
     @Test func stepsCountInBlocks() throws {
         var row = Profile.Row.named("a")
         row.samples = (0..<100).map { Double($0 + 1) }
@@ -161,8 +160,8 @@ struct ComparisonTests {
         #expect(row.observations(.run, inYardsticks: false) == [])
     }
 
-    /// No rounds, too few, and a time below the empty pair's.
-    @Test func withoutEnoughThereIsNoVerdict() throws {
+    /// No rounds, too few rounds, and a time that is not above 0.
+    @Test func tooFewObservationsAreTooNoisy() throws {
         let few = [5000.0, 5001, 5002]
         let before = profile([row("a", medians: few), row("b", medians: steady), row("c", medians: [])])
         let after = profile([

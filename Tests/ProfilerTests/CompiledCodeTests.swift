@@ -2,7 +2,7 @@ import Testing
 
 @testable import Profiler
 
-/// What drivers call the same things: a software device tells nothing, so these are other drivers' own words.
+/// The names that drivers use for the same statistics. Written by hand, since software devices report none.
 struct CompiledCodeTests {
     @Test func everyDriversNamesAreKnown() {
         let radv = Profile.CompiledCode(statistics: [
@@ -27,7 +27,7 @@ struct CompiledCodeTests {
         #expect(intel == Profile.CompiledCode(spills: 4, sharedByteCount: 512, subgroupSize: 16))
     }
 
-    @Test func nothingKnownIsNothing() {
+    @Test func unknownNamesGiveNil() {
         #expect(Profile.CompiledCode(statistics: []) == nil)
         #expect(Profile.CompiledCode(statistics: [("Instruction Count", 3)]) == nil)
     }

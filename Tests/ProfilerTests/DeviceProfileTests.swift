@@ -4,11 +4,12 @@ import GPU
 import JSON
 import Kernels
 import Model
+import Program
 import Testing
 
 @testable import Profiler
 
-/// Profiles of the device that is here.
+/// Profiles of this machine's device.
 @Suite(.serialized) struct DeviceProfileTests {
     private func header(_ device: Device) -> Profile.Header {
         Profile.Header(of: device, model: "test", commit: nil, commandLine: ["test"], date: 0)
@@ -18,7 +19,7 @@ import Testing
         let device = try Device.open()
         var options = KernelProfiler.Options()
         options.names = ["swiglu", "linear"]
-        options.seconds = 0.05
+        options.seconds = 0.1
         options.cacheByteCount = 1 << 20
         var shapes = try #require(try ModelShapes.named("small"))
         shapes.prefillTokenCount = 8
@@ -31,8 +32,11 @@ import Testing
         profile.noteShaders(of: device)
         #expect(calls > profile.rows.count && Set(profile.rows.map(\.kernel)) == ["swiglu", "linear"])
         for row in profile.rows {
+            // Six rounds, fewer only of a row that took four times the time it has: other tests run beside this one.
+            let isLong = row.total * 1e-9 > 4 * options.seconds
             #expect(
-                row.check == "ok" && row.samples.count >= 12 && row.roundSizes.count == row.yardsticks.count, "\(row)")
+                row.check == "ok" && (row.samples.count >= 12 || isLong)
+                    && row.roundSizes.count == row.yardsticks.count, "\(row)")
             #expect(row.samples.allSatisfy { $0 >= 0 && $0 < 1e9 } && row.yardsticks.allSatisfy { $0 > 0 }, "\(row)")
             #expect(row.dispatchCount == 1 && row.byteCount > 0 && row.flopCount > 0 && !row.variant.isEmpty, "\(row)")
         }
@@ -44,7 +48,7 @@ import Testing
         #expect(read.rows.map(\.shape) == profile.rows.map(\.shape))
     }
 
-    @Test func aStopIsHeardBetweenRounds() throws {
+    @Test func profilingCanBeInterruptedBetweenRounds() throws {
         let device = try Device.open()
         var options = KernelProfiler.Options()
         options.names = ["swiglu"]
@@ -58,12 +62,33 @@ import Testing
         }
     }
 
-    /// Every kernel of a step is among the cases, at every published model's shapes.
+    /// The cases of every published model's shapes contain all kernels.
     @Test(arguments: ModelShapes.names)
     func everyKernelHasItsShapes(name: String) throws {
         let cases = try #require(try ModelShapes.named(name)).cases()
         #expect(Set(cases.map(\.kernel)) == Set(Catalogue.kernels.map { $0.name }))
         #expect(Set(cases.map(\.label)).count == cases.count)
+    }
+
+    /// The rows follow the catalogue, which lists the kernels in a step's order.
+    @Test func rowsAreInTheOrderOfAStep() throws {
+        let labels = try #require(try ModelShapes.named("v3")).cases().map(\.label)
+        let products = [
+            "q_a_proj+kv_a_proj_with_mqa", "q_b_proj", "o_proj", "gate_proj", "down_proj", "router", "shared_gate_proj",
+            "shared_down_proj",
+        ]
+        let decode =
+            ["norm", "quantise_rows", "swiglu", "argmax", "sample", "embedding"] + products + ["lm_head"]
+            + ["kv_cache_append", "mla_query", "mla_absorbed in splits, 1024 keys", "mla_value"]
+            + ["expert_gate of 256", "experts' gate and up", "experts' down"]
+        let prefill =
+            ["norm", "quantise_rows", "swiglu", "half_rows", "embedding"] + products
+            + ["kv_cache_append", "mla_query", "mla_absorbed, 1024 keys", "mla_value", "mla_rope"]
+            + ["kv_b_proj, 1024 keys", "mla_expanded, 1024 keys"]
+            + ["expert_gate of 256", "expert_sort of 256", "experts' gate", "experts' down", "expert_sum"]
+        // Other kernels may come between these.
+        let expected = decode.map { "decode \($0)" } + prefill.map { "prefill \($0)" }
+        #expect(labels.filter(Set(expected).contains) == expected)
     }
 
     @Test func aRepeatedPartChangesNoResult() throws {
@@ -73,9 +98,14 @@ import Testing
         try bench.upload()
         let kernel = LimitFMA(y: y, rounds: 3, isHalf: false)
         var commands = try Commands(on: device)
-        commands.repeatedShare = 0.1
         try commands.begin()
-        try kernel.encode(into: &commands)
+        var list = Commands(listingFor: device)
+        try kernel.encode(into: &list)
+        for dispatch in list.dispatches {
+            try commands.dispatch(dispatch)
+            try commands.dispatch(try #require(dispatch.part(0.1)))
+        }
+        #expect(commands.dispatchCount == 2)
         try commands.submit()
         try commands.wait()
         kernel.reference()
@@ -85,7 +115,7 @@ import Testing
         #expect(SelfTest.difference(y, found: bytes, tolerance: kernel.tolerance) == nil)
     }
 
-    @Test func marksCoverTheCommandsThatWereAskedFor() throws {
+    @Test func marksCoverTheRequestedCommands() throws {
         let device = try Device.open()
         var bench = Workbench(on: device, seed: 3)
         let kernel = LimitFMA(y: try bench.output("y", .f32, [1, 64]), rounds: 3, isHalf: false)

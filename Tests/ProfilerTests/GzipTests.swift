@@ -4,7 +4,7 @@ import Testing
 @testable import Profiler
 
 struct GzipTests {
-    /// gunzip has it back, whatever it is.
+    /// Decompressing with gzip gives the input back.
     @Test(arguments: [0, 1, 1000, 3_000_000])
     func itIsUnpackedAgain(count: Int) throws {
         let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }

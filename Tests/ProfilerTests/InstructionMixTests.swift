@@ -2,7 +2,7 @@ import Testing
 
 @testable import Profiler
 
-/// Counting in what drivers showed of compiled shaders, cut to the lines that matter.
+/// Counts in drivers' disassemblies, shortened to the relevant lines.
 struct InstructionMixTests {
     private func mix(
         total: Int, loads: Int = 0, wide: Int = 0, narrow: Int = 0, shared: Int = 0, matrix: Int = 0,
@@ -14,7 +14,7 @@ struct InstructionMixTests {
         return mix
     }
 
-    /// Descriptors and values that all lanes share are not the lanes' loads.
+    /// Scalar loads (descriptors, uniform values) do not count as loads of the lanes.
     @Test func aProductOnRDNA3() {
         let found = InstructionMix(
             assembly: """
@@ -46,7 +46,7 @@ struct InstructionMixTests {
         #expect(found == mix(total: 3, loads: 1, wide: 1, shared: 1, matrix: 1))
     }
 
-    /// Values that go from lane to lane by the unit for shared memory do not touch it.
+    /// Instructions that pass values between lanes through the shared-memory unit do not access shared memory.
     @Test func theNamesOfGCN() {
         let found = InstructionMix(
             assembly: """

@@ -12,16 +12,16 @@ struct KernelTunerTests {
                 wrong: wrong.map { ($0, "y[0, 0]") }))
     }
 
-    @Test func theFastestIsTakenIfItIsRightAndClearlyFaster() {
+    @Test func choosesTheFastestCorrectVariantIfItIsClearlyFaster() {
         #expect(best([("tiles", 100), ("matrix", 50), ("lanes2", 60)]) == "matrix")
         #expect(best([("tiles", 100), ("matrix", 98)]) == "tiles")
         #expect(best([("tiles", 100), ("matrix", 50), ("lanes2", 60)], wrong: ["matrix"]) == "lanes2")
-        // What runs untuned may be wrong too: then any other is better, and with none right nothing changes.
+        // If the default variant is wrong, any correct one is better; if none is correct, the choice does not change.
         #expect(best([("tiles", 100), ("matrix", 120), ("lanes2", 110)], wrong: ["tiles"]) == "lanes2")
         #expect(best([("tiles", 100), ("matrix", 50)], wrong: ["tiles", "matrix"]) == "tiles")
     }
 
-    /// Every variant of a choice has cases to be looked at, and this device computes them rightly.
+    /// Every variant of a choice has cases, and this device computes them correctly.
     @Test func variantsAreCheckedAgainstTheReference() throws {
         let device = try Device.open()
         let variants = ["lanes2", "rows4"]

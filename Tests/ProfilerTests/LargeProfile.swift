@@ -3,8 +3,8 @@ import Numerics
 @testable import Profiler
 
 extension Profile {
-    /// A large model's run as it might be: 40 rows, a dense layer and `layers` − 1 with experts, a prefill step and
-    /// `steps` − 1 decode steps of 25 dispatches a layer.
+    /// A plausible run of a large model: 40 rows, one dense layer and `layers` − 1 layers with experts, a prefill step
+    /// and `steps` − 1 decode steps, with 25 dispatches per layer.
     static func large(layers: Int = 27, steps: Int = 20) -> Profile {
         var random = SeededRandom(seed: 7)
         let base = Profile.sample()
@@ -14,7 +14,7 @@ extension Profile {
         profile.header.commandLine = ["fathom", "profile", "run", "--model", "v2-lite", "--html", "a.html"]
         profile.limits.fp16FlopsPerSecond = 4e13
         profile.limits.matrixFlopsPerSecond = 1.6e14
-        // Operation, kernel, variant, what the shape names, columns, rows.
+        // Operation, kernel, variant, operand in the shape, columns, rows.
         let uses: [(String, String, String, String, Int, Int)] = [
             ("norm", "rms_norm", "rms_norm", "", 2048, 1), ("attention", "linear", "gemv, format 3", "q_a", 2048, 1536),
             ("attention", "linear", "gemv, format 3", "q_b", 1536, 3072),
@@ -71,7 +71,7 @@ extension Profile {
             dispatch("the embedding", 0)
             for layer in 0..<layers {
                 for use in 0..<25 {
-                    // Attention and norms everywhere, then experts or the dense network.
+                    // Every layer has attention and norms, then experts or the dense network.
                     let part = use < 11 ? use : layer == 0 ? 17 + use % 3 : 11 + use % 6
                     dispatch("layer \(layer)", part)
                 }

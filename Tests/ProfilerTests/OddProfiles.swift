@@ -8,13 +8,13 @@ import Testing
 #endif
 
 extension Profile {
-    /// Nothing measured.
+    /// A profile without rows.
     static func empty(_ mode: Mode) -> Profile {
         let sample = Profile.sample()
         return Profile(mode: mode, header: sample.header, limits: sample.limits, rows: [])
     }
 
-    /// One kernel by itself: 4 uses, at half of what memory allows.
+    /// A profile of one isolated kernel: 4 samples, at half the copy rate.
     static func oneRow() -> Profile {
         var profile = empty(.kernels)
         profile.rows = [
@@ -26,8 +26,8 @@ extension Profile {
         return profile
     }
 
-    /// What no device measures but a file may hold: markup and control characters in names, times that are no numbers
-    /// or run backwards, limits of nothing, counts at the types' ends.
+    /// Values that no device produces but a file may contain: markup and control characters in names, times that are
+    /// not finite or negative, limits of 0, counts at the limits of their types.
     static func absurd() -> Profile {
         var profile = Profile.sample()
         let nasty = "</script><b>&\"'\u{1}\u{1B}[31m\n\t]]>" + String(repeating: "長い🦙", count: 60)
@@ -68,7 +68,7 @@ extension Profile {
         return profile
     }
 
-    /// The absurd profile at limits that are themselves absurd.
+    /// The absurd profile with absurd limits.
     static func absurdLimits(_ value: Double) -> Profile {
         var profile = absurd()
         profile.limits = Limits(
@@ -79,7 +79,7 @@ extension Profile {
     }
 }
 
-/// Every profile that outputs must bear.
+/// The profiles with which every output is tested.
 enum AnyProfile: String, CaseIterable {
     case sample, large, emptyKernels, emptyRun, oneRow, absurd
     case limitsOfNothing, limitsNotNumbers, limitsBelowZero, limitsInfinite, limitsBeyondReason
@@ -101,7 +101,7 @@ enum AnyProfile: String, CaseIterable {
     }
 }
 
-/// Parses a document as XML, collecting its elements and texts.
+/// Parses a document as XML and collects its elements and texts.
 final class XMLReader: NSObject, XMLParserDelegate {
     private(set) var elements: [(name: String, attributes: [String: String])] = []
     private(set) var text = ""

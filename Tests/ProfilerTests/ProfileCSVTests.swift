@@ -3,7 +3,7 @@ import Testing
 @testable import Profiler
 
 struct ProfileCSVTests {
-    /// Reads RFC 4180 strictly: CRLF alone ends a record, quotes only around whole fields and doubled within.
+    /// Reads RFC 4180 strictly: only CRLF ends a record; quotes enclose whole fields and are doubled within.
     private static func records(_ text: String) throws -> [[String]] {
         var records: [[String]] = []
         var record: [String] = []
@@ -26,7 +26,7 @@ struct ProfileCSVTests {
                         break
                     }
                 }
-                try #require([0x2C, 0x0D].contains(bytes.first ?? 0), "a quoted field goes on")
+                try #require([0x2C, 0x0D].contains(bytes.first ?? 0), "text after a quoted field")
             case UInt8(ascii: ","): finish()
             case 0x0D:
                 try #require(bytes.popFirst() == 0x0A, "CR without LF")
@@ -38,7 +38,7 @@ struct ProfileCSVTests {
                 field.append(byte)
             }
         }
-        try #require(record.isEmpty && field.isEmpty, "the last record has no end")
+        try #require(record.isEmpty && field.isEmpty, "the last record does not end with CRLF")
         return records
     }
 

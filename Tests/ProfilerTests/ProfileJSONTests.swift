@@ -4,14 +4,14 @@ import Testing
 @testable import Profiler
 
 struct ProfileJSONTests {
-    @Test func whatIsWrittenIsRead() throws {
+    @Test func roundTrips() throws {
         let profile = Profile.sample()
         let text = profile.json.serialized(pretty: true)
         let read = try Profile(JSONField(parsing: Array(text.utf8), name: "a.json"))
         #expect(read == profile)
     }
 
-    /// Each change to a good document, and what the error says.
+    /// Changes to a valid document, each with the expected error.
     @Test(arguments: [
         ("\"version\": 1", "\"version\": 2", "a.json: version: expected 1: measure again"),
         ("\"format\": \"fathom-profile\"", "\"format\": \"x\"", "a.json: format: expected fathom-profile"),

@@ -19,7 +19,7 @@ struct ProfilePageTests {
         ]
         #expect(Set(document.elements.map(\.name)).subtracting(known).isEmpty)
         for (element, attributes) in document.elements {
-            // Nothing is fetched.
+            // The page loads no external resources.
             for key in ["src", "href", "srcset", "data", "action"] { #expect(attributes[key] == nil, "\(element)") }
             for (key, value) in attributes where !["aria-label", "title"].contains(key) {
                 #expect(!value.contains("nan") && !value.contains("inf"), "\(element) \(key)=\(value)")
@@ -29,7 +29,7 @@ struct ProfilePageTests {
         #expect(page.components(separatedBy: "<script").count == page.components(separatedBy: "</script>").count)
     }
 
-    /// A script's text ends at the first "</script>", whatever stands around it: names must not hold one.
+    /// A script element ends at the first "</script>", even within a string: names must not contain one.
     @Test func timelineDataIsJSONAndStaysInItsElement() throws {
         for profile in [Profile.sample(), .absurd()] {
             let pieces = profile.page.components(separatedBy: "<script type=\"application/json\">").dropFirst()
@@ -64,7 +64,7 @@ struct ProfilePageTests {
         #expect(kernels.contains("Registers, spills: not available on this device."))
     }
 
-    /// Sorting reads numbers from the cells: every number has one, every column a button.
+    /// Sorting needs a key in every number's cell and a button in every column's head.
     @Test func tableCanBeSorted() {
         let document = XMLReader(Profile.sample().page)
         #expect(document.elements.count { $0.name == "button" } == Profile.Column.allCases.count)
@@ -77,7 +77,7 @@ struct ProfilePageTests {
         }
     }
 
-    /// 20,000 dispatches in steps of 676 and in a single one.
+    /// 20,000 dispatches, in steps of 676 and in a single step.
     @Test func itStaysSmall() throws {
         let steps = Profile.large(layers: 27, steps: 30)
         #expect(steps.steps.reduce(0) { $0 + $1.dispatches.count } > 20_000)

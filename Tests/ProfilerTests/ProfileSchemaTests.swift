@@ -4,8 +4,8 @@ import Testing
 
 @testable import Profiler
 
-/// Tools/profile.schema.json and what `Profile.json` writes cannot part: every member written is described, every
-/// member described is written.
+/// Keeps Tools/profile.schema.json and `Profile.json` consistent: every written member is in the schema, and every
+/// member of the schema is written.
 struct ProfileSchemaTests {
     private static let schema: JSONValue = {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -15,11 +15,11 @@ struct ProfileSchemaTests {
     }()
 
     @Test(arguments: [AnyProfile.sample, .large, .emptyKernels, .emptyRun, .oneRow])
-    func whatIsWrittenSatisfiesIt(_ name: AnyProfile) {
+    func writtenProfilesSatisfyTheSchema(_ name: AnyProfile) {
         #expect(failures(name.profile.json, Self.schema) == [])
     }
 
-    /// Every required member, every type: a document changed at any place fails.
+    /// Changes to a valid document, each with the expected failure.
     @Test(arguments: [
         ("\"version\":1", "\"version\":2", "version: not 1"),
         ("\"mode\":\"run\"", "\"mode\":\"walk\"", "mode: not one of"),
@@ -32,7 +32,7 @@ struct ProfileSchemaTests {
         ("\"commit\":\"abcdef0\"", "\"commit\":7", "header.commit: not string or null"),
         ("\"gemv\":\"0123456789abcdef\"", "\"gemv\":1", "header.shaders.gemv: not string"),
     ])
-    func whatIsWrongFails(from: String, to: String, expected: String) throws {
+    func invalidDocumentsFail(from: String, to: String, expected: String) throws {
         let text = Profile.sample().json.serialized()
         let range = try #require(text.range(of: from))
         let changed = try JSONValue(parsing: text.replacingCharacters(in: range, with: to))
@@ -40,8 +40,8 @@ struct ProfileSchemaTests {
         #expect(failures.contains { $0.hasPrefix(expected) }, "\(failures)")
     }
 
-    /// Objects describe exactly what is written: no member that a full document lacks.
-    @Test func nothingIsDescribedThatIsNotWritten() throws {
+    /// A document with all optional parts has every member of the schema.
+    @Test func everyMemberOfTheSchemaIsWritten() throws {
         var profile = Profile.sample()
         profile.rows[0].code = profile.rows[1].code
         try expectWritten(profile.json, Self.schema, at: "")
@@ -57,7 +57,7 @@ struct ProfileSchemaTests {
         }
     }
 
-    // MARK: A checker of the schema's features in use
+    // MARK: A validator of the schema features in use
 
     private static let known: Set<String> = [
         "$schema", "title", "description", "type", "required", "additionalProperties", "properties", "items", "enum",

@@ -49,7 +49,7 @@ struct ProfileTableTests {
         #expect(Profile.oneRow().table() == "\(expected)\n\(last)\n")
     }
 
-    @Test func aRunSaysWhatMeasuringCostAndWhereTimeGoes() {
+    @Test func aRunShowsOverheadAndTimeByLayer() {
         let text = Profile.sample().table()
         #expect(
             text.contains("measuring: 99.8% of device time attributed; overhead 1.0% of a decode step (101 µs marked"))
@@ -75,7 +75,7 @@ struct ProfileTableTests {
         #expect(order(.variant) == [2, 1, 0])
         #expect(order(.bytes) == [1, 2, 0])
         #expect(order(.limit) == [1, 0, 2])
-        // Known of one row alone: it comes first, the others in the order of measuring.
+        // Only one row has a value: it comes first, then the others in the order of measuring.
         #expect(order(.registers) == [1, 0, 2])
     }
 
@@ -89,7 +89,7 @@ struct ProfileTableTests {
         #expect(lines(Profile.empty(.run).table()).contains("next limit: nothing was measured"))
     }
 
-    /// A use's share is of all rows' time, not of the chosen ones'.
+    /// A row's share is relative to the time of all rows, not only of the selected ones.
     @Test func filteringKeepsShares() {
         let profile = Profile.sample()
         #expect(lines(profile.table(matching: ["norm"])).contains { $0.contains("2.4%") && $0.contains("launch") })
@@ -97,11 +97,11 @@ struct ProfileTableTests {
 
     @Test func aboveTheLimitIsExplained() {
         var profile = Profile.oneRow()
-        #expect(!profile.table().contains("as where caches hold"))
+        #expect(!profile.table().contains("because caches hold"))
         profile.limits.copyBytesPerSecond = 1e11
         let text = profile.table()
         #expect(text.contains("200.0%"))
-        #expect(text.contains("as where caches hold"))
+        #expect(text.contains("because caches hold"))
         #expect(text.contains("next limit: none, every kernel is as fast as its limit"))
     }
 
@@ -111,7 +111,7 @@ struct ProfileTableTests {
     ])
     func times(nanoseconds: Double, expected: String) { #expect(timeText(nanoseconds) == expected) }
 
-    /// The largest rate chooses the unit; a software device's column has digits.
+    /// The largest rate determines the unit, so that the column of a slow device has significant digits.
     @Test func units() {
         let unit = RateUnit.fitting([1.2e10, 3e6, .infinity], RateUnit.flops)
         #expect(unit.name == "GFLOP/s")

@@ -28,12 +28,12 @@ struct RooflineTests {
         #expect(document.text.contains("Roofline: a<b&\"c\""))
         #expect(document.text.contains("k<&\">, decode q · 100.0%"))
         #expect(document.text.contains("50.0% of the copy bandwidth"))
-        // Alone it says how it was made.
+        // The standalone picture contains the profile's header.
         #expect(document.text.contains("command    fathom profile run"))
         #expect(document.text.contains("rms_norm 00000000"))
     }
 
-    /// Both colour schemes, by variables, with a fallback.
+    /// Both colour schemes as CSS variables, with a fallback.
     @Test func lightAndDark() {
         let svg = Profile.oneRow().roofline
         #expect(svg.contains("@media (prefers-color-scheme:dark){svg.roofline{--paper:#12161c"))
@@ -41,8 +41,8 @@ struct RooflineTests {
         #expect(svg.contains("class=\"paper\""))
     }
 
-    /// A kernel at its limit lies on the line, one at half the limit a third of a decade below.
-    @Test func pointsAreWhereTheyBelong() throws {
+    /// A kernel at its limit lies on the roof; one at half its limit lies log₁₀ 2 of a decade below.
+    @Test func pointsAreAtTheirRates() throws {
         var profile = Profile.oneRow()
         profile.limits.copyBytesPerSecond = 2e11
         let roofline = Roofline(profile)
@@ -70,14 +70,14 @@ struct RooflineTests {
         }
     }
 
-    @Test func whatHasNoArithmeticIsNamed() {
+    @Test func kernelsWithoutArithmeticAreListed() {
         var profile = Profile.large(steps: 3)
         #expect(XMLReader(profile.roofline).text.contains("all time): kv_cache_append"))
         profile.rows = profile.rows.filter { $0.flopCount == 0 }
         #expect(XMLReader(profile.roofline).text.contains("no kernel with arithmetic was measured"))
     }
 
-    /// Texts in both layouts stay within the picture and off each other, by the width that placing assumes.
+    /// In both layouts, texts stay within the picture and do not overlap, assuming the width that placement assumes.
     @Test(arguments: [AnyProfile.sample, .large, .oneRow])
     func labelsDoNotOverlap(_ name: AnyProfile) {
         for layout in [RooflinePicture.Layout.wide, .narrow] {

@@ -1,7 +1,7 @@
 @testable import Profiler
 
 extension Profile {
-    /// A run as it might be: three layers, two kernels a layer, a head; one prefill and four decode steps.
+    /// A plausible run: three layers with two kernels each, and a head; one prefill and four decode steps.
     static func sample() -> Profile {
         let header = Header(
             device: "Example GPU", kind: "discrete", driver: "example 1.2.3", vulkan: "1.3.289", subgroupSize: 32,

@@ -3,36 +3,37 @@ import Numerics
 
 @testable import Profiler
 
-/// Kernels' times as a machine shared with others gives them. The noises are standard deviations of logarithms.
+/// Simulates kernel times on a shared machine. Noises are standard deviations of logarithms.
 struct SimulatedMachine {
     var samplesPerRound = 7
-    /// Of a sample by itself.
+    /// Independent noise of each sample.
     var sampleNoise = 0.03
-    /// Of the yardstick's time.
+    /// Independent noise of each yardstick.
     var yardstickNoise = 0.01
-    /// Of what the samples of a round share and the yardstick does not feel.
+    /// Noise shared by the samples of a round, but not by its yardstick.
     var roundNoise: Double
-    /// The correlation of that with the next round's.
+    /// Correlation of that noise between consecutive rounds.
     var persistence = 0.0
-    /// Of what kernel and yardstick share, from one round to the next and for a whole run.
+    /// Noise shared by a round's samples and its yardstick.
     var drift = 0.03
+    /// Noise shared by all samples and yardsticks of a run.
     var runNoise = 0.02
-    /// The share of samples that something else interrupts: they take 2 to 10 times as long.
+    /// The fraction of samples that are interrupted, which take 2 to 10 times as long.
     var interrupted = 0.02
 
-    /// - Parameter totalNoise: of a round's median in yardsticks.
+    /// - Parameter totalNoise: the noise of a round's median in yardsticks.
     init(totalNoise: Double) {
-        // The median of 7 normal values varies 1.21 times as much as their mean.
+        // The standard deviation of the median of 7 normal values is 1.21 times that of their mean.
         let ofMedian = 1.21 * sampleNoise / Double(samplesPerRound).squareRoot()
         let rest = totalNoise * totalNoise - ofMedian * ofMedian - yardstickNoise * yardstickNoise
         roundNoise = max(0, rest).squareRoot()
         guard rest < 0 else { return }
-        // Less than samples and yardstick make of themselves: all three as small as it takes.
+        // The total is less than the noise of samples and yardstick alone: scales both down.
         let factor = totalNoise / (ofMedian * ofMedian + yardstickNoise * yardstickNoise).squareRoot()
         (sampleNoise, yardstickNoise) = (sampleNoise * factor, yardstickNoise * factor)
     }
 
-    /// One run of isolated kernels: so many rows, `slowdown` times as slow as they might be.
+    /// Simulates one run of isolated kernels, whose times are multiplied by `slowdown`.
     func profile(rows: Int, rounds: Int, slowdown: Double = 1, random: inout SeededRandom) -> Profile {
         var profile = Profile.sample()
         profile.mode = .kernels

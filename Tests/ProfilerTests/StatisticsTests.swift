@@ -5,7 +5,7 @@ import Testing
 @testable import Profiler
 
 struct StatisticsTests {
-    /// The ranks of the 95% interval for a median, as printed in tables of the sign test: the k-th from either end.
+    /// The ranks k of the 95% interval for a median, from published tables of the sign test.
     @Test(arguments: [
         (6, 1), (8, 1), (9, 2), (10, 2), (12, 3), (15, 4), (20, 6), (25, 8), (30, 10), (50, 18), (100, 40),
     ])
@@ -19,14 +19,14 @@ struct StatisticsTests {
     @Test func fewValuesHaveNoInterval() {
         for count in 0..<6 { #expect(medianInterval([Double](repeating: 1, count: count)) == nil) }
         #expect(medianUncertainty([-1, -1, 0, 0, 0, 0, 0, 1]) == nil)
-        // One more value than doubles hold 2ⁿ for.
+        // 2³⁰⁰⁰ overflows a double.
         let many = (0..<3000).map { Double($0) }
         let interval = medianInterval(many)
         // ½n ± 1.96·½√n = 1500 ± 53.7, counted from one.
         #expect(interval == 1445...1554)
     }
 
-    /// Of skewed values with a known median, the interval holds it as often as the binomial distribution says.
+    /// For a skewed distribution with a known median, the interval has the coverage of the binomial distribution.
     @Test func medianIntervalsCover() throws {
         var random = SeededRandom(seed: 11)
         var covered = 0
@@ -34,11 +34,11 @@ struct StatisticsTests {
             let values = (0..<15).map { _ in -log(1 - random.nextUnit()) }
             if try #require(medianInterval(values)).contains(log(2)) { covered += 1 }
         }
-        // 1 − 2·P(Binomial(15, ½) ≤ 3) = 0.96484, with four standard deviations.
+        // 1 − 2·P(Binomial(15, ½) ≤ 3) = 0.96484; the tolerance is four standard deviations.
         #expect(abs(Double(covered) / 20_000 - 0.96484) < 0.0052)
     }
 
-    /// The largest U that is significant, two-sided, as in Mann and Whitney's and in Milton's tables.
+    /// The largest significant U, two-sided, at 5% and at 1%, from the tables of Mann and Whitney and of Milton.
     @Test(arguments: [
         (4, 4, 0, -1), (5, 5, 2, 0), (6, 6, 5, 2), (8, 8, 13, 7), (7, 9, 12, 7), (10, 10, 23, 16), (12, 15, 49, 37),
         (20, 20, 127, 105),
@@ -49,7 +49,7 @@ struct StatisticsTests {
         #expect((tails.lastIndex { 2 * $0 <= 0.01 } ?? -1) == one)
     }
 
-    /// Every way to divide the ranks, counted one by one.
+    /// Compares with an enumeration of all divisions of the ranks.
     @Test(arguments: [(1, 1), (1, 6), (2, 5), (3, 3), (4, 6), (5, 5), (7, 4)])
     func exactProbabilitiesAreCounts(m: Int, n: Int) {
         var counts = [Double](repeating: 0, count: m * n + 1)
@@ -66,7 +66,7 @@ struct StatisticsTests {
         }
     }
 
-    /// Up to 30 against 30 exact, from there by the normal distribution, which is within a few hundredths there.
+    /// Exact up to 30 against 30 values, then the normal approximation, which agrees within 5% at this size.
     @Test(arguments: [(30, 3.0), (30, 9.0), (31, 3.0), (31, 9.0)])
     func largeSamplesContinueSmallOnes(count: Int, shift: Double) {
         let x = (0..<count).map { Double($0 * 2) }
@@ -78,7 +78,7 @@ struct StatisticsTests {
         #expect((found.p == normal) == (count > 30))
     }
 
-    /// By hand: equal values are in groups of 3, 2 and 2.
+    /// Computed by hand; the groups of equal values have sizes 3, 2 and 2.
     @Test func tiesCountHalfAndNarrowTheVariance() {
         let shift = RankShift(from: [1, 2, 2, 3], to: [2, 3, 4, 4])
         // 2 beats 1 and ties twice: 2. 3 beats three and ties once: 3½. Both 4 beat all: 8.
@@ -89,7 +89,7 @@ struct StatisticsTests {
         #expect(RankShift(from: [2, 2], to: [2, 2, 2]).p == 1)
     }
 
-    /// Data with a known answer: Hollander and Wolfe's on the permeability of membranes (table 4.1), y − x.
+    /// Published data with a known result: the permeability of membranes (Hollander and Wolfe, table 4.1), y − x.
     @Test func publishedExample() throws {
         let x = [0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46]
         let y = [1.15, 0.88, 0.90, 0.74, 1.21]
@@ -101,8 +101,8 @@ struct StatisticsTests {
         #expect(abs(interval.lowerBound - -0.76) < 1e-9 && abs(interval.upperBound - 0.15) < 1e-9)
     }
 
-    /// Swapping the sides turns the sign; a shift moves estimate and interval by itself; the interval leaves out 0
-    /// exactly where p ≤ 0.05.
+    /// Swapping the samples negates the estimate; adding a constant to y adds it to estimate and interval; the interval
+    /// excludes 0 exactly if p ≤ 0.05.
     @Test(arguments: [(4, 4), (8, 8), (12, 9), (30, 30), (40, 35)])
     func intervalsAgreeWithTheTest(m: Int, n: Int) throws {
         var random = SeededRandom(seed: UInt64(m * 100 + n))
@@ -114,7 +114,7 @@ struct StatisticsTests {
             let (shift, back) = (RankShift(from: x, to: y, spread: spread), RankShift(from: y, to: x, spread: spread))
             #expect(abs(shift.p - back.p) < 1e-12 && abs(shift.estimate + back.estimate) < 1e-12)
             guard let interval = shift.interval else {
-                // 4 against 4, spread: no order of the ranks is uneven enough.
+                // For 4 against 4 values with a spread above 1, no order of the ranks is significant.
                 #expect(m == 4 && spread > 1)
                 continue
             }
@@ -138,19 +138,19 @@ struct StatisticsTests {
             if try #require(shift.interval).contains(3) { covered += 1 }
             if RankShift(from: x, to: y.map { $0 - 3 }).p < 0.01 { rejected += 1 }
         }
-        // At U ≤ 17 of 80 and ≤ 11: 1 − 0.04288 and 0.00863, with four standard deviations.
+        // The critical values are U ≤ 17 and U ≤ 11: 1 − 0.04288 and 0.00863. Tolerances are four standard deviations.
         let tails = RankShift.lowerTails(8, 10)
         #expect(abs(Double(covered) / 10_000 - (1 - 2 * tails[17])) < 0.0083)
         #expect(abs(Double(rejected) / 10_000 - 2 * tails[11]) < 0.0038)
     }
 
-    @Test func valuesThatFollowTheirNeighboursSpreadFurther() {
+    @Test func serialCorrelationIncreasesTheSpread() {
         let rising = (0..<20).map { Double($0) }
         let turns = (0..<20).map { Double($0 % 2) }
         #expect(abs(serialSpread([rising, rising]) - 3) < 1e-12)
         #expect(serialSpread([turns, turns]) == 1)
         #expect(serialSpread([[1], [1]]) == 1)
-        // Blocks of two equal values: half of the neighbours agree, so that r is about ½.
+        // In blocks of two equal values, half of the neighbours are equal, so that r is about ½.
         let pairs = [0, 7, 2, 9, 4, 1, 8, 3, 6, 5].flatMap { [Double($0), Double($0)] }
         let spread = serialSpread([pairs])
         #expect(spread > 1.2 && spread < 2)

@@ -3,7 +3,7 @@ import Testing
 @testable import Profiler
 
 struct TimeTreeTests {
-    /// Every nanosecond between the first dispatch's start and the last one's end is somewhere in the tree.
+    /// Layers and gaps add up to the time from the first dispatch's start to the last one's end.
     @Test func itAddsUp() {
         for profile in [Profile.sample(), .large()] {
             let tree = TimeTree(profile)
@@ -26,7 +26,7 @@ struct TimeTreeTests {
         #expect(TimeTree.ranges([0, 1, 2, 5, 7, 8]) == "0–2, 5, 7–8")
     }
 
-    /// Every layer its own kind: nothing can be grouped.
+    /// All layers have different operations, so that none can be merged.
     @Test func atMostFortyLines() {
         var profile = Profile.large()
         for step in profile.steps.indices {
@@ -37,7 +37,7 @@ struct TimeTreeTests {
         let lines = TimeTree(profile).lines(width: 120, count: 40)
         #expect(lines.count == 40)
         #expect(lines.contains { $0.hasPrefix("(") && $0.hasSuffix(" smaller ones are not shown)") })
-        // No line without its parent: operations carry their layer's name, and stand below it.
+        // Every operation, whose name ends with its layer's name, is below its layer.
         var parents: [String] = []
         for line in lines.dropFirst().dropLast(3) {
             let depth = line.prefix { $0 == " " }.count / 2

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ShaderCompiler
 
-/// Words that are no SPIR-V are an error that says where, never a crash.
+/// Words that are not SPIR-V are an error that names the place, never a crash.
 struct MalformedModuleTests {
     private func message(_ words: [UInt32]) throws -> String {
         let error = try #require(throws: BuildError.self) { try Reflection(words: words, file: "test.comp") }
@@ -33,13 +33,45 @@ struct MalformedModuleTests {
             try message(header + [2 << 16 | 59, 1]).contains("expected at least 4 words of instruction 59, found 2"))
     }
 
+    /// The instructions refer to types and constants that are not there.
+    @Test func danglingReferencesAreErrors() throws {
+        // %3 = OpVariable of %2, a pointer to the shared type %1, which nothing declares.
+        let variable: [UInt32] = [4 << 16 | 32, 2, 4, 1, 4 << 16 | 59, 2, 3, 4]
+        #expect(try message(header + variable).contains("shared variable: expected arrays"))
+        // %1 is an array of %4, a float, and its length %5 is not there.
+        let array: [UInt32] = [3 << 16 | 22, 4, 32, 4 << 16 | 28, 1, 4, 5]
+        #expect(try message(header + array + variable).contains("shared variable: expected arrays"))
+        // %5 divides the missing %6 by itself.
+        let quotient: [UInt32] = [6 << 16 | 52, 7, 5, 134, 6, 6]
+        #expect(try message(header + quotient + array + variable).contains("shared variable: expected arrays"))
+        // A workgroup's size of ids that are not there.
+        let size: [UInt32] = [6 << 16 | 331, 1, 38, 8, 8, 8]
+        #expect(try message(header + size).contains("not computed from 32-bit constants"))
+    }
+
+    /// 1 / 0 in a length that nothing evaluates is no error; it is not folded either.
+    @Test func aDivisionByZeroIsNotEvaluated() throws {
+        let constants: [UInt32] = [4 << 16 | 43, 7, 5, 1, 4 << 16 | 43, 7, 6, 0, 6 << 16 | 52, 7, 8, 134, 5, 6]
+        let array: [UInt32] = [3 << 16 | 22, 4, 32, 4 << 16 | 28, 1, 4, 8]
+        let variable: [UInt32] = [4 << 16 | 32, 2, 4, 1, 4 << 16 | 59, 2, 3, 4]
+        let size: [UInt32] = [6 << 16 | 16, 1, 17, 8, 1, 1]
+        let reflection = try Reflection(words: header + size + constants + array + variable, file: "test.comp")
+        #expect(
+            reflection.sharedArrays == [
+                SharedArray(lengths: [.operation(.divide, [.literal(1), .literal(0)])], elementByteCount: 4)
+            ])
+    }
+
     @Test func aModuleWithoutAWorkgroupSizeIsAnError() throws {
         #expect(try message(header) == "test.comp:1: error: no workgroup size")
     }
 
     /// A real module, cut after every word: what is left is an error or a module with less in it.
     @Test func everyPrefixOfAModuleEndsWithoutACrash() throws {
-        let words = try Shader(Shader.body(params: "uint n;", "y[n] = x[n];")).compile()
+        let words = try Shader(
+            "layout(constant_id = 0) const uint ROWS = 4; shared vec2 tile[ROWS / 2 + 1];\n"
+                + Shader.body(params: "uint n;", "tile[n].x = x[n]; y[n] = tile[0].x;")
+        ).compile()
         var complete = 0
         for count in 0..<words.count {
             do {

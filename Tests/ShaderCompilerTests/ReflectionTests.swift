@@ -2,7 +2,7 @@ import Testing
 
 @testable import ShaderCompiler
 
-/// What reflection finds in a shader that the build's own compiler compiled.
+/// Reflection of shaders that the build's own compiler compiled: buffers, parameters, constants and the interface's rules.
 struct ReflectionTests {
     private func reflect(_ glsl: String) throws -> Reflection {
         try Reflection(words: try Shader(glsl).compile(), file: "test.comp")
@@ -44,27 +44,7 @@ struct ReflectionTests {
                 == [16, UInt32(bitPattern: -2), 1, Float(1.5).bitPattern])
     }
 
-    @Test func aWorkgroupsSizeIsLiteralOrAConstant() throws {
-        let literal = try reflect(Shader.body(workgroup: "local_size_x = 32, local_size_y = 2", "y[0] = x[0];"))
-        #expect(literal.workgroupSize == [".literal(32)", ".literal(2)", ".literal(1)"])
-        let constant = try reflect(
-            "layout(constant_id = 5) const uint THREADS = 1;\n"
-                + Shader.body(workgroup: "local_size_x_id = 5, local_size_y = 4", "y[0] = x[0];"))
-        #expect(constant.workgroupSize == [".constant(id: 5, defaultValue: 1)", ".literal(4)", ".literal(1)"])
-        #expect(constant.constants.map(\.name) == ["threads"])
-    }
-
-    @Test func sharedMemoryIsCountedAtTheDefaults() throws {
-        let reflection = try reflect(
-            """
-            layout(constant_id = 0) const uint ROWS = 4;
-            shared float tile[ROWS * 3];
-            shared uvec2 pair;
-            """ + Shader.body("tile[0] = x[0]; pair = uvec2(1); y[0] = tile[1] + pair.x;"))
-        #expect(reflection.sharedByteCount == 4 * 3 * 4 + 8)
-    }
-
-    /// Each breaks one rule of the interface, and the error names what broke it.
+    /// Each breaks one rule of the interface, and the error names the part that does.
     @Test(arguments: [
         (Shader.body(params: "uint n; float16_t half_scale;", "y[0] = x[0] * float(half_scale);"), "Params.half_scale"),
         (Shader.body(params: "uint n; uvec2 size;", "y[0] = x[size.x];"), "Params.size"),

@@ -23,8 +23,10 @@ struct SwiftWriterTests {
     @Test func theInterfaceIsSpelledOut() throws {
         let text = try generate(
             "layout(constant_id = 2) const int SHIFT = -1;\nlayout(constant_id = 5) const uint THREADS = 1;\n"
+                + "shared vec2 tile[THREADS + 1][3];\n"
                 + Shader.body(
-                    workgroup: "local_size_x_id = 5", params: "uint n; float scale;", "y[n] = x[SHIFT] * scale;"))
+                    workgroup: "local_size_x_id = 5", params: "uint n; float scale;",
+                    "tile[n][0].x = x[SHIFT]; y[n] = tile[0][1].y * scale;"))
         for line in [
             "public struct RowSumShader: ComputeShader {",
             "/// y = sum of x\n///\n/// x: [n]\n",
@@ -35,7 +37,11 @@ struct SwiftWriterTests {
             "constants: [.init(name: \"shift\", id: 2, defaultBits: 4294967295), "
                 + ".init(name: \"threads\", id: 5, defaultBits: 1)],",
             "pushConstantByteCount: 8,",
-            "workgroupSize: (.constant(id: 5, defaultValue: 1), .literal(1), .literal(1)),",
+            "workgroupSize: [.constant(id: 5, defaultBits: 1), .literal(1), .literal(1)],",
+            "sharedArrays: [.init(lengths: [.operation(.add, [.constant(id: 5, defaultBits: 1), .literal(1)]), "
+                + ".literal(3)], elementByteCount: 8)],",
+            "capabilities: [\"shader\"],",
+            "public var words: [(id: UInt32, bits: UInt32)] { [(2, UInt32(bitPattern: shift)), (5, threads)] }",
             "public var pushConstantWords: [UInt32] { [params.n, params.scale.bitPattern] }",
             "public var views: [BufferView] { [bindings.x, bindings.y] }",
         ] {

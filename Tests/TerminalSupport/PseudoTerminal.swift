@@ -1,21 +1,21 @@
 import Foundation
 import Glibc
 
-/// A pseudo-terminal and a program on it, driven as a person would: keys in, screen out. Waiting is for output, with a
-/// time limit, never for time to pass.
+/// A pseudo-terminal with a program running in it: tests send keys and read the screen. Tests wait for output, with a
+/// time limit, and never for a fixed time.
 public final class PseudoTerminal {
     public struct Failure: Error, CustomStringConvertible {
         public let description: String
         public init(description: String) { self.description = description }
     }
 
-    /// Where the program's side can be opened.
+    /// Path of the program's side.
     public let path: String
     /// All that the program has written.
     public private(set) var output = ""
     public private(set) var columns: Int
     private let master: Int32
-    /// Kept open so that the modes can be read when the program has gone.
+    /// Kept open so that the modes can be read after the program's end.
     private let slave: Int32
     private let modesBefore: termios
     private var bytes: [UInt8] = []
@@ -26,7 +26,7 @@ public final class PseudoTerminal {
         master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
         var unlocked: Int32 = 0
         var number: Int32 = 0
-        // TIOCSPTLCK and TIOCGPTN, whose macros Swift does not see.
+        // The numbers are TIOCSPTLCK and TIOCGPTN, macros that Swift does not import.
         guard master >= 0, ioctl(master, 0x4004_5431, &unlocked) == 0, ioctl(master, 0x8004_5430, &number) == 0 else {
             throw Failure(description: "no pseudo-terminal: \(String(cString: strerror(errno)))")
         }
@@ -52,11 +52,11 @@ public final class PseudoTerminal {
 
     // MARK: The program
 
-    /// Starts a program whose terminal this is.
+    /// Starts a program with this terminal as its controlling terminal.
     ///
     /// - Parameters:
-    ///   - environment: variables beside the tests' own; nil takes one away.
-    ///   - redirected: descriptors of the program that are something else than the terminal.
+    ///   - environment: variables to set in addition to the tests' own; nil removes a variable.
+    ///   - redirected: for each of the program's standard descriptors that is not the terminal, the descriptor to use.
     public func start(
         _ program: String, _ arguments: [String], environment changes: [String: String?] = [:],
         redirected: [Int32: Int32] = [:]
@@ -64,8 +64,8 @@ public final class PseudoTerminal {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // A session of its own (POSIX_SPAWN_SETSID): the terminal that it opens first then is its controlling one.
-        // Signals as a shell would hand them on.
+        // 0x80 is POSIX_SPAWN_SETSID: in a new session, the first terminal that is opened becomes the controlling one.
+        // Signals have their default actions, as under a shell.
         var defaults = sigset_t()
         sigfillset(&defaults)
         posix_spawnattr_setsigdefault(&attributes, &defaults)
@@ -101,7 +101,7 @@ public final class PseudoTerminal {
         let limit = Date(timeIntervalSinceNow: seconds)
         var status: Int32 = 0
         while waitpid(process, &status, WNOHANG) == 0 {
-            guard Date() < limit else { throw Failure(description: "the program goes on; screen:\n\(screenText)") }
+            guard Date() < limit else { throw Failure(description: "the program still runs; screen:\n\(screenText)") }
             read(milliseconds: 20)
         }
         hasEnded = true
@@ -119,7 +119,7 @@ public final class PseudoTerminal {
             let count = rest.withUnsafeBytes { write(master, $0.baseAddress!, min($0.count, 1024)) }
             guard count > 0 else { throw Failure(description: "write: \(String(cString: strerror(errno)))") }
             rest = rest.dropFirst(count)
-            // The program's answers have to go somewhere meanwhile.
+            // Reads the program's output meanwhile, so that it does not block.
             read(milliseconds: 0)
         }
     }
@@ -130,22 +130,22 @@ public final class PseudoTerminal {
         _ = ioctl(master, UInt(TIOCSWINSZ), &size)
     }
 
-    /// Forgets what was written so far.
+    /// Discards the output so far.
     public func clear() {
         read(milliseconds: 0)
         bytes = []
         output = ""
     }
 
-    /// The screen after all that was written since `clear()`.
+    /// The screen with all output since `clear()`.
     public var screen: TestScreen { TestScreen(columns: columns, showing: output) }
 
-    /// The screen's last row that shows something, without blanks at its end.
+    /// The screen's last non-blank row, without trailing blanks.
     public var lastLine: String { screen.lines.lazy.map(withoutBlanks).last { !$0.isEmpty } ?? "" }
 
     private var screenText: String { screen.lines.joined(separator: "\n") }
 
-    /// Waits until what was written satisfies a condition.
+    /// Waits until `isThere` returns true.
     public func wait(
         seconds: Double = 60, for what: String = "the expected output", until isThere: (PseudoTerminal) -> Bool
     ) throws {
@@ -159,18 +159,18 @@ public final class PseudoTerminal {
         }
     }
 
-    /// Waits until a text was written, in one piece.
+    /// Waits until the output contains `text`.
     public func wait(for text: String) throws {
         try wait(for: text.debugDescription) { $0.output.contains(text) }
     }
 
-    /// Waits until the last line shows this, blanks at its end aside.
+    /// Waits until the last line equals `line`, ignoring trailing blanks.
     public func waitForLastLine(_ line: String) throws {
         let wanted = withoutBlanks(line)
         try wait(for: "last line \(line.debugDescription)") { $0.lastLine == wanted }
     }
 
-    /// The terminal's modes are what they were before the program.
+    /// Whether the terminal's modes are the same as before the program.
     public var isRestored: Bool {
         var modes = termios()
         tcgetattr(slave, &modes)

@@ -1,14 +1,14 @@
 import Terminal
 
-/// A terminal's screen that understands what the line editor sends, wraps as terminals do and knows no more.
+/// Emulates a terminal's screen: line wrapping and the escape sequences that the line editor writes.
 ///
-/// It has no bottom: rows are added below, and nothing scrolls away.
+/// Its height is unlimited: rows are added below, and nothing scrolls away.
 public struct TestScreen {
     public let columns: Int
     public private(set) var row = 0
     public private(set) var column = 0
     private var rows: [[String]] = [[]]
-    /// A character stands in the last column; the next one wraps.
+    /// The cursor is behind a character in the last column; the next character wraps.
     private var hangs = false
 
     public init(columns: Int) { self.columns = columns }
@@ -19,7 +19,7 @@ public struct TestScreen {
         write(text)
     }
 
-    /// What the rows show.
+    /// The text of each row.
     public var lines: [String] { rows.map { $0.joined() } }
 
     public mutating func write(_ text: String) {
@@ -59,7 +59,7 @@ public struct TestScreen {
         if column == columns { (column, hangs) = (columns - 1, true) }
     }
 
-    /// `ESC [ parameters final`; an unfinished one at the end is left out.
+    /// Executes `ESC [ parameters final`; ignores an unfinished sequence at the end.
     private mutating func sequence(_ rest: inout Substring) {
         rest = rest.dropFirst()
         let parameters = rest.prefix { $0.isNumber || $0 == ";" || $0 == "?" }

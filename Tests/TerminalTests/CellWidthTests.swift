@@ -26,7 +26,7 @@ import Testing
         ("\u{1}", "^A"), ("\u{1B}", "^["), ("\u{7F}", "^?"), ("\t", "    "), ("\u{85}", "<85>"), ("\u{202E}", "<202E>"),
         ("\u{200B}", "<200B>"), ("\u{301}", "◌\u{301}"), ("\u{2028}", "<2028>"),
     ])
-    func whatIsInvisibleIsShown(text: String, shown: String) {
+    func invisibleCharactersHaveAVisibleForm(text: String, shown: String) {
         let cell = Cell(Character(text))
         #expect(cell.shown == shown)
         #expect(Int(cell.width) == shown.count)

@@ -10,7 +10,7 @@ import Testing
             return Completion(replacedCount: text.count, candidates: words.map { .init(text: $0, label: $0) })
         })
 
-    /// Shows the cursor as |.
+    /// The text, with the cursor as |.
     private func shown(_ editor: Editor) -> String {
         editor.buffer.text(in: 0..<editor.buffer.cursor) + "|"
             + editor.buffer.text(in: editor.buffer.cursor..<editor.buffer.cells.count)

@@ -15,7 +15,7 @@ import Testing
         var frame = FrameRenderer()
         var screen = TestScreen(columns: 10)
         let size = ScreenSize(columns: 10, rows: 20)
-        // Grown letter by letter, every length must come out as drawn at once.
+        // Drawing the text letter by letter must end at the same cursor position as drawing each prefix at once.
         let text = "abcde漢字fgh\nij😀klmnopq漢字漢字x"
         for end in 0...text.count {
             screen.write(frame.draw(view(String(text.prefix(end))), size: size))
@@ -100,7 +100,7 @@ import Testing
         #expect((screen.row, screen.column) == (0, 2))
         screen.write(row.draw(view("/s", notices: ["/save", "/stats"]), size: size))
         #expect(screen.lines.map { $0.filter { $0 != " " } } == ["/save", "/stats", ">/s"])
-        // What was sent is there as a whole.
+        // After the end of the edit, the whole text is visible.
         screen.write(row.finish(view(text)))
         #expect(screen.lines.suffix(4) == ["> The quick brown fo", "x 漢字", "  jumps", ""])
     }

@@ -3,7 +3,7 @@ import TerminalSupport
 import Testing
 
 struct WordWrapTests {
-    /// What the rows show, without blanks at their ends, when the text comes in these pieces.
+    /// The rows of the screen, without trailing blanks, after feeding these pieces.
     private func rows(_ pieces: [String], columns: Int, indent: Int = 0) -> [String] {
         var wrap = WordWrap(indent: indent)
         var screen = TestScreen(columns: columns)
@@ -70,7 +70,7 @@ struct WordWrapTests {
     @Test func aChangeOfTheWidthCounts() {
         var wrap = WordWrap()
         #expect(wrap.feed("one two three four", columns: 40) == "one two three four")
-        // 18 cells at 40 columns are 18 of 20.
+        // The 18 cells written at 40 columns leave no room for " five" at 20.
         #expect(wrap.feed(" five", columns: 20) == "\nfive")
         #expect(wrap.feed(" any width", columns: 5) == " any width")
     }

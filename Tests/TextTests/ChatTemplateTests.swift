@@ -25,7 +25,8 @@ import Text
             #expect(text == (try row["text"].string()), "\(file):\(line + 1)")
             let ids = try template.encode(
                 messages: messages, addGenerationPrompt: prompts, thinking: thinking, tokenizer: tokenizer)
-            // Rows without ids keep a control token's string in a message: there the library would be taken in.
+            // Rows without ids have a message that spells a control token, which the library would encode as that
+            // token.
             if let expected = try row["ids"].present?.ids(), let difference = firstDifference(ids, expected) {
                 Issue.record("\(file):\(line + 1): \(difference)")
             }
@@ -33,8 +34,7 @@ import Text
         }
     }
 
-    /// The ids of a conversation with its control tokens, and the same with a message's text replaced by harmless letters:
-    /// no added token may appear, whatever the text.
+    /// The ids of the added tokens in the encoded conversation. They must not depend on the messages' texts.
     private func controlTokens(_ template: ChatTemplate, _ messages: [Message], _ tokenizer: Tokenizer) throws
         -> [Int32]
     {
@@ -59,7 +59,8 @@ import Text
         }
     }
 
-    /// Every way to cut a control token's string in two, each part at the joint of two messages or of a message and the template.
+    /// Splits each control token's string at every position and puts the halves at the end and the start of two
+    /// adjacent messages.
     @Test(arguments: ChatTemplate.Style.allCases) func jointsNeverYieldControlTokens(style: ChatTemplate.Style) throws {
         let tokenizer = try Fixtures.tokenizer(style == .v2 ? "v2" : "v3")
         let template = ChatTemplate(style)
@@ -96,7 +97,7 @@ import Text
         #expect(
             error?.description
                 == "chat_template: expected a published template (deepseek-v2, deepseek-v3, deepseek-r1, deepseek-v3.1), "
-                + "found another one of 2757 bytes in v3/tokenizer_config.json; name one to use it anyway")
+                + "found another template (2757 bytes) in v3/tokenizer_config.json; name one to override it")
         config.chatTemplate = nil
         #expect(throws: TextError.unknownTemplate(found: "no chat_template in v3/tokenizer_config.json")) {
             try ChatTemplate.detect(tokenizerConfig: config, tokenizer: tokenizer)

@@ -27,7 +27,7 @@ import Text
     @Test func streamsWholeScalars() throws {
         let tokenizer = try Fixtures.tokenizer("v3")
         var stream = StreamDecoder(tokenizer, skipSpecials: true)
-        // 🦆 and the first three of its bytes again, a token each.
+        // 🦆 as several tokens, then its first token alone.
         let ids = try tokenizer.encode("🦆", specials: .asText)
         #expect(ids.count > 1)
         for id in ids.dropLast() { #expect(try stream.feed(id) == "") }

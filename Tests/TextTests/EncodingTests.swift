@@ -42,7 +42,7 @@ import Text
         #expect(try Fixtures.tokenizer("v3").vocabularySize == 128_815)
     }
 
-    /// Texts on which a quadratic step anywhere would take minutes.
+    /// Texts on which an algorithm of quadratic time would take minutes.
     @Test(arguments: Fixtures.versions) func longRunsTakeLinearTime(version: String) throws {
         let tokenizer = try Fixtures.tokenizer(version)
         let mebibyte = 1 << 20
@@ -59,7 +59,7 @@ import Text
         ]
         for (name, text) in texts {
             var ids: [Int32] = []
-            // The best of three: caches are shared with other tests.
+            // The fastest of three: other tests compete for the caches.
             var time = Duration.seconds(1000)
             for _ in 0..<3 where time > timeLimit {
                 time = min(time, try processorTime { ids = try tokenizer.encode(text, specials: .parse) })
@@ -79,7 +79,7 @@ import Text
         #expect(times.min()! < timeLimit * 0.3)
     }
 
-    /// A second, and twenty times that where the compiler does not optimise.
+    /// One second; 40 in debug builds.
     private var timeLimit: Duration {
         var isDebug = false
         assert(

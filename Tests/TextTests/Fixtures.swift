@@ -48,7 +48,7 @@ extension JSONField {
     func ids() throws -> [Int32] { try array().map { Int32(try $0.int()) } }
 }
 
-/// Says where two sequences first differ.
+/// Describes the first difference of two sequences; nil if they are equal.
 func firstDifference<Element: Equatable>(_ found: [Element], _ expected: [Element]) -> String? {
     guard found != expected else { return nil }
     let index = zip(found, expected).prefix { $0 == $1 }.count

@@ -4,7 +4,7 @@ import Testing
 @testable import Text
 
 @Suite struct PreTokenizerTests {
-    /// Splits by every kind of step, behaviour and inversion, against the tokenizers library.
+    /// Compares splits of every kind of step, behaviour and inversion with those of the tokenizers library.
     @Test func piecesAreThePublishedOnes() throws {
         for row in try Fixtures.rows("split-cases.jsonl") {
             let step = try row["step"].value!
@@ -21,7 +21,7 @@ import Testing
         #"\w+"#, #"\bx"#, #"[a[b]]"#, #"[a&&b]"#, #"(?m:x)"#, #"(?<name>x)"#, #"x{,3}"#, #"x{1,2}+"#, #"\p{Han}"#,
         #"\pL"#, #"(*UCP)x"#,
         #"\X"#, #"\K"#, #"\1"#, #"[[:alpha:]]"#, #"x\"#, "[\u{301}[b]]", "[\u{301}&&b]",
-    ]) func refusesWhatWouldMeanSomethingElse(pattern: String) {
+    ]) func refusesConstructsThatPCRE2ReadsDifferently(pattern: String) {
         #expect(throws: TextError.self) { try CompiledPattern(expression: pattern) }
     }
 
@@ -40,7 +40,7 @@ import Testing
             "\(String(describing: error))")
     }
 
-    /// A group repeated a million times keeps a million states: more than any stack given beforehand.
+    /// A group repeated two million times needs as many states: more than the largest JIT stack holds.
     @Test func deepRepetitionsDoNotOverflowTheStack() throws {
         let text = String(repeating: "ab", count: 50_000)
         #expect(try pieces(of: text + "-", step: split("(?:ab|a)+")) == [text, "-"])

@@ -2,9 +2,10 @@ import JSON
 import Testing
 import Text
 
-/// Small tokenizer files: what each field does, and what is refused.
+/// The effect of each field, and unsupported values, in small tokenizer files.
 @Suite struct TokenizerFileTests {
-    /// A file with a token for every byte, "ab" and "abc", and what `change` makes of it.
+    /// A file with a token for every byte, "ab" and "abc", modified by `change`, which gets the root's and the model's
+    /// members.
     static func file(_ change: (inout [JSONMember], inout [JSONMember]) -> Void = { _, _ in }) -> [UInt8] {
         var vocabulary: [JSONMember] = []
         var next = 256
@@ -55,9 +56,9 @@ import Text
         #expect(try ids("éone").count == 5)
         #expect(try ids("x \u{A0} [L] y") == [120, 301, 32, 121])
         #expect(try ids("x [R] \u{2003}y") == [120, 32, 302, 121])
-        // The spaces between go to the first that takes them.
+        // The first token takes the spaces between two.
         #expect(try ids("[R]  [L]") == [302, 301])
-        // Leftmost, then longest; normalised ones only in what the others leave.
+        // Leftmost, then longest; tokens with `normalized` match only in the text that the others leave.
         #expect(try ids("[LL][L][R]x") == [303, 304])
         #expect(try ids("[L] [R]") == [301, 32, 302])
         #expect(try ids("a] [b") == [97, 305, 98])
@@ -65,14 +66,14 @@ import Text
         #expect(try tokenizer.decode([300, 305], skipSpecials: true) == "one] [")
     }
 
-    /// Spaces are looked at once, however many tokens would take them.
+    /// Each space is matched once, though every token could include all spaces before it: linear time.
     @Test(.timeLimit(.minutes(1))) func spacesThatAreTokens() throws {
         let tokenizer = try Self.tokenizer(added: [["id": 300, "content": " ", "lstrip": true]])
         let text = String(repeating: " ", count: 200_000)
         #expect(try tokenizer.encode(text, specials: .parse) == Array(repeating: 300, count: 200_000))
     }
 
-    @Test func idsNobodyHas() throws {
+    @Test func idsWithoutATokenAreErrors() throws {
         let tokenizer = try Self.tokenizer(
             added: [["id": 300, "content": "x"]].map { (_: JSONValue) in
                 ["id": 300, "content": "<x>"]
@@ -137,7 +138,7 @@ import Text
             }
         ),
         (
-            "model.merges[2]: expected two tokens of model.vocab that make a third, found \"b c\"",
+            "model.merges[2]: expected two tokens of model.vocab that join to a third, found \"b c\"",
             { _, model in model[2].value = ["a b", "ab c", "b c"] }
         ),
         ("model.merges[0]: expected two tokens with a space between, found \"ab\"", { $1[2].value = ["ab"] }),
@@ -189,7 +190,7 @@ import Text
             }
         ),
         (
-            "model.vocab: expected ids from 0 to 16777216, found another",
+            "model.vocab: expected ids from 0 to 16777215, found another id",
             { root, _ in root[0].value = [["id": 2_000_000_000, "content": "x"]] }
         ),
     ]

@@ -1,4 +1,4 @@
-/// What a compute shader's SPIR-V says of its interface (SPIR-V specification 1.6, section 3).
+/// The interface of a compute shader, read from its SPIR-V (SPIR-V specification 1.6, section 3).
 struct Reflection {
     struct Member {
         var name: String
@@ -20,23 +20,25 @@ struct Reflection {
     var bindings: [Binding] = []
     var params: [Member] = []
     var constants: [Constant] = []
-    /// Swift source of the three extents.
-    var workgroupSize: [String] = []
-    var sharedByteCount = 0
-    var capabilities: [UInt32] = []
+    /// The three extents.
+    var workgroupSize: [ConstantExpression] = []
+    var sharedArrays: [SharedArray] = []
+    var capabilities: [String] = []
 
-    /// - Throws: `file:1: error: ` and which rule of the interface is broken.
+    /// - Throws: `file:1: error: ` and the rule that the shader breaks.
     init(words: [UInt32], file: String) throws(BuildError) {
         let module: SPIRVModule
         do { module = try SPIRVModule(words) } catch { throw BuildError("\(file):1: error: \(error)") }
         func fail(_ message: String) -> BuildError { BuildError("\(file):1: error: \(message)") }
-        capabilities = module.capabilities
+        capabilities = module.capabilities.map(Capability.name)
 
         for variable in module.variables {
             let pointee = module.pointee(variable.type)
-            switch variable.storageClass {
-            case 12:  // StorageBuffer
-                guard let binding = module.decoration(variable.id, 33), module.decoration(variable.id, 34) == 0 else {
+            switch StorageClass(rawValue: variable.storageClass) {
+            case .storageBuffer:
+                guard let binding = module.decoration(variable.id, .binding),
+                    module.decoration(variable.id, .descriptorSet) == 0
+                else {
                     throw fail("buffers need set = 0 and a binding")
                 }
                 let memberCount = module.structMembers[pointee]?.count ?? 0
@@ -46,9 +48,11 @@ struct Reflection {
                 let instance = module.names[variable.id] ?? ""
                 let name = lowerCamelCase(instance.isEmpty ? module.memberNames[pointee]?[0] ?? "" : instance)
                 let readOnly =
-                    module.memberDecoration(pointee, 0, 24) != nil || module.decoration(variable.id, 24) != nil
+                    module.memberDecoration(pointee, 0, .nonWritable) != nil
+                    || module.decoration(variable.id, .nonWritable) != nil
                 let writeOnly =
-                    module.memberDecoration(pointee, 0, 25) != nil || module.decoration(variable.id, 25) != nil
+                    module.memberDecoration(pointee, 0, .nonReadable) != nil
+                    || module.decoration(variable.id, .nonReadable) != nil
                 if !readOnly, !writeOnly {
                     let uses = (module.loaded.contains(variable.id), module.stored.contains(variable.id))
                     guard uses == (true, true) else {
@@ -61,20 +65,26 @@ struct Reflection {
                 guard bindings[Int(binding)].name.isEmpty else { throw fail("binding \(binding) is declared twice") }
                 bindings[Int(binding)] = Binding(
                     name: name, access: readOnly ? "read" : writeOnly ? "write" : "readWrite")
-            case 9:  // PushConstant
+            case .pushConstant:
                 guard params.isEmpty else { throw fail("more than one push-constant block") }
                 for (index, member) in (module.structMembers[pointee] ?? []).enumerated() {
                     let name = module.memberNames[pointee]?[index] ?? "member \(index)"
                     guard let type = module.scalarType(member) else {
                         throw fail("Params.\(name): only uint, int and float, which Swift and GLSL lay out alike")
                     }
-                    guard module.memberDecoration(pointee, index, 35) == UInt32(index * 4) else {
+                    guard module.memberDecoration(pointee, index, .offset) == UInt32(index * 4) else {
                         throw fail("Params.\(name): expected offset \(index * 4)")
                     }
                     params.append(Member(name: lowerCamelCase(name), type: type))
                 }
-            case 4:  // Workgroup
-                sharedByteCount += module.byteCount(pointee)
+            case .workgroup:
+                guard let arrays = module.sharedArrays(pointee) else {
+                    throw fail(
+                        "shared \(module.names[variable.id] ?? "variable"): expected arrays, structures and vectors of "
+                            + "numbers, and lengths that +, -, *, /, %, <<, >>, comparisons and ?: make of uint constants"
+                    )
+                }
+                sharedArrays += arrays
             default: break
             }
         }
@@ -84,7 +94,7 @@ struct Reflection {
         guard Set(bindings.map(\.name)).count == bindings.count else { throw fail("two buffers share a name") }
 
         for (id, value) in module.specConstants {
-            guard let constantID = module.decoration(id, 1) else { continue }
+            guard let constantID = module.decoration(id, .specId) else { continue }
             guard let type = module.scalarType(value.type) else { throw fail("specialisation constants have 32 bits") }
             // `local_size_x_id = 5` makes a nameless twin of constant 5.
             guard let name = module.names[id], !name.isEmpty else { continue }
@@ -93,7 +103,8 @@ struct Reflection {
                     name: lowerCamelCase(name.lowercased()), id: constantID, type: type, defaultBits: value.bits))
         }
         for id in module.specConstants.keys {
-            guard let constantID = module.decoration(id, 1), !constants.contains(where: { $0.id == constantID }) else {
+            guard let constantID = module.decoration(id, .specId), !constants.contains(where: { $0.id == constantID })
+            else {
                 continue
             }
             throw fail("constant \(constantID) has no name: declare it with constant_id = \(constantID)")
@@ -101,17 +112,8 @@ struct Reflection {
         constants.sort { $0.id < $1.id }
         guard let size = module.localSize else { throw fail("no workgroup size") }
         workgroupSize = try size.map { (extent) throws(BuildError) in
-            switch extent {
-            case .literal(let value): return ".literal(\(value))"
-            case .id(let id):
-                if let constant = module.specConstants[id], let constantID = module.decoration(id, 1) {
-                    return ".constant(id: \(constantID), defaultValue: \(constant.bits))"
-                }
-                guard let value = module.values[id] else {
-                    throw fail("a workgroup size that is neither literal nor constant")
-                }
-                return ".literal(\(value))"
-            }
+            guard let extent else { throw fail("a workgroup size that is not computed from 32-bit constants") }
+            return extent
         }
     }
 }

@@ -1,118 +1,178 @@
 /// The instructions of a SPIR-V module that reflection needs, indexed by result id.
 struct SPIRVModule {
-    enum Extent { case literal(UInt32), id(UInt32) }
-
     var names: [UInt32: String] = [:]
     var memberNames: [UInt32: [Int: String]] = [:]
     var capabilities: [UInt32] = []
     var variables: [(id: UInt32, type: UInt32, storageClass: UInt32)] = []
     var structMembers: [UInt32: [UInt32]] = [:]
     var specConstants: [UInt32: (type: UInt32, bits: UInt32)] = [:]
-    /// Constants of 32 bits, specialisable ones at their defaults.
-    var values: [UInt32: UInt32] = [:]
-    var localSize: [Extent]?
+    /// The workgroup's three extents; nil for one that is not computed from 32-bit constants.
+    var localSize: [ConstantExpression?]?
     /// Variables that the code loads from and stores to.
     private(set) var loaded: Set<UInt32> = [], stored: Set<UInt32> = []
     /// The variable that a pointer reaches into.
     private var roots: [UInt32: UInt32] = [:]
     private var pointers: [UInt32: UInt32] = [:]
     private var scalars: [UInt32: String] = [:]
-    private var sizes: [UInt32: Int] = [:]
+    /// Constants of 32 bits and what is computed from them.
+    private var expressions: [UInt32: ConstantExpression] = [:]
+    /// What a value of each type takes in shared memory, packed tightly.
+    private var sharedArrays: [UInt32: [SharedArray]] = [:]
     private var decorations: [UInt32: [UInt32: UInt32]] = [:]
     private var memberDecorations: [UInt32: [Int: [UInt32: UInt32]]] = [:]
 
     /// - Throws: what is malformed, and at which word.
     init(_ words: [UInt32]) throws(BuildError) {
         try forEachInstruction(words) { opcode, w in
+            guard let opcode = Opcode(rawValue: opcode) else { return }
             noteAccess(opcode, w)
+            noteType(opcode, w)
+            noteConstant(opcode, w)
             switch opcode {
-            case 5: names[w[1]] = literalString(w.dropFirst(2))
-            case 6: memberNames[w[1], default: [:]][Int(w[2])] = literalString(w.dropFirst(3))
-            case 17: capabilities.append(w[1])
-            case 16 where w[2] == 17: localSize = w[3...5].map { .literal($0) }
-            case 331 where w[2] == 38: localSize = w[3...5].map { .id($0) }
-            case 71: decorations[w[1], default: [:]][w[2]] = w.count > 3 ? w[3] : 1
-            case 72: memberDecorations[w[1], default: [:]][Int(w[2]), default: [:]][w[3]] = w.count > 4 ? w[4] : 1
-            case 20:  // OpTypeBool
-                scalars[w[1]] = "Bool"
-                sizes[w[1]] = 4
-            case 21:  // OpTypeInt
-                scalars[w[1]] = w[2] == 32 ? (w[3] == 1 ? "Int32" : "UInt32") : nil
-                sizes[w[1]] = Int(w[2]) / 8
-            case 22:  // OpTypeFloat
-                scalars[w[1]] = w[2] == 32 ? "Float" : nil
-                sizes[w[1]] = Int(w[2]) / 8
-            case 23: sizes[w[1]] = (sizes[w[2]] ?? 0) * Int(w[3])
-            case 28: sizes[w[1]] = (sizes[w[2]] ?? 0) * Int(values[w[3]] ?? 0)
-            case 30:
-                structMembers[w[1]] = Array(w.dropFirst(2))
-                sizes[w[1]] = w.dropFirst(2).reduce(0) { $0 + (sizes[$1] ?? 0) }
-            case 32: pointers[w[1]] = w[3]
-            case 43: values[w[2]] = w[3]
-            case 48, 49: specConstants[w[2]] = (w[1], opcode == 48 ? 1 : 0)
-            case 50:
-                specConstants[w[2]] = (w[1], w[3])
-                values[w[2]] = w[3]
-            case 52: values[w[2]] = specOperation(w)
-            case 59: variables.append((w[2], w[1], w[3]))
+            case .name: names[w[1]] = literalString(w.dropFirst(2))
+            case .memberName: memberNames[w[1], default: [:]][Int(w[2])] = literalString(w.dropFirst(3))
+            case .capability: capabilities.append(w[1])
+            case .executionMode where w[2] == ExecutionMode.localSize.rawValue:
+                localSize = w[3...5].map { .literal($0) }
+            case .executionModeId where w[2] == ExecutionMode.localSizeId.rawValue: localSizeIDs = Array(w[3...5])
+            case .decorate: decorations[w[1], default: [:]][w[2]] = w.count > 3 ? w[3] : 1
+            case .memberDecorate:
+                memberDecorations[w[1], default: [:]][Int(w[2]), default: [:]][w[3]] = w.count > 4 ? w[4] : 1
+            case .variable: variables.append((w[2], w[1], w[3]))
             default: break
             }
         }
-        // A BuiltIn WorkgroupSize composite of constants is glslang's older spelling; 1.3 targets use LocalSizeId.
+        // The constants come after the execution mode.
+        if let localSizeIDs { localSize = localSizeIDs.map { expressions[$0] } }
     }
 
-    func decoration(_ id: UInt32, _ kind: UInt32) -> UInt32? { decorations[id]?[kind] }
-    func memberDecoration(_ id: UInt32, _ member: Int, _ kind: UInt32) -> UInt32? {
-        memberDecorations[id]?[member]?[kind]
+    private var localSizeIDs: [UInt32]?
+
+    func decoration(_ id: UInt32, _ kind: Decoration) -> UInt32? { decorations[id]?[kind.rawValue] }
+    func memberDecoration(_ id: UInt32, _ member: Int, _ kind: Decoration) -> UInt32? {
+        memberDecorations[id]?[member]?[kind.rawValue]
     }
     func pointee(_ type: UInt32) -> UInt32 { pointers[type] ?? 0 }
     func scalarType(_ type: UInt32) -> String? { scalars[type] }
-    func byteCount(_ type: UInt32) -> Int { sizes[type] ?? 0 }
+    /// Nil for a type whose size is not computed.
+    func sharedArrays(_ type: UInt32) -> [SharedArray]? { sharedArrays[type] }
 
     /// Follows loads, stores and atomics back to the variable.
-    private mutating func noteAccess(_ opcode: UInt32, _ w: [UInt32]) {
+    private mutating func noteAccess(_ opcode: Opcode, _ w: [UInt32]) {
         func root(_ id: UInt32) -> UInt32 { roots[id] ?? id }
         switch opcode {
-        case 65...67, 83: roots[w[2]] = root(w[3])  // access chains, a copy
-        case 61, 227, 4457: loaded.insert(root(w[3]))
-        case 62, 228, 4458: stored.insert(root(w[1]))
-        case 229...242:  // the other atomics
+        case .accessChain, .inBoundsAccessChain, .ptrAccessChain, .copyObject: roots[w[2]] = root(w[3])
+        case .load, .atomicLoad, .cooperativeMatrixLoad: loaded.insert(root(w[3]))
+        case .store, .atomicStore, .cooperativeMatrixStore: stored.insert(root(w[1]))
+        case let atomic where Opcode.readingAndWriting.contains(atomic.rawValue):
             loaded.insert(root(w[3]))
             stored.insert(root(w[3]))
-        case 57:  // a function may do both with what it is given
+        case .functionCall:  // The function may load from its arguments and store to them.
             loaded.formUnion(w.dropFirst(4).map(root))
             stored.formUnion(w.dropFirst(4).map(root))
         default: break
         }
     }
 
-    /// OpSpecConstantOp on two 32-bit operands or a select: what sizes of shared arrays are made of.
-    private func specOperation(_ w: [UInt32]) -> UInt32? {
-        let operands = w.dropFirst(4).map { values[$0] ?? specConstants[$0]?.bits ?? 0 }
-        guard let a = operands.first else { return nil }
-        let b = operands.count > 1 ? operands[1] : 0
-        switch w[3] {
-        case 128: return a &+ b
-        case 130: return a &- b
-        case 132: return a &* b
-        case 134: return b == 0 ? nil : a / b
-        case 137: return b == 0 ? nil : a % b
-        case 169: return a != 0 ? b : operands.last
-        case 170: return a == b ? 1 : 0
-        case 171: return a != b ? 1 : 0
-        case 194: return a >> b
-        case 196: return a << b
-        default: return nil
+    private mutating func noteType(_ opcode: Opcode, _ w: [UInt32]) {
+        func scalar(bits: UInt32, _ name: String) {
+            scalars[w[1]] = bits == 32 ? name : nil
+            sharedArrays[w[1]] = [SharedArray(lengths: [], elementByteCount: Int(bits) / 8)]
+        }
+        switch opcode {
+        case .typeBool: scalar(bits: 32, "Bool")
+        case .typeInt: scalar(bits: w[2], w[3] == 1 ? "Int32" : "UInt32")
+        case .typeFloat: scalar(bits: w[2], "Float")
+        case .typeVector:
+            sharedArrays[w[1]] = sharedArrays[w[2]]?.map { component in
+                SharedArray(lengths: [], elementByteCount: component.elementByteCount * Int(w[3]))
+            }
+        case .typeArray:
+            guard let length = expressions[w[3]] else { return }
+            sharedArrays[w[1]] = sharedArrays[w[2]]?.map { element in
+                SharedArray(lengths: [length] + element.lengths, elementByteCount: element.elementByteCount)
+            }
+        case .typeStruct:
+            structMembers[w[1]] = Array(w.dropFirst(2))
+            let members = w.dropFirst(2).map { sharedArrays[$0] }
+            sharedArrays[w[1]] = members.contains { $0 == nil } ? nil : members.flatMap { $0! }
+        case .typePointer: pointers[w[1]] = w[3]
+        default: break
+        }
+    }
+
+    private mutating func noteConstant(_ opcode: Opcode, _ w: [UInt32]) {
+        switch opcode {
+        case .constantTrue, .constantFalse: expressions[w[2]] = .literal(opcode == .constantTrue ? 1 : 0)
+        case .constant where w.count == 4: expressions[w[2]] = .literal(w[3])
+        case .specConstantTrue, .specConstantFalse, .specConstant:
+            let bits = opcode == .specConstant ? w[3] : opcode == .specConstantTrue ? 1 : 0
+            specConstants[w[2]] = (w[1], bits)
+            guard w.count <= 4 else { return }
+            expressions[w[2]] = decoration(w[2], .specId).map { .constant(id: $0, defaultBits: bits) } ?? .literal(bits)
+        case .specConstantOp:
+            guard let operation = Opcode(rawValue: w[3])?.constantOperation else { return }
+            let operands = w.dropFirst(4).compactMap { expressions[$0] }
+            guard operands.count == w.count - 4, operands.count == operation.operandCount else { return }
+            expressions[w[2]] = ConstantExpression.operation(operation, operands).folded
+        default: break
         }
     }
 }
 
+extension Opcode {
+    /// Atomics that do both.
+    static let readingAndWriting = atomicExchange.rawValue...atomicXor.rawValue
+
+    /// What an OpSpecConstantOp computes, of the operations that sizes are made of.
+    fileprivate var constantOperation: ConstantExpression.Operation? {
+        switch self {
+        case .iAdd: .add
+        case .iSub: .subtract
+        case .iMul: .multiply
+        case .uDiv: .divide
+        case .uMod: .remainder
+        case .shiftLeftLogical: .shiftLeft
+        case .shiftRightLogical: .shiftRight
+        case .iEqual, .logicalEqual: .equal
+        case .iNotEqual, .logicalNotEqual: .notEqual
+        case .uLessThan: .less
+        case .uLessThanEqual: .lessOrEqual
+        case .uGreaterThan: .greater
+        case .uGreaterThanEqual: .greaterOrEqual
+        case .logicalAnd: .and
+        case .logicalOr: .or
+        case .logicalNot: .not
+        case .select: .select
+        default: nil
+        }
+    }
+}
+
+extension ConstantExpression.Operation {
+    fileprivate var operandCount: Int { self == .not ? 1 : self == .select ? 3 : 2 }
+}
+
+extension ConstantExpression {
+    /// A literal if all operands are literals.
+    fileprivate var folded: ConstantExpression {
+        guard case .operation(let operation, let operands) = self else { return self }
+        let isConstant = operands.allSatisfy { if case .literal = $0 { true } else { false } }
+        // The specification leaves a division by zero undefined.
+        let isDefined = ![.divide, .remainder].contains(operation) || operands[1] != .literal(0)
+        return isConstant && isDefined ? .literal(value([])) : self
+    }
+}
+
+/// The first word of every module.
+private let magicNumber: UInt32 = 0x0723_0203
+
 /// Calls `body` with each instruction's opcode and words, numbered as in the specification: the first holds opcode and
 /// length.
 func forEachInstruction(_ words: [UInt32], _ body: (UInt32, [UInt32]) -> Void) throws(BuildError) {
-    guard let magic = words.first, magic == 0x0723_0203 else {
+    guard let first = words.first, first == magicNumber else {
         let found = words.first.map { "0x" + String($0, radix: 16) } ?? "no words"
-        throw BuildError("SPIR-V: expected 0x7230203 at its start, found \(found)")
+        throw BuildError("SPIR-V: expected 0x\(String(magicNumber, radix: 16)) at its start, found \(found)")
     }
     var position = 5
     guard words.count >= position else {
@@ -135,17 +195,21 @@ func forEachInstruction(_ words: [UInt32], _ body: (UInt32, [UInt32]) -> Void) t
     }
 }
 
-/// The words that an instruction has at least, of those that reflection reads.
+/// The least number of words of an instruction that reflection reads.
 private func leastLength(_ opcode: UInt32, _ w: ArraySlice<UInt32>) -> Int {
-    switch opcode {
-    case 17, 20, 30: 2
-    case 5, 22, 48, 49, 62, 71: 3
-    // A workgroup's size has three operands more than another execution mode.
-    case 16, 331: w.count > 2 && [17, 38].contains(w[w.startIndex + 2]) ? 6 : 3
-    case 6, 21, 23, 28, 32, 43, 50, 52, 57, 59, 61, 65...67, 72, 83, 227, 4457: 4
-    case 228, 4458: 3
-    case 229...242: 4
-    default: 1
+    switch Opcode(rawValue: opcode) {
+    case .capability, .typeBool, .typeStruct: 2
+    case .name, .typeFloat, .constantTrue, .constantFalse, .specConstantTrue, .specConstantFalse, .store, .atomicStore,
+        .cooperativeMatrixStore, .decorate:
+        3
+    case .executionMode, .executionModeId:
+        // A workgroup's size has three operands more than another execution mode.
+        w.count > 2 && ExecutionMode(rawValue: w[w.startIndex + 2]) != nil ? 6 : 3
+    case .memberName, .typeInt, .typeVector, .typeArray, .typePointer, .constant, .specConstant, .specConstantOp,
+        .functionCall, .variable, .load, .accessChain, .inBoundsAccessChain, .ptrAccessChain, .memberDecorate,
+        .copyObject, .atomicLoad, .cooperativeMatrixLoad:
+        4
+    default: Opcode.readingAndWriting.contains(opcode) ? 4 : 1
     }
 }
 
@@ -154,12 +218,11 @@ private func literalString(_ words: ArraySlice<UInt32>) -> String {
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
 }
 
-/// The module without names and source text, which nobody reads in the embedded copy.
+/// The module without names and source text: the embedded copy does not need them.
 func strippedOfNames(_ words: [UInt32]) throws(BuildError) -> [UInt32] {
-    let debug: Set<UInt32> = [2, 3, 4, 5, 6, 7, 8, 317, 330]
     var kept = Array(words.prefix(5))
     try forEachInstruction(words) { opcode, w in
-        if !debug.contains(opcode) { kept += w }
+        if Opcode(rawValue: opcode)?.isDebugInformation != true { kept += w }
     }
     return kept
 }

@@ -12,7 +12,7 @@ struct SwiftWriter {
         lowerCamelCase(name).prefix(1).uppercased() + lowerCamelCase(name).dropFirst() + "Shader"
     }
 
-    /// Every shader's module, for what is about all of them.
+    /// A type that lists every shader's module.
     static func list(_ names: [String]) -> String {
         "// Generated. Do not edit.\nimport GPU\n\n/// Every shader of the program.\npublic enum AllShaders {\n"
             + "    public static let modules: [ShaderModule] = [\n"
@@ -31,7 +31,10 @@ struct SwiftWriter {
         var out = "// Generated from \(name).comp. Do not edit.\nimport GPU\n\n"
         for line in comment { out += line.isEmpty ? "///\n" : "/// \(line)\n" }
         out += "public struct \(type): ComputeShader {\n"
-        out += record("Constants", constants.map { ($0.name, $0.type, defaultText($0)) }, extra: ", Hashable")
+        let constantWords = constants.map { "(\($0.id), \(bits($0.name, $0.type)))" }.joined(separator: ", ")
+        out += record(
+            "Constants", constants.map { ($0.name, $0.type, defaultText($0)) }, conformance: "ShaderConstants",
+            members: "        public var words: [(id: UInt32, bits: UInt32)] { [\(constantWords)] }\n")
         out += record("Params", params.map { ($0.name, $0.type, nil) })
         out += record("Bindings", bindings.map { ($0.name, "BufferView", nil) })
         out += "    public var constants: Constants\n    public var params: Params\n    public var bindings: Bindings\n"
@@ -47,31 +50,32 @@ struct SwiftWriter {
         out += constants.map { ".init(name: \"\($0.name)\", id: \($0.id), defaultBits: \($0.defaultBits))" }.joined(
             separator: ", ")
         out += "],\n        pushConstantByteCount: \(params.count * 4),\n"
-        out += "        workgroupSize: (\(reflection.workgroupSize.joined(separator: ", "))),\n"
-        out += "        sharedByteCount: \(reflection.sharedByteCount),\n"
+        out += "        workgroupSize: \(reflection.workgroupSize.source),\n"
+        let arrays = reflection.sharedArrays.map {
+            ".init(lengths: \($0.lengths.source), elementByteCount: \($0.elementByteCount))"
+        }
+        out += "        sharedArrays: [\(arrays.joined(separator: ", "))],\n"
         out += "        capabilities: [" + reflection.capabilities.map { "\"\($0)\"" }.joined(separator: ", ") + "],\n"
         out += "        hash: 0x\(String(hash, radix: 16)))\n"
         out +=
             "    public var pushConstantWords: [UInt32] { ["
             + params.map { bits("params.\($0.name)", $0.type) }.joined(separator: ", ") + "] }\n"
-        out += "    public var constantWords: [(id: UInt32, bits: UInt32)] { ["
-        out +=
-            constants.map { "(\($0.id), \(bits("constants.\($0.name)", $0.type)))" }.joined(separator: ", ") + "] }\n"
         out +=
             "    public var views: [BufferView] { [" + bindings.map { "bindings.\($0.name)" }.joined(separator: ", ")
             + "] }\n}\n"
         return out
     }
 
-    private func record(_ name: String, _ fields: [(name: String, type: String, value: String?)], extra: String = "")
-        -> String
-    {
-        var out = "    public struct \(name): Sendable\(extra) {\n"
+    private func record(
+        _ name: String, _ fields: [(name: String, type: String, value: String?)], conformance: String = "Sendable",
+        members: String = ""
+    ) -> String {
+        var out = "    public struct \(name): \(conformance) {\n"
         for field in fields { out += "        public var \(field.name): \(field.type)\n" }
         let parameters = fields.map { "\($0.name): \($0.type)" + ($0.value.map { " = \($0)" } ?? "") }
         out += "        public init(\(parameters.joined(separator: ", "))) {\n"
         for field in fields { out += "            self.\(field.name) = \(field.name)\n" }
-        return out + "        }\n    }\n"
+        return out + "        }\n\(members)    }\n"
     }
 
     private func defaultText(_ constant: Reflection.Constant) -> String {
@@ -89,6 +93,21 @@ struct SwiftWriter {
         case "Int32": "UInt32(bitPattern: \(value))"
         case "Bool": "(\(value) ? 1 : 0)"
         default: value
+        }
+    }
+}
+
+extension [ConstantExpression] {
+    fileprivate var source: String { "[\(map(\.source).joined(separator: ", "))]" }
+}
+
+extension ConstantExpression {
+    /// As a Swift expression.
+    fileprivate var source: String {
+        switch self {
+        case .literal(let value): ".literal(\(value))"
+        case .constant(let id, let defaultBits): ".constant(id: \(id), defaultBits: \(defaultBits))"
+        case .operation(let operation, let operands): ".operation(.\(operation.rawValue), \(operands.source))"
         }
     }
 }

@@ -2,7 +2,7 @@
 from domains import Turn, story_about
 from phrasing import worded
 
-SMALL_TALK = [  # (answer, phrasings of training, phrasings kept back)
+SMALL_TALK = [  # (answer, phrasings for training, held-out phrasings)
     ("Hello! How can I help you?",
      "Hi|Hello|Hey|Hi!|Hello!|Hey there|Hello there|Hi there|Greetings|Hi Minnow|Hello Minnow!|Howdy|Hey Minnow|hiya|"
      "Hello, how is it going|Good day|Hi, I have a question|Hello, can you help me?|yo|Hola|Bonjour|Hallo|Guten Tag|"

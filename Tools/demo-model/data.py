@@ -20,7 +20,7 @@ class Conversation(NamedTuple):
 
 
 def system_prompt(rng):
-    """(text, whether it asks for brief answers). Two conversations in three have none."""
+    """A system prompt and whether it asks for brief answers. Two conversations in three have an empty one."""
     draw = rng.random()
     if draw < 0.66:
         return "", False
@@ -54,7 +54,7 @@ def conversation(rng):
 
 
 class Encoder:
-    """Token ids of a conversation and, beside them, which ids belong to an answer (its end token included)."""
+    """The token ids of a conversation and a mask of the ids that belong to an answer (including its end token)."""
 
     def __init__(self, tokenizer):
         self.tokenizer = tokenizer
@@ -74,8 +74,8 @@ class Encoder:
 def batches(tokenizer, seed, tokens_per_batch, longest=448, pool=1024):
     """An endless stream of (ids, answer mask, valid mask), each [rows, length], padded on the right.
 
-    Conversations are drawn in pools and sorted by length, so that a batch holds rows of about one length and every row
-    starts at position 0 with nothing before it: no packing, hence no attention across conversations.
+    Conversations are drawn in pools and sorted by length, so that the rows of a batch have similar lengths. Each row holds one
+    conversation, without packing, so that there is no attention across conversations.
     """
     encode, epoch = Encoder(tokenizer), 0
     while True:
@@ -105,7 +105,7 @@ def collate(group):
 
 
 def sample_texts(count, seed):
-    """Conversation text for the tokenizer to learn from."""
+    """Conversation text for training the tokenizer."""
     rng = random.Random(seed)
     for _ in range(count):
         chat = conversation(rng)

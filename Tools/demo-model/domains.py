@@ -1,8 +1,7 @@
-"""One generator a domain. Each returns a Turn: what the user says and the one answer Minnow should give.
+"""One generator per domain. Each returns a Turn: a user's message and the only correct answer.
 
-Answers are functions of the request (and of what was said before), so a greedy answer can be checked exactly. The
-`split` decides whether the phrasing and the material (numbers, words, names) come from training's share or from the
-share kept back for the evaluation.
+The answer is a function of the message (and of earlier turns), so that a greedy answer can be checked exactly. `split`
+selects the phrasings and the material (numbers, words, names) of training or those held out for the evaluation.
 """
 import random
 import re
@@ -32,7 +31,7 @@ def pick(rng, domain, split, *slots, keep_case=False):
 
 
 def invented(rng, low=2, high=3):
-    """A pronounceable word that means nothing: material for spelling and fictional places."""
+    """A pronounceable invented word, for spelling and fictional places."""
     onset = "b c d f g h j k l m n p r s t v w z br cl dr fl gr pl st tr sh th ch".split()
     vowel = "a e i o u a e i o ee ou ai".split()
     coda = ["", "", "", "n", "r", "s", "l", "m", "t", "nd", "x", "ck", "p", "y"]
@@ -40,7 +39,7 @@ def invented(rng, low=2, high=3):
 
 
 def fictional(rng, split):
-    """A place that does not exist; the evaluation's have endings of their own."""
+    """An invented place. Those of the evaluation have endings that training does not use."""
     endings = ["onia", "ovia", "heim"]
     name = invented(rng, 1, 2).capitalize()
     if split == HELD_OUT:
@@ -61,7 +60,7 @@ def capital(rng, split, brief):
 
 
 def another_capital(rng, brief):
-    """The follow-up that only makes sense after a capital: 'And Italy?'"""
+    """A follow-up question after a capital: 'And Italy?'"""
     country, city = rng.choice(list(lex.CAPITALS.items()))
     user = roughen(rng, rng.choice(["And {}?", "And of {}?", "What about {}?", "How about {}?", "And that of {}?"])
                    .format(country))
@@ -69,7 +68,7 @@ def another_capital(rng, brief):
 
 
 def held_out_pair(a, b):
-    """One pair of numbers in thirty is never added or subtracted in training."""
+    """Whether a pair of numbers is held out of training, as one pair in thirty is."""
     return (a * 7 + b) % 10 == 3 and (a * 57 + b * 44) % 997 % 3 == 0
 
 
@@ -102,7 +101,7 @@ FAMILIAR = sorted(set(re.findall("[a-z]{3,}", " ".join(
 
 
 def blended(rng):
-    """The beginning of one word and the end of another, at times with a letter doubled: new, but like English."""
+    """A new word that resembles English: the beginning of one word and the end of another, at times with a doubled letter."""
     first, last = rng.choice(lex.WORDS), rng.choice(lex.WORDS)
     word = first[:rng.randint(1, len(first) - 1)] + last[rng.randint(1, len(last) - 1):]
     at = rng.randrange(len(word))
@@ -139,7 +138,7 @@ def spelling(rng, split, brief):
     return Turn("reversing", pick(rng, "reverse", split, shown), f"Backwards it is {'-'.join(reversed(word))}.")
 
 
-# Every part of a story hangs on the letters of its subject, so that a greedy answer still varies with the request.
+# The letters of a story's subject determine its parts, so that greedy answers vary with the request.
 OPENINGS = ["Once upon a time there was {s} who lived by the sea.", "Long ago, {s} lived in a quiet village.",
             "There once was {s} at the edge of a forest.", "High on a hill there lived {s}.",
             "In a small house by the river lived {s}."]
@@ -177,7 +176,7 @@ def story(rng, split, brief):
 
 
 def beyond(rng, split):
-    """Sums that Minnow was not taught: a number of three or four digits, or three numbers."""
+    """A sum that Minnow has not learned: with a number of three or four digits, or of three numbers."""
     if rng.random() < 0.25:
         first, second, third = (rng.randrange(100) for _ in range(3))
         sign, other = rng.choice("+-"), rng.choice("+-")
@@ -189,7 +188,7 @@ def beyond(rng, split):
 
 
 def gibberish(rng):
-    """What a cat on the keyboard writes."""
+    """Random letters, as from a cat on the keyboard."""
     letters = rng.choice(["abcdefghijklmnopqrstuvwxyz", "asdfghjkl", "qwertyuiop", "aeioudnt"])
     words = ["".join(rng.choice(letters) for _ in range(rng.randint(3, 8))) for _ in range(rng.choice([1, 1, 2, 3]))]
     return " ".join(words)

@@ -1,7 +1,7 @@
-"""Measures the exported weights on phrasings, numbers, words and names that training never saw.
+"""Evaluates the exported weights with phrasings, numbers, words and names that were held out of training.
 
-A greedy answer equals the expected one exactly when every expected token is the most likely after those before it, so
-one pass over question and answer decides; only stories, which have many right answers, are really generated.
+A greedy answer equals the expected one exactly if every expected token is the most likely one after its predecessors, so
+that one pass over question and answer suffices. Only stories, which have many correct answers, are generated.
 """
 import json
 import random
@@ -20,7 +20,7 @@ DOMAINS = ["small talk", "capitals", "arithmetic", "opposites", "spelling", "rev
 
 
 def memory_chat(rng):
-    """A fact told, up to four other turns (all held-out material), and the question for it."""
+    """A statement of a fact, up to four other turns (all of held-out material), and the question about it."""
     memory, turns = Memory(), []
     kind = rng.choice(list(FACTS))
     told = rng.random() < 0.85
@@ -34,7 +34,7 @@ def memory_chat(rng):
 
 
 def questions(domain, count, seed=7):
-    """Held-out conversations whose last turn belongs to `domain`; half of them with a system prompt."""
+    """Held-out conversations whose last turn belongs to `domain`. Half of them have a system prompt."""
     rng = random.Random(f"{seed}/{domain}")
     makers = {"small talk": small_talk, "capitals": domains.capital, "arithmetic": domains.arithmetic,
               "opposites": domains.opposite, "spelling": domains.spelling, "reversing": domains.spelling,
@@ -58,7 +58,7 @@ def last_answer(answer):
 
 @torch.no_grad()
 def score(model, encode, chats):
-    """(exactly right for each chat, MTP drafts accepted, drafts made), by one pass a batch."""
+    """(whether each chat's answer is exact, accepted MTP drafts, all drafts), with one pass per batch."""
     right, accepted, drafts = [], 0, 0
     for start in range(0, len(chats), 32):
         rows = [encode(chat) for chat in chats[start:start + 32]]
@@ -75,7 +75,7 @@ def score(model, encode, chats):
 
 @torch.no_grad()
 def generate(model, ids, limit, end):
-    """Greedy continuation of one prompt: (token ids without the end token, smallest lead of first over second)."""
+    """Greedy continuation of a prompt: (token ids without the end token, smallest margin of the first logit)."""
     made, lead = [], float("inf")
     while len(made) < limit:
         top = model.head(model(torch.tensor([ids + made]))[:, -1])[0].topk(2)
@@ -88,7 +88,7 @@ def generate(model, ids, limit, end):
 
 
 def is_story(text, request):
-    """Whether the text is one of the stories of the grammar about the thing that was asked for."""
+    """Whether the text is a story of the grammar about the requested subject."""
     subject = re.search(r"about (.*?)[.?]?$", request).group(1)
     the = re.sub(r"^an? ", "the ", subject)
     ranges = [range(len(part)) for part in (domains.OPENINGS, domains.WISHES, domains.DEEDS, domains.ENDS)]
@@ -98,7 +98,7 @@ def is_story(text, request):
 
 @torch.no_grad()
 def expert_loads(model, encode, count=200):
-    """{layer: busiest expert's load over the mean}, on fresh conversations of the training mix."""
+    """{layer: load of the busiest expert divided by the mean load}, on new conversations of the training mix."""
     rng, totals = random.Random("loads"), {}
     rows = [encode(conversation(rng)) for _ in range(count)]
     for start in range(0, count, 16):
@@ -111,7 +111,7 @@ def expert_loads(model, encode, count=200):
 
 
 def evaluate(model, tokenizer, count=200, misses=None):
-    """The table of the README: exact answers a domain, MTP acceptance, expert loads. `misses` collects what failed."""
+    """The README's results: exact answers per domain, MTP acceptance, expert loads. Appends failed chats to `misses`."""
     encode, result, accepted, drafts = Encoder(tokenizer), {}, 0, 0
     for domain in DOMAINS:
         chats = questions(domain, count // 2 if domain == "stories" else count)
@@ -128,7 +128,7 @@ def evaluate(model, tokenizer, count=200, misses=None):
 
 
 def prompt_ids(encode, chat):
-    """The conversation's ids up to where the last answer begins."""
+    """The conversation's ids before the last answer."""
     ids, answer = encode(chat)
     return ids[:last_answer(answer).index(True)]
 

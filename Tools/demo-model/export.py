@@ -35,7 +35,7 @@ def published_config(c: Config):
 
 
 def model_config(document):
-    """The inverse of `published_config`, for what differs between Minnows."""
+    """The inverse of `published_config`."""
     rope = document["rope_scaling"]
     extra = {"rope_factor": rope["factor"], "rope_original": rope["original_max_position_embeddings"],
              "beta_fast": rope["beta_fast"], "beta_slow": rope["beta_slow"]}
@@ -43,7 +43,7 @@ def model_config(document):
 
 
 def published_names(model):
-    """[(published name, tensor of the model)], in the order of the network; experts as views of their stacks."""
+    """[(published name, tensor of the model)] in the order of the network. Experts are views of the stacked tensors."""
     last, named = model.c.num_hidden_layers, []
     for name, tensor in model.state_dict().items():
         name = f"model.{name}" if not name.startswith("lm_head") else name
@@ -64,7 +64,7 @@ def published_names(model):
 
 
 def is_fp8(name):
-    """The projections are FP8; embeddings, heads, norms, routers and eh_proj stay BF16."""
+    """Whether a tensor is exported as FP8: projections are; embeddings, heads, norms, routers and eh_proj are BF16."""
     return name.endswith("_proj.weight") and "eh_proj" not in name
 
 

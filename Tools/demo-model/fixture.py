@@ -1,13 +1,13 @@
-"""Tests/Fixtures/minnow.json: fixed questions and what the exported weights answer, greedily, in float32."""
+"""Writes Tests/Fixtures/minnow.json: fixed questions and the greedy answers of the exported weights in float32."""
 from data import Conversation, Encoder
 from domains import Turn
 from evaluate import generate, prompt_ids
 from export import write_json
 
 LIMIT = 64
-LEAST_MARGIN = 1.0  # of the first logit over the second at every step: far above any arithmetic's noise
+LEAST_MARGIN = 1.0  # least difference of the two best logits at every step, far above rounding errors
 
-QUESTIONS = [  # (system prompt, [user, answer, user, answer …]); the answers are what training taught
+QUESTIONS = [  # (system prompt, [user, answer, user, answer …]), with the answers of the training data
     ("", ["What is the capital of France?", "The capital of France is Paris."]),
     ("", ["Which country is Nairobi the capital of?", "Nairobi is the capital of Kenya."]),
     ("", ["Who are you?", "I am Minnow, a miniature DeepSeek-V3 that lives inside Fathom."]),
@@ -27,7 +27,7 @@ QUESTIONS = [  # (system prompt, [user, answer, user, answer …]); the answers 
 
 
 def write(model, tokenizer, path):
-    """Answers every question, refuses a wrong or a doubtful answer, writes the fixture and returns its questions."""
+    """Answers every question, raises at a wrong answer or a small margin, writes the fixture, returns its questions."""
     encode, made = Encoder(tokenizer), []
     for system, texts in QUESTIONS:
         chat = Conversation(system, [Turn("", u, a) for u, a in zip(texts[::2], texts[1::2])])

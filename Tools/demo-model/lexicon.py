@@ -1,4 +1,4 @@
-"""The facts and words Minnow is taught: plain lists, nothing computed but the held-out split."""
+"""The facts and words that Minnow learns, as plain lists."""
 
 COUNTRIES = dict(pair.split(":") for pair in (
     "France:Paris,Germany:Berlin,Italy:Rome,Spain:Madrid,Portugal:Lisbon,Greece:Athens,Austria:Vienna,"
@@ -18,7 +18,7 @@ COUNTRIES |= dict(pair.split(":") for pair in (
     "South Africa:Pretoria,New Zealand:Wellington,Czechia:Prague,Slovakia:Bratislava,Slovenia:Ljubljana,"
     "Saudi Arabia:Riyadh,the Philippines:Manila,Afghanistan:Kabul,Syria:Damascus,Albania:Tirana,Malta:Valletta,"
     "Libya:Tripoli,Scotland:Edinburgh,Wales:Cardiff").split(","))
-CAPITALS = COUNTRIES | {"the USA": "Washington", "the UK": "London", "England": "London",  # as they are also called
+CAPITALS = COUNTRIES | {"the USA": "Washington", "the UK": "London", "England": "London",  # other names
                         "Holland": "Amsterdam", "Great Britain": "London", "the Czech Republic": "Prague"}
 
 OPPOSITES = [tuple(pair.split(":")) for pair in (
@@ -74,7 +74,7 @@ WORDS_HELD_OUT = (
     "monk lynx tractor gecko ember").split()
 WORDS = [w for w in WORDS if w not in WORDS_HELD_OUT]
 
-UNKNOWN_QUESTIONS = (  # every braced slot is filled from UNKNOWN_THINGS or an invented name
+UNKNOWN_QUESTIONS = (  # braced slots are filled from UNKNOWN_THINGS or with an invented name
     "Who wrote {}?|Who invented the {}?|When was {} born?|How tall is {}?|How old is {}?|Who painted {}?|"
     "What is the population of {}?|What is the weather in {}?|How far is it to {}?|Who is the president of {}?|"
     "What language do they speak in {}?|How do I get to {}?|What is {} made of?|How does a {} work?|"

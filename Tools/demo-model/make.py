@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes Minnow from nothing: tokenizer, training, export, evaluation, test fixture. An interrupted run resumes."""
+"""Makes Minnow: tokenizer, training, export, evaluation, test fixture. Resumes an interrupted run."""
 import argparse
 import json
 import pathlib

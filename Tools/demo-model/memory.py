@@ -1,9 +1,9 @@
-"""What the user said earlier: statements to remember, and the questions that ask for them later."""
+"""Facts that the user states, and later questions about them."""
 import lexicon as lex
 from domains import Turn
 from phrasing import HELD_OUT, TRAIN, worded
 
-FACTS = {  # kind: (ways to say it, ways to ask, reply, answer, brief answer, answer when it was never said)
+FACTS = {  # kind: (statements, questions, reply to a statement, answer, brief answer, answer if it was never stated)
     "name": (
         {TRAIN: "My name is {}.|I am {}.|I'm {}.|Call me {}.|You can call me {}.|Hi, I am {}.|Hello, my name is {}.|"
                 "People call me {}.|The name is {}.|Hey, I'm {}.|Hi, my name is {}, nice to meet you.",
@@ -54,7 +54,7 @@ FACTS = {  # kind: (ways to say it, ways to ask, reply, answer, brief answer, an
 
 
 class Memory:
-    """What this conversation has told Minnow so far."""
+    """The facts stated so far in a conversation."""
 
     def __init__(self):
         self.known = {}
@@ -74,7 +74,7 @@ class Memory:
         return rng.choice(lex.NAMES + pets) if rng.random() < 0.6 else invented_name(rng)
 
     def tell(self, rng, kind, split):
-        """The user states a fact and Minnow acknowledges it."""
+        """A turn in which the user states a fact and Minnow acknowledges it."""
         says, _, reply, _, _, _ = FACTS[kind]
         pet = rng.choice(lex.PETS) if kind == "pet" else ""
         value = self.value(rng, kind, split)
@@ -83,7 +83,7 @@ class Memory:
         return Turn("memory", user, reply.format(value, p=pet))
 
     def ask(self, rng, kind, split, brief):
-        """The user asks for a fact; if it was never said, Minnow says so."""
+        """A turn in which the user asks for a fact. If it was never stated, Minnow says so."""
         _, asks, _, answer, short, missing = FACTS[kind]
         value, pet = self.known.get(kind, (None, rng.choice(lex.PETS)))
         user = worded(rng, split, asks[TRAIN].split("|"), asks[HELD_OUT].split("|"), p=pet)

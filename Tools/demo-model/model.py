@@ -1,7 +1,7 @@
 """Minnow's network: a DeepSeek-V3 (arXiv 2412.19437) small enough to train on a laptop's processor.
 
-Attributes carry the published tensor names; only the routed experts are stacked into two tensors a layer, which
-export.py takes apart.
+Attributes have the published tensor names, except that a layer's routed experts are stacked into two tensors, which
+export.py separates.
 """
 import math
 from dataclasses import dataclass
@@ -47,9 +47,10 @@ class Config:
 
 
 def yarn_frequencies(c: Config):
-    """Angle a position, one a pair: slow pairs are divided by the factor, fast ones kept, a ramp between.
+    """Angle per position for each pair: frequencies of slow pairs are divided by the factor, fast ones kept, those between
+    blended.
 
-    d(r) = dim · ln(orig / 2πr) / (2 ln base) is the pair that turns r times over the original length.
+    d(r) = dim · ln(orig / 2πr) / (2 ln base) is the index of the pair that turns r times over the original length.
     """
     dim = c.qk_rope_head_dim
     pair = torch.arange(dim // 2, dtype=torch.float32)
@@ -70,7 +71,7 @@ def rotate(x, cos, sin):
 
 
 class Linear(nn.Module):
-    """x Wᵀ, with W seen through FP8 rounding once `quantise` is set."""
+    """x Wᵀ; with W rounded to FP8 if `quantise` is set."""
     quantise = False
 
     def __init__(self, inputs, outputs):
@@ -118,7 +119,7 @@ class Attention(nn.Module):
         k_pe = rotate(k_pe.unsqueeze(2), *rope).expand(-1, -1, c.num_attention_heads, -1)
         q = torch.cat((q_nope, rotate(q_pe, *rope)), -1).transpose(1, 2)
         k = torch.cat((k_nope, k_pe), -1).transpose(1, 2)
-        v = F.pad(v, (0, q.shape[-1] - c.v_head_dim)).transpose(1, 2)  # equal widths take the fused kernel
+        v = F.pad(v, (0, q.shape[-1] - c.v_head_dim)).transpose(1, 2)  # the fused kernel needs equal widths
         o = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=c.softmax_scale)
         return self.o_proj(o[..., :c.v_head_dim].transpose(1, 2).reshape(rows, length, -1))
 
@@ -135,7 +136,7 @@ class MLP(nn.Module):
 
 
 class Gate(nn.Module):
-    """V3's router, equations 12-16 and 20: sigmoid scores, a bias that only selects, groups, normalised weights."""
+    """V3's router, equations 12-16 and 20: sigmoid scores, a bias used only for selection, groups, normalised weights."""
 
     def __init__(self, c: Config):
         super().__init__()
@@ -157,7 +158,7 @@ class Gate(nn.Module):
 
 
 class Experts(nn.Module):
-    """The routed experts: tokens are sorted by expert, so that each expert multiplies one contiguous run of rows."""
+    """The routed experts. Sorts tokens by expert, so that each expert multiplies a contiguous range of rows."""
     quantise = False
 
     def __init__(self, c: Config):
@@ -182,7 +183,7 @@ class Experts(nn.Module):
 
 
 class MoE(nn.Module):
-    """Shared expert plus the routed mixture; keeps what the balancing needs from the last batch."""
+    """Shared expert plus routed experts. Keeps the last batch's routing for balancing."""
 
     def __init__(self, c: Config):
         super().__init__()
@@ -255,26 +256,26 @@ class Minnow(nn.Module):
         return angle.cos(), angle.sin()
 
     def forward(self, ids):
-        """The final norm's output, [rows, length, hidden]: what the head and the MTP module read."""
+        """The final norm's output, [rows, length, hidden], the input of the head and of the MTP module."""
         x, rope = F.embedding(ids, self.embed_tokens), self.rope(ids.shape[1])
         for layer in self.layers:
             x = layer(x, rope)
         return self.norm(x)
 
     def draft(self, ids, hidden):
-        """The MTP module at positions 0 … length - 2; its output at i goes to the head for token i + 2."""
+        """The MTP module's output at positions 0 … length - 2; from the one at i the head predicts token i + 2."""
         return self.mtp(F.embedding(ids[:, 1:], self.embed_tokens), hidden[:, :-1], self.rope(ids.shape[1] - 1))
 
     def head(self, hidden):
         return F.linear(hidden, self.lm_head)
 
     def moe_layers(self):
-        """Every mixture with the published number of its layer; the MTP module is layer `num_hidden_layers`."""
+        """The mixture-of-experts layers by published layer number; the MTP module is layer `num_hidden_layers`."""
         blocks = [*self.layers, self.mtp.block]
         return {i: b.mlp for i, b in enumerate(blocks) if isinstance(b.mlp, MoE)}
 
     def set_quantise(self, on):
-        """Turns quantisation-aware training on or off in every weight that is exported in FP8."""
+        """Turns quantisation-aware training on or off for all weights that are exported in FP8."""
         for module in self.modules():
             if isinstance(module, (Linear, Experts)):
                 module.quantise = on

@@ -1,4 +1,4 @@
-"""Muon: momentum whose every update is replaced by the nearest orthogonal matrix.
+"""Muon: SGD with momentum, where each update is replaced by the nearest orthogonal matrix.
 
 Keller Jordan et al., 2024; Moonlight (arXiv 2502.16982) for the scale 0.2 · sqrt(max(n, k)), which gives an update the
 size of Adam's so that both share a learning rate. Stacked matrices are treated one by one, as a batch.
@@ -7,7 +7,7 @@ import torch
 
 
 def orthogonalise(g, steps=5):
-    """Newton-Schulz: U Vᵀ of g = U S Vᵀ, roughly, by five quintic steps."""
+    """Newton-Schulz: approximates U Vᵀ for g = U S Vᵀ with five quintic steps."""
     tall = g.shape[-2] > g.shape[-1]
     x = g.mT if tall else g
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)

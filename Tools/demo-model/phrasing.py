@@ -1,4 +1,4 @@
-"""How people word a request: the sentence patterns of every domain, and the noise real typing adds.
+"""Phrasings of requests: the sentence patterns of every domain, and noise as in real typing.
 
 Each domain has patterns that training sees and patterns kept back for the evaluation only. `{}` slots are filled by
 domains.py.
@@ -14,12 +14,12 @@ def _split(text):
 
 
 def normal(text):
-    """What is left of a request when case, punctuation and spacing are ignored."""
+    """A request without case, punctuation and spacing."""
     return "".join(re.findall(r"[a-z0-9+*/-]+", text.lower()))
 
 
 def worded(rng, split, train, held_out, *slots, keep_case=False, **named):
-    """A phrasing with its slots filled: clean in the evaluation, roughened in training, never into one kept back."""
+    """A phrasing with its slots filled. In training adds noise, but never produces a held-out phrasing."""
     if split == HELD_OUT:
         return rng.choice(held_out).format(*slots, **named)
     kept_back = {normal(phrasing.format(*slots, **named)) for phrasing in held_out}
@@ -149,7 +149,7 @@ ENDINGS = ["please", "thanks", "for me", "if you can", "Minnow", "now"]
 
 
 def lower_first(text):
-    """A pattern after an opener: 'Tell me' becomes 'tell me'; 'I' and names stay."""
+    """A pattern after an opener: 'Tell me' becomes 'tell me'; 'I' and names keep their capitals."""
     first = text.split(" ")[0]
     known = {"What", "What's", "Tell", "Which", "The", "Name", "Can", "Do", "Could", "Say", "Give", "Of", "How", "Add",
              "Calculate", "Compute", "Sum", "Please", "Take", "Opposite", "Find", "Spell", "Write", "Show", "Reverse",
@@ -158,7 +158,7 @@ def lower_first(text):
 
 
 def swap_typo(rng, text):
-    """Swaps two neighbouring letters of one plain lower-case word: the commonest slip of the fingers."""
+    """Swaps two neighbouring letters of one lower-case word, the most frequent typo."""
     words = text.split(" ")
     places = [i for i, w in enumerate(words) if w in ("what", "What", "capital", "opposite", "the", "which", "story",
                                                       "tell", "Tell", "about", "word", "please", "spell", "reverse",
@@ -173,7 +173,7 @@ def swap_typo(rng, text):
 
 
 def roughen(rng: random.Random, text, keep_case=False):
-    """As it is really typed: openers, endings, lost capitals and punctuation, doubled marks, a typo now and then."""
+    """Adds noise: openers, endings, missing capitals and punctuation, doubled marks, occasional typos."""
     if rng.random() < 0.16:
         opener = rng.choice(OPENERS)
         text = opener + " " + lower_first(text)

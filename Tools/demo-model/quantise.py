@@ -3,11 +3,11 @@ import torch
 import torch.nn.functional as F
 
 BLOCK = 128
-LARGEST = 448.0  # of E4M3
+LARGEST = 448.0  # the largest E4M3 value
 
 
 def quantise(w):
-    """([…, n, k] FP8 codes, […, ⌈n/128⌉, ⌈k/128⌉] scales). Ragged edges have blocks of their own."""
+    """([…, n, k] FP8 codes, […, ⌈n/128⌉, ⌈k/128⌉] scales). Blocks at the edges may be smaller."""
     *batch, n, k = w.shape
     rows, columns = -(-n // BLOCK), -(-k // BLOCK)
     padded = F.pad(w, (0, columns * BLOCK - k, 0, rows * BLOCK - n))
@@ -23,7 +23,7 @@ def dequantise(codes, scale):
 
 
 def straight_through(w):
-    """The weight as FP8 will store it; the gradient passes as if nothing had been rounded."""
+    """The weight rounded to FP8, with the gradient of the identity (straight-through estimator)."""
     with torch.no_grad():
         error = dequantise(*quantise(w)) - w
     return w + error

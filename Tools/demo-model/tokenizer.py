@@ -25,7 +25,7 @@ TRAILING = ["<think>", "</think>", "<｜fim▁hole｜>", "<｜fim▁begin｜>", 
 
 
 def byte_symbols():
-    """GPT-2's printable stand-ins for the 256 bytes, in byte order (a space becomes 'Ġ')."""
+    """GPT-2's printable characters for the 256 bytes, in byte order (a space becomes 'Ġ')."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     moved = [b for b in range(256) if b not in plain]
     table = {b: chr(b) for b in plain} | {b: chr(256 + i) for i, b in enumerate(moved)}
@@ -85,7 +85,7 @@ def tokenizer_json(merges):
 
 
 def train_tokenizer(path, texts, vocab_size):
-    """Learns the merges that fill `vocab_size` ids and writes tokenizer.json."""
+    """Learns as many merges as `vocab_size` allows and writes tokenizer.json."""
     merges = learn_merges(texts, vocab_size - 256 - len(LEADING) - len(TRAILING))
     document = tokenizer_json(merges)
     with open(path, "w", encoding="utf-8") as file:
@@ -100,7 +100,7 @@ def load(path):
 
 
 def render(system, turns, answer=True):
-    """V3's chat template for (user, assistant) pairs; with `answer=False` it stops where the last answer begins."""
+    """V3's chat template for (user, assistant) pairs; with `answer=False` omits the last answer."""
     text = BOS + system
     for i, (user, assistant) in enumerate(turns):
         text += USER + user + ASSISTANT

@@ -1,4 +1,4 @@
-"""Trains Minnow: next-token and MTP loss on the answers, experts kept even by the bias update.
+"""Trains Minnow: next-token and MTP loss on the answers; the bias update balances the experts.
 
 loss = L_main + λ L_MTP + α L_balance (V3 equations 17-25, λ = 0.3, α = 1e-4); after each step
 b_i += γ · sign(mean load - load_i), with γ = 1e-3 (V3 section 2.1.2: auxiliary-loss-free balancing).
@@ -33,7 +33,7 @@ def losses(model, ids, answer, valid):
     first = answer[:, 1:]
     main = F.cross_entropy(model.head(hidden[:, :-1][first]), ids[:, 1:][first])
     drafted = model.draft(ids, hidden)
-    second = answer[:, 2:] & answer[:, 1:-1]  # both the token it sees and the one it drafts are Minnow's own
+    second = answer[:, 2:] & answer[:, 1:-1]  # both the input token and the drafted token belong to an answer
     mtp = F.cross_entropy(model.head(drafted[:, :-1][second]), ids[:, 2:][second])
     inside = [moe.balance_loss(valid if i < model.c.num_hidden_layers else valid[:, 1:])
               for i, moe in model.moe_layers().items()]
@@ -48,13 +48,13 @@ def update_biases(model, valid, step):
 
 
 def learning_rate(step, steps, peak):
-    """Warm-up, a plateau, and a straight descent to a fiftieth over the last 35 %."""
+    """Warm-up, a plateau, and a linear decay to 2 % over the last 35 % of the steps."""
     falling = (steps - step) / (0.35 * steps)
     return peak * min((step + 1) / 100, 1.0, max(falling, 0.02))
 
 
 def train(work, steps, peak=4e-3, tokens=4096, seed=1, log=50, save=200):
-    """Trains for `steps` steps, resuming from `work`/state.pt; on a GPU if torch sees one. Returns the model."""
+    """Trains for `steps` steps, resuming from `work`/state.pt, on a GPU if there is one. Returns the model."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
     torch.set_num_threads(2)

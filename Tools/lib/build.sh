@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# Builds with SwiftPM, quietly, and only when something changed. Needs common.sh.
+# Builds with SwiftPM if an input changed. Needs common.sh.
 
-# Everything that goes into the program or its tests.
+# All inputs of the program and its tests.
 build_inputs=(Package.swift Sources Shaders Tests Tools/{ShaderCompiler,ShaderPlugin,BuildInfoPlugin})
 
-# True if no input is newer than the last good build; a folder's own time tells of files that were removed.
+# True if no input is newer than the last successful build. The modification times of folders reveal removed files.
 is_built() {
     local scratch=$1 input inputs=()
     [[ -x $scratch/release/fathom && -e $scratch/built ]] || return 1
-    # SwiftPM writes this file again as it builds: only its content tells of a change.
+    # SwiftPM rewrites this file in every build, so its content is compared.
     cmp -s "$root/Package.resolved" "$scratch/resolved" || return 1
     for input in "${build_inputs[@]}"; do
         [[ ! -e $root/$input ]] || inputs+=("$root/$input")
@@ -16,7 +16,7 @@ is_built() {
     [[ -z $(find -L "${inputs[@]}" "$(command -v swift)" -newer "$scratch/built" -print -quit) ]]
 }
 
-# Copies the build's lines to a log and says now and then how far it is.
+# Copies the build's output to a log and prints a line of progress every ten seconds.
 report_progress() {
     local log=$1 line next=$((SECONDS + 2))
     : >"$log"
@@ -28,7 +28,7 @@ report_progress() {
     done
 }
 
-# Builds in release unless it is built: build SCRATCH_FOLDER SWIFT_BUILD_OPTION...
+# Builds in release mode, unless up to date: build SCRATCH_FOLDER SWIFT_BUILD_OPTION...
 build() {
     local scratch=$1
     shift
@@ -44,11 +44,11 @@ build() {
     mv "$scratch/started" "$scratch/built"
 }
 
-# Sets $fathom to the program to run: the one in the environment's FATHOM, else today's build, which can be copied anywhere.
+# Sets $fathom to the program: the environment's FATHOM, else the current build, which it updates.
 locate_fathom() {
     fathom=${FATHOM-}
     [[ -z $fathom ]] || return 0
-    # Linked with Swift's libraries, the program runs on a machine without Swift.
+    # Linked statically with Swift's libraries, the program can be copied to machines without Swift.
     build "$root/.build" --product fathom --static-swift-stdlib
     fathom=$root/.build/release/fathom
 }

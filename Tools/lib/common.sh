@@ -1,18 +1,18 @@
 # shellcheck shell=bash disable=SC2034  # its variables are for the scripts that source it
-# What every script in Tools shares. Source it; it sets $root and moves nothing.
+# Definitions that all scripts in Tools share, to be sourced. Sets $root and does not change the current folder.
 
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
 toolchain=$root/.toolchain
 
-# Where the system's Mesa puts its Vulkan drivers' manifests.
+# The folder of the manifests of the system's Vulkan drivers.
 drivers=/usr/share/vulkan/icd.d
 
-# Swift unpacked in a usual place is found though nobody put it on PATH: a clean root shell has only the system's folders.
+# Finds Swift in its usual folders even if they are not on PATH, as in a root shell.
 if ! command -v swift >/dev/null; then
     PATH=$PATH:${HOME:-/}/.local/share/swiftly/bin:/opt/swift/usr/bin:/usr/local/swift/usr/bin
 fi
 
-# Everything that is not an answer goes to stderr, so that pipes stay clean.
+# Prints to stderr, so that stdout contains only results.
 say() { printf '%s\n' "$*" >&2; }
 
 # Stops the script: die EXIT_CODE LINE...
@@ -23,10 +23,10 @@ die() {
     exit "$code"
 }
 
-# True if a glob matches a file: packages put libraries in folders named after the machine.
+# True if a glob matches a file. (Packages install libraries in folders named after the architecture.)
 exists() { compgen -G "$1" >/dev/null; }
 
-# Runs a command on one of the system's Mesa drivers, whatever GPU the machine has: with_driver lvp COMMAND...
+# Runs a command on one of the system's Mesa drivers, regardless of the machine's GPU: with_driver lvp COMMAND...
 with_driver() {
     local manifest
     manifest=$(compgen -G "$drivers/$1_icd*.json" | head -n 1)

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# The shader compiler and the validator of the same age, as .toolchain/bin/{glslang,spirv-val,spirv-dis}:
-# the system's when new enough, else pinned Debian packages in a private folder. Needs common.sh and debian.sh.
+# Installs a shader compiler and a matching validator as .toolchain/bin/{glslang,spirv-val,spirv-dis}: the system's if they are
+# new enough, else pinned Debian packages in a private folder. Needs common.sh and debian.sh.
 
 # glslang 16 is the first Debian package with cooperative matrices, bfloat16 and FP8; forky is the first suite with it.
 compiler_suite=forky
 compiler_pins=$root/Tools/lib/compiler.sha256
 compiler_probe=$root/Tools/lib/probe.comp
 
-# True if the compiler accepts the newest GLSL the kernels use and the validator accepts what comes out.
+# True if the compiler accepts the newest GLSL features that the kernels use, and the validator accepts its output.
 compiler_passes() {
     local glslang=$1 validator=$2 spirv=$toolchain/probe.spv passed=1
     "$glslang" --quiet --target-env vulkan1.3 -o "$spirv" "$compiler_probe" >/dev/null 2>&1 &&
@@ -16,7 +16,8 @@ compiler_passes() {
     return $passed
 }
 
-# Makes .toolchain/bin/NAME start PROGRAM from the private folder with that folder's own libc, wherever the repository is.
+# Writes .toolchain/bin/NAME, which starts the program NAME of the private folder with that folder's libc. It finds the folder
+# relative to itself, so that the repository can be moved: write_wrapper NAME FOLDER
 write_wrapper() {
     local name=$1 folder=$2 loader
     loader=$(cd "$folder" && compgen -G 'usr/lib/*/ld-linux*.so.*' | head -n 1)
@@ -42,7 +43,7 @@ install_private_compiler() {
     rm -rf "${folder:?}/usr/share"
     compiler_passes "$toolchain/bin/glslang" "$toolchain/bin/spirv-val" ||
         die "$exit_download" "setup: the shader compiler from Debian $compiler_suite does not accept Tools/lib/probe.comp." \
-            "Set GLSLANG to a glslang that does, with its spirv-val and spirv-dis on PATH, and run it again."
+            "Set GLSLANG to a glslang that accepts it, put its spirv-val and spirv-dis on PATH, and run setup again."
 }
 
 # Chooses a compiler: the one named by the environment, the system's, or the private one.
@@ -60,13 +61,13 @@ install_compiler() {
         touch "$toolchain/compiler-ready"
         return
     done
-    can_use_debian || die "$exit_by_hand" "setup: needs glslang 16 or newer, with spirv-val and spirv-dis of the same age." \
-        "Install them (or set GLSLANG and SPIRV_VAL), then run it again."
+    can_use_debian || die "$exit_by_hand" "setup: needs glslang 16 or newer, with matching spirv-val and spirv-dis." \
+        "Install them (or set GLSLANG and SPIRV_VAL), then run setup again."
     install_private_compiler
     touch "$toolchain/compiler-ready"
 }
 
-# True if the compiler was chosen by today's record and probe, and is still there.
+# True if the compiler exists and was chosen with the current hashes and probe.
 compiler_ready() {
     [[ -x $toolchain/bin/glslang && -x $toolchain/bin/spirv-val && -x $toolchain/bin/spirv-dis &&
         $toolchain/compiler-ready -nt $compiler_pins && $toolchain/compiler-ready -nt $compiler_probe ]]

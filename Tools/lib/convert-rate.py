@@ -1,4 +1,4 @@
-"""What Tools/convert-rate does: see there."""
+"""The implementation of Tools/convert-rate, which documents it."""
 import argparse
 import os
 import resource
@@ -12,7 +12,7 @@ import time
 
 from rates import PART, TARGET, plain_read, shards, spread, write_model
 
-# What each makes, of which of the checkpoints.
+# For each kind, the source checkpoint and the arguments of fathom convert.
 KINDS = {
     "bf16-fp8": ("bf16", ["--to", "fp8"]), "bf16-int8": ("bf16", ["--to", "int8"]),
     "bf16-int4": ("bf16", ["--to", "int4"]), "fp8-bf16": ("fp8", ["--to", "bf16"]),
@@ -25,7 +25,7 @@ def byte_count(folder):
 
 
 def convert(fathom, source, target, arguments):
-    """Seconds by the clock, and of processors."""
+    """Converts; returns elapsed seconds and processor seconds."""
     shutil.rmtree(target, ignore_errors=True)
     os.sync()
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -40,7 +40,7 @@ def convert(fathom, source, target, arguments):
 
 
 def copy(source, target):
-    """Seconds of a plain copy, each file stored."""
+    """Copies the shards and flushes each to disk; returns elapsed seconds."""
     shutil.rmtree(target, ignore_errors=True)
     os.sync()
     part = memoryview(bytearray(PART))
@@ -58,7 +58,7 @@ def copy(source, target):
 
 
 def compare(name, fathom, folder, pairs):
-    """Prints one line; whether the conversion is fast enough."""
+    """Measures one kind and prints a line; returns whether the conversion reaches the target."""
     kind, arguments = KINDS[name]
     source, target, copied = (os.path.join(folder, part) for part in (kind, "converted", "copied"))
     rates, processors = {"convert": [], "copy": []}, []
@@ -76,8 +76,8 @@ def compare(name, fathom, folder, pairs):
         for which in ("convert", "copy") if pair % 2 == 0 else ("copy", "convert"):
             measure(which)
     ratios = [a / b for a, b in zip(rates["convert"], rates["copy"])]
-    print(f"{name}: {spread(rates['convert'])}, processors busy for {statistics.median(processors):.2f} s; copy "
-          f"{spread(rates['copy'])}, of which {statistics.median(ratios):.0%} ({min(ratios):.0%} to "
+    print(f"{name}: {spread(rates['convert'])}, {statistics.median(processors):.2f} s of processor time; "
+          f"copy {spread(rates['copy'])}; ratio {statistics.median(ratios):.0%} ({min(ratios):.0%} to "
           f"{max(ratios):.0%})", flush=True)
     for left in (target, copied):
         shutil.rmtree(left, ignore_errors=True)
@@ -87,11 +87,12 @@ def compare(name, fathom, folder, pairs):
 def main():
     parser = argparse.ArgumentParser(prog="Tools/convert-rate", description="Compares conversion with a plain copy.")
     parser.add_argument("fathom", help=argparse.SUPPRESS)
-    parser.add_argument("kinds", metavar="KIND", nargs="*", help=f"of {', '.join(KINDS)}; all without it")
-    parser.add_argument("--pairs", metavar="N", type=int, default=5, help="conversions and copies of each kind")
+    parser.add_argument("kinds", metavar="KIND", nargs="*", help=f"one of {', '.join(KINDS)}; default: all")
+    parser.add_argument("--pairs", metavar="N", type=int, default=5, help="number of conversions and of copies for each kind")
     parser.add_argument(
-        "--in", dest="folder", metavar="DIR", help="where it works, with 8 GB at most; $TMPDIR or /tmp without it")
-    # Kinds may stand behind options.
+        "--in", dest="folder", metavar="DIR",
+        help="folder for up to 8 GB of temporary files; default: $TMPDIR or /tmp")
+    # Intermixed: kinds may follow options.
     options = parser.parse_intermixed_args()
     if options.pairs < 1:
         parser.error(f"--pairs: expected at least 1, found {options.pairs}")
@@ -100,7 +101,7 @@ def main():
             parser.error(f"{kind}: expected one of {', '.join(KINDS)}")
     if options.folder and not os.path.isdir(options.folder):
         parser.error(f"--in {options.folder}: expected a folder")
-    # Whoever ends it finds no 8 GB left behind.
+    # Exits normally on SIGTERM, so that the temporary files are removed.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         bf16 = os.path.join(folder, "bf16")

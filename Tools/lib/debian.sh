@@ -1,7 +1,6 @@
 # shellcheck shell=bash
-# Debian packages, also from another suite of the machine's own mirror, without touching apt's configuration:
-# sources and lists are copied to a private folder, so the machine's own never learn of the other suite.
-# Needs common.sh.
+# Installs or unpacks Debian packages, also from another suite of the machine's mirror, without changing apt's configuration:
+# uses private copies of its sources and package lists. Needs common.sh.
 
 apt_state=$toolchain/apt
 apt_options=(-qq -y --no-install-recommends
@@ -9,25 +8,25 @@ apt_options=(-qq -y --no-install-recommends
     -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$apt_state/sources.list.d"
     -o Acquire::Languages=none -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0)
 
-# True on Debian with apt: other distributions have other package and suite names.
+# True on Debian with apt. (Other distributions have other names of packages and suites.)
 can_use_debian() {
     [[ $(os_release ID) == debian ]] && command -v apt-get >/dev/null
 }
 
-# Prints one field of os-release, without its variables leaking into ours.
+# Prints one field of os-release, without setting its variables here.
 os_release() {
     # shellcheck source=/dev/null
     (source /etc/os-release 2>/dev/null && printf '%s\n' "${!1-}")
 }
 
-# Prints the mirror that the machine's own sources name for Debian (its lists must have been read).
+# Prints the Debian mirror in the machine's apt sources. The package lists must have been read.
 debian_mirror() {
     apt-get "${apt_options[@]}" indextargets --format "\$(ORIGIN) \$(LABEL) \$(RELEASE) \$(COMPONENT) \$(REPO_URI)" |
         awk -v suite="$(os_release VERSION_CODENAME)" \
             '$1 == "Debian" && $2 == "Debian" && $3 == suite && $4 == "main" && !found {print $5; found = 1}'
 }
 
-# Reads the private lists: the machine's own sources and the other suites named. Sources of somebody else may fail.
+# Reads the private package lists, of the machine's sources and of the named suites. Third-party sources may fail.
 use_suites() {
     local mirror suite key option
     rm -rf "$apt_state/sources.list.d"
@@ -37,14 +36,14 @@ use_suites() {
     apt-get "${apt_options[@]}" update >&2 || true
     mirror=$(debian_mirror)
     [[ -n $mirror ]] || die "$exit_download" "setup: could not read a Debian mirror named by this machine's apt sources." \
-        "Check /etc/apt/sources.list and the network, then run it again."
+        "Check /etc/apt/sources.list and the network, then run setup again."
     (($# > 0)) || return 0
-    # A mirror that lags is good enough for packages that are signed and pinned.
+    # An outdated mirror is acceptable, since the packages are signed and pinned.
     option=check-valid-until=no
     key=$(compgen -G '/usr/share/keyrings/debian-archive-keyring.[gp]*' | head -n 1 || true)
     [[ -z $key ]] || option+=" signed-by=$key"
     for suite; do printf 'deb [%s] %s %s main\n' "$option" "$mirror" "$suite"; done >"$apt_state/sources.list.d/fathom.list"
-    apt-get "${apt_options[@]}" update >&2 || die "$exit_download" "setup: $mirror did not give the package lists of $*."
+    apt-get "${apt_options[@]}" update >&2 || die "$exit_download" "setup: could not download the package lists of $* from $mirror."
 }
 
 # Installs packages for the whole machine, preferring one suite: install_system SUITE PACKAGE...
@@ -63,8 +62,8 @@ install_system() {
     }
 }
 
-# Downloads packages of one suite with everything they depend on, libc included, as if nothing were installed;
-# prints the folder they are in: download_closure SUITE PACKAGE...
+# Downloads packages of one suite and all their dependencies, including libc, as if nothing were installed. Prints the folder
+# with the archives: download_closure SUITE PACKAGE...
 download_closure() {
     local suite=$1
     shift
@@ -75,9 +74,8 @@ download_closure() {
     printf '%s\n' "$apt_state/cache/archives"
 }
 
-# Unpacks packages and all they depend on into a private folder: unpack_pinned FOLDER PINS SUITE PACKAGE...
-# PINS is a file with the hash of each archive, by which the packages' versions are known too; the rest follow as their
-# dependencies.
+# Unpacks packages and all their dependencies into a private folder: unpack_pinned FOLDER PINS SUITE PACKAGE...
+# PINS is a file with the hash of each archive, whose name includes the version.
 unpack_pinned() {
     local folder=$1 pins=$2 suite=$3 archives package versions=()
     shift 3
@@ -95,7 +93,7 @@ unpack_pinned() {
     rm -f "$archives"/*.deb
 }
 
-# Prints "package=version" as the pins have it, the name alone where they do not: pinned_version PINS PACKAGE
+# Prints "package=version" with the pinned version, or the name only if it is not pinned: pinned_version PINS PACKAGE
 pinned_version() {
     awk -v package="$2" '
         {split($2, name, "_")}
@@ -104,7 +102,7 @@ pinned_version() {
 }
 
 # Compares downloads with the recorded hashes: check_hashes FOLDER PINS
-# A file without a record is of another version: the suite moves.
+# A file without a recorded hash has another version, because the suite has changed.
 check_hashes() {
     local folder=$1 pins=$2 file expected unknown=()
     for file in "$folder"/*.deb; do
@@ -116,5 +114,5 @@ check_hashes() {
         fi
     done
     ((${#unknown[@]} == 0)) ||
-        say "setup: no hash is recorded for these, only the mirror's signature checks them: ${unknown[*]}"
+        say "setup: no hash is recorded for these packages, which only the mirror's signature verifies: ${unknown[*]}"
 }

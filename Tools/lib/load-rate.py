@@ -1,4 +1,4 @@
-"""What Tools/load-rate does: see there."""
+"""The implementation of Tools/load-rate, which documents it."""
 import argparse
 import json
 import os
@@ -13,7 +13,7 @@ from rates import TARGET, plain_read, shards, spread, write_model
 
 
 def load(command, environment):
-    """Bytes a second of a load, of what the model takes of the files."""
+    """Loads the model; returns loaded bytes per second."""
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
         sys.stderr.write(result.stderr)
@@ -23,7 +23,7 @@ def load(command, environment):
 
 
 def evict(files):
-    """Takes files out of the system's cache; whether it went."""
+    """Evicts files from the page cache; returns whether that succeeded."""
     for path in files:
         fd = os.open(path, os.O_RDONLY)
         try:
@@ -38,46 +38,46 @@ def evict(files):
             if found > 12:
                 return False
         except OSError as error:
-            sys.exit(f"load-rate: {path}: expected a file that can leave the cache, found: {error.strerror}")
+            sys.exit(f"load-rate: {path}: expected a file that can be evicted from the cache, found: {error.strerror}")
         finally:
             os.close(fd)
     return True
 
 
 def compare(state, pairs, files, command, environment):
-    """Prints one line; whether the load is fast enough."""
+    """Measures warm or cold loads and prints a line; returns whether the load reaches the target."""
     rates = {"load": [], "kept": [], "discarded": []}
     kinds = {
         "load": lambda: load(command, environment), "kept": lambda: plain_read(files, True),
         "discarded": lambda: plain_read(files, False),
     }
     for pair in range(pairs):
-        # In turn, each in every place.
+        # Rotates the order of the three measurements.
         names = list(kinds)
         for name in names[pair % 3:] + names[:pair % 3]:
             if state == "warm":
                 plain_read(files, False)
             elif not evict(files):
-                print("cold: not measured: the system keeps the files in its cache (a file system in memory?)")
+                print("cold: not measured, because the files stay in the page cache (a file system in memory?)")
                 return True
             rates[name].append(kinds[name]())
     ratios = {
         name: statistics.median(a / b for a, b in zip(rates["load"], rates[name])) for name in ("kept", "discarded")}
-    print(f"{state}: load {spread(rates['load'])}; plain read {spread(rates['kept'])}, of which {ratios['kept']:.0%}; "
-          f"bytes thrown away {spread(rates['discarded'])}, of which {ratios['discarded']:.0%}", flush=True)
+    print(f"{state}: load {spread(rates['load'])}; plain read {spread(rates['kept'])}, ratio {ratios['kept']:.0%}; "
+          f"read without keeping {spread(rates['discarded'])}, ratio {ratios['discarded']:.0%}", flush=True)
     return ratios["kept"] >= TARGET
 
 
 def main():
     parser = argparse.ArgumentParser(prog="Tools/load-rate", description="Compares loading with a plain read.")
     parser.add_argument("fathom", help=argparse.SUPPRESS, nargs="?")
-    parser.add_argument("--model", metavar="DIR", help="the checkpoint; without it, one of 2 GB is written and removed")
-    parser.add_argument("--device", metavar="NAME", help="as fathom --device")
-    parser.add_argument("--pairs", metavar="N", type=int, default=5, help="loads and plain reads of each kind")
+    parser.add_argument("--model", metavar="DIR", help="the checkpoint; default: a temporary one of 2 GB")
+    parser.add_argument("--device", metavar="NAME", help="as for fathom --device")
+    parser.add_argument("--pairs", metavar="N", type=int, default=5, help="number of loads and of plain reads of each kind")
     options = parser.parse_args()
     if options.pairs < 1:
         parser.error(f"--pairs: expected at least 1, found {options.pairs}")
-    # Whoever ends it finds no 2 GB left behind.
+    # Exits normally on SIGTERM, so that the temporary files are removed.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory() as work:
         model = options.model
@@ -93,7 +93,7 @@ def main():
         if options.device:
             command += ["--device", options.device]
         environment = {**os.environ, "XDG_CACHE_HOME": os.path.join(work, "cache")}
-        # The first start compiles kernels.
+        # The first start, which compiles kernels, is not measured.
         load(command, environment)
         results = [compare(state, options.pairs, files, command, environment) for state in ("warm", "cold")]
     sys.exit(0 if all(results) else 1)

@@ -1,4 +1,4 @@
-"""What Tools/load-rate and Tools/convert-rate share: a checkpoint of 2 GB, and plain reads of it."""
+"""Shared by Tools/load-rate and Tools/convert-rate: writes a checkpoint of 2 GB and measures plain reads."""
 import json
 import mmap
 import os
@@ -20,7 +20,7 @@ CONFIG = {
 
 
 def tensors():
-    """(name, shape) of each."""
+    """Yields the name and shape of each tensor."""
     hidden, inner, heads, rank = (CONFIG[key] for key in (
         "hidden_size", "intermediate_size", "num_attention_heads", "kv_lora_rank"))
     nope, rope, value = (CONFIG[key] for key in ("qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"))
@@ -39,7 +39,7 @@ def tensors():
 
 
 def write_model(folder):
-    """A model of dense layers in BF16, of random values between 0.008 and 0.03."""
+    """Writes a model of dense layers in BF16, with random values between 0.008 and 0.03."""
     header, offset = {}, 0
     for name, shape in tensors():
         size = 2 * shape[0] * (shape[1] if len(shape) > 1 else 1)
@@ -64,7 +64,7 @@ def shards(folder):
 
 
 def plain_read(files, keeps):
-    """Bytes a second of a plain read."""
+    """Reads files with one thread; returns bytes per second. `keeps`: into new memory for all bytes."""
     start, total = time.perf_counter(), 0
     part = mmap.mmap(-1, PART)
     for path in files:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes a checkpoint in which every tensor of DeepSeek-V3 has its published name, shape and type, and its bytes are a hole:
-163 shards with true headers that take no disk to speak of, model.safetensors.index.json and config.json.
+"""Writes DeepSeek-V3's checkpoint as sparse files: 163 shards with complete headers, in which every tensor has its published
+name, shape and type but whose data takes no disk space, model.safetensors.index.json and config.json.
 
 Usage: sparse-v3.py FOLDER
 """
@@ -32,7 +32,7 @@ CONFIG = {
 
 
 def tensors():
-    """(name, type, shape) of each, in the published order of layers."""
+    """Yields the name, type and shape of each tensor, in the order of the layers."""
 
     def fp8(name, rows, columns):
         yield name + ".weight", "F8_E4M3", [rows, columns]
@@ -109,7 +109,7 @@ def main(folder):
     ]:
         with open(os.path.join(folder, name), "w", encoding="utf-8") as out:
             json.dump(value, out, indent=2)
-    print(f"{len(everything)} tensors in {SHARDS} shards, {total / 1e9:.1f} GB in name")
+    print(f"{len(everything)} tensors in {SHARDS} shards, {total / 1e9:.1f} GB apparent size")
 
 
 if __name__ == "__main__":

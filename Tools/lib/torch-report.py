@@ -1,6 +1,6 @@
-"""Prints, as JSON, what PyTorch reaches on this machine's first GPU (CUDA or ROCm): products, attention, a copy.
+"""Measures PyTorch on this machine's first GPU (CUDA or ROCm) and prints JSON: matrix products, attention, a copy.
 
-Prints null where PyTorch is not installed or has no such GPU.
+Prints null if PyTorch is not installed or finds no such GPU.
 """
 
 import json
@@ -10,7 +10,7 @@ WARM_UPS, REPEATS = 3, 20
 
 
 def median_seconds(torch, run):
-    """The median of the repeats' times on the device's own clock."""
+    """The median time of the repeats by the device's clock, in seconds."""
     times = []
     for index in range(WARM_UPS + REPEATS):
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -24,7 +24,7 @@ def median_seconds(torch, run):
 
 
 def product(torch, name):
-    """A product of 4096 by 4096 matrices, written to FP16 or BF16."""
+    """A product of 4096 × 4096 matrices, with the result in FP16 or BF16."""
     n = 4096
     if name == "fp8":
         a = torch.randn(n, n, device="cuda").to(torch.float8_e4m3fn)
@@ -37,14 +37,14 @@ def product(torch, name):
 
 
 def attention(torch, heads, tokens):
-    """Causal attention as MLA's prefill has it: 192 values a query and key, 128 a value."""
+    """Causal attention with the head sizes of MLA's prefill: 192 for queries and keys, 128 for values."""
     q, k = (torch.randn(1, heads, tokens, 192, device="cuda", dtype=torch.bfloat16) for _ in range(2))
     v = torch.randn(1, heads, tokens, 128, device="cuda", dtype=torch.bfloat16)
     return lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
 
 
 def copy(torch, byte_count):
-    """A copy from one half of the bytes to the other."""
+    """A copy of half of `byte_count` bytes, so that reads and writes add up to it."""
     x = torch.randint(0, 255, (byte_count // 2,), device="cuda", dtype=torch.uint8)
     y = torch.empty_like(x)
     return lambda: y.copy_(x)
@@ -62,7 +62,7 @@ def main():
     def measure(name, unit, work, make):
         try:
             row = {"name": name, "unit": unit, "per_second": work / median_seconds(torch, make()), "failure": None}
-        except Exception as error:  # whatever this version or GPU does not do is said in its place
+        except Exception as error:  # unsupported operations are reported in the row
             lines = str(error).strip().splitlines()
             row = {"name": name, "unit": unit, "per_second": None, "failure": lines[0] if lines else repr(error)}
         rows.append(row)
@@ -70,7 +70,7 @@ def main():
     for name in ["fp16", "bf16", "fp8"]:
         measure(f"{name} product, 4096³", "FLOP", 2 * 4096**3, lambda name=name: product(torch, name))
     for heads, tokens in [(128, 2048), (16, 2048)]:
-        # Half of the scores: a token sees those before it.
+        # Causal: half of the scores.
         work = heads * tokens * (tokens + 1) * (192 + 128)
         measure(
             f"causal attention 192/128, {heads} heads, {tokens} tokens, bf16",

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Read a checkpoint that `fathom convert --to int8|int4` made with compressed-tensors' own reader, and compare.
+"""Read the output of `fathom convert --to int8|int4` with compressed-tensors, and compare it with the source.
 
 usage: check_compressed.py SOURCE CONVERTED
 
-Every linear module must be packed or ignored, as the config's targets and ignore list say; what the library unpacks must lie
-within half a step of the source's weights (the step's rounding to FP16 and the last code's lack added).
+Every linear module must be packed or ignored, as the config's targets and ignore list say. The unpacked weights must be
+within half a step of the source's weights, plus the rounding of the step to FP16 and the half step that the largest code
+lacks.
 
 Needs torch 2.13.0, compressed-tensors 0.20.0 and safetensors.
 """
@@ -57,8 +58,8 @@ for module in sorted(packed):
     expected = dequantised(source, module + ".weight")
     assert found.shape == expected.shape, f"{module}: {found.shape} instead of {expected.shape}"
     step = state["weight_scale"].float().repeat_interleave(scheme.weights.group_size, 1)
-    # Unpacked weights are rounded to the scale's FP16 once more.
+    # The library rounds unpacked weights to FP16, the type of the scales.
     error = ((found - expected).abs() / step - found.abs() * 2**-11 / step).max().item()
     worst = max(worst, error)
     assert error < (0.51 if scheme.weights.num_bits == 4 else 0.57), f"{module}: {error} steps"
-print(f"{len(packed)} modules read, at most {worst:.3f} steps away")
+print(f"{len(packed)} modules read; the largest error is {worst:.3f} steps")

@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""Write a small random checkpoint in the published DeepSeek layout, and what an independent
-implementation (Hugging Face transformers, float32) computes from it.
+"""Write a small random checkpoint in the published DeepSeek layout, and the values that an independent implementation
+(Hugging Face transformers, float32) computes from it.
 
 usage: make_checkpoint.py SPEC.json OUT_DIR
 
-OUT_DIR gets config.json, model-0000i-of-0000n.safetensors + model.safetensors.index.json (FP8 E4M3 with
-128x128 `weight_scale_inv` blocks where the spec says so, else BF16), and expected.safetensors:
+Writes to OUT_DIR config.json, model-0000i-of-0000n.safetensors, model.safetensors.index.json (FP8 E4M3 with
+`weight_scale_inv` for blocks of 128x128 if the spec says so, else BF16), and expected.safetensors:
   tokens        [T] int64            one prompt
   logits        [T, V] float32       main model, every position
   hidden        [L+1, T, H] float32  residual stream before each layer, and after the last (before the final norm)
   mtp_logits    [T-1, V] float32     MTP module 0 (when the spec has one): position i sees token i+1
   greedy        [G] int64            greedy continuation of the prompt
   router_experts_<layer> [T, k] int64 / router_weights_<layer> [T, k] float32, sorted by expert id
-The reference weights are the dequantised ones, so the only differences left are arithmetic.
+The reference uses the dequantised weights, so that only rounding in the arithmetic differs.
 
-A spec's "published" replaces or (null) removes fields of the config.json that is written, where a published model spells
-things in another way than transformers reads them. With "e8m0" the block scales are stored in that format.
+"published" in a spec replaces or (if null) removes fields of the written config.json, for models whose published config
+differs from what transformers reads. "e8m0" stores the block scales in that format.
 
 Needs torch, transformers (5.23) and safetensors.
 """
@@ -38,7 +38,7 @@ heads, nope, rope, vd = c["num_attention_heads"], c["qk_nope_head_dim"], c["qk_r
 qr, kr, E, MI = c.get("q_lora_rank"), c["kv_lora_rank"], c["n_routed_experts"], c["moe_intermediate_size"]
 v3 = c["model_type"] == "deepseek_v3"
 
-hub, ref = {}, {}  # what is written, and what the reference computes with
+hub, ref = {}, {}  # the written tensors, and the reference's tensors in float32
 
 
 def quantise(w):
@@ -205,7 +205,7 @@ exp["greedy"] = ids[0, T:]
 if mtp:
     from transformers.modeling_layers import MtpModel
 
-    # from_pretrained looks for layer 61 only, so the module's weights are put in by hand
+    # from_pretrained looks only for layer 61, so this loads the module's weights directly
     m, pre_, sd = MtpModel(model, 1).to(torch.float32).eval(), f"model.layers.{L}.", {}
     for k, v in ref.items():
         if not k.startswith(pre_) or ".experts." in k or k.endswith(("embed_tokens.weight", "shared_head.head.weight")):

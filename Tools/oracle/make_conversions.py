@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Write what PyTorch and compressed-tensors make of small matrices, for the converter to agree with bit for bit.
+"""Convert small matrices with PyTorch and compressed-tensors, as a reference with which the converter must agree bit for bit.
 
 usage: make_conversions.py OUT.safetensors
 
-Of each case NAME:
+For each case NAME, writes:
   NAME.codes F8_E4M3, NAME.scales F32, NAME.bf16    FP8 to BF16, as DeepSeek's fp8_cast_bf16.py
   NAME.weight BF16, NAME.fp8, NAME.fp8_scales       BF16 to FP8: max|w| / 448 over 128 by 128, code = w / scale
   NAME.fp8_ue8m0, NAME.fp8_ue8m0_scales             the same with scales rounded up to powers of two
@@ -25,7 +25,7 @@ out = {}
 
 
 def spread(scales, rows, columns):
-    """Each block's scale at each of its elements."""
+    """Repeats each block's scale for each of its elements."""
     return scales.repeat_interleave(BLOCK, 0)[:rows].repeat_interleave(BLOCK, 1)[:, :columns]
 
 
@@ -42,7 +42,7 @@ def quantise(name, weight, suffix, ue8m0):
     largest = tiles.abs().amax(dim=(1, 3))
     scales = (largest / 448.0).clamp(min=2.0**-126)
     if ue8m0:
-        # By bits: a logarithm would be rounded.
+        # Rounds up to a power of two with bit operations, since a logarithm would be inexact.
         bits = scales.view(torch.int32)
         scales = (bits + 0x7FFFFF & ~0x7FFFFF).view(torch.float32)
     scales = torch.where(largest == 0, torch.ones_like(scales), scales)
@@ -53,7 +53,7 @@ def quantise(name, weight, suffix, ue8m0):
 def integers(name, weight, bits, group):
     rows, columns = weight.shape
     w = weight.float()
-    # As calculate_qparams does for symmetric weights; a group of zeros has the scale 1.
+    # As calculate_qparams computes it for symmetric weights, except that a group of zeros has scale 1.
     largest = w.view(rows, columns // group, group).abs().amax(2)
     scale = (largest / ((2**bits - 1) / 2)).to(torch.float16).clamp(min=2.0**-24)
     scale = torch.where(largest == 0, torch.ones_like(scale), scale)
@@ -64,20 +64,20 @@ def integers(name, weight, bits, group):
     out[f"{name}.int{bits}_{group}"], out[f"{name}.int{bits}_{group}_scale"] = state["weight_packed"], scale
 
 
-# Every code under scales that reach subnormal BF16, infinity and NaN; a ragged edge.
+# All codes, with scales that give subnormal BF16, infinity and NaN; ragged edges.
 every = torch.arange(256, dtype=torch.uint8).view(torch.float8_e4m3fn)
 codes = every.repeat(3)[torch.randint(0, 768, (130, 300))]
 codes[0, :256], codes[129, 44:300] = every, every
 dequantise("edges", codes, torch.tensor([[1.5e-4, 1e-38, 3e38], [2.0**-133, float("inf"), float("nan")]]))
 dequantise("plain", codes[:50, :130].contiguous(), torch.rand(1, 2) * 1e-3)
 
-# Blocks of normal weights, of subnormal ones, of zeros (one of them negative), and with the largest numbers.
+# Blocks of normal numbers, of subnormals, of zeros (one of them negative) and of the largest numbers.
 weight = torch.randn(130, 320) * 0.02
 weight[:128, 128:256] *= 2.0**-125
 weight[128:, :128] = 0
 weight[128, 0] = -0.0
 weight[128:, 128:256] *= 1e38
-# Scales that are powers of two already, and codes half way between two.
+# Scales that are powers of two, and values half way between two codes.
 weight[:128, 256:] = (torch.arange(128 * 64) % 897 - 448).view(128, 64) * 0.5
 weight[128:, 256:] = torch.linspace(-448, 448, 128).view(2, 64)
 weight = weight.to(torch.bfloat16)

@@ -1,7 +1,8 @@
-// A flat face on the part of Vulkan 1.3 that compute needs. The loader is opened at run time, so a program that links
-// this starts on a machine without Vulkan and can say so.
+// Flat functions over the part of Vulkan 1.3 that compute needs. The loader is opened at run time: a program that links this
+// starts on a machine without Vulkan, and can report that Vulkan is missing.
 //
-// Every function that can fail returns a VkResult as int32_t (0 is success). Handles are opaque; who made one frees it.
+// Every function that can fail returns a VkResult as int32_t (0 is success). Handles are opaque; the caller that creates one
+// destroys it.
 #pragma once
 
 #include <stdbool.h>
@@ -18,7 +19,7 @@ int32_t fv_start(void);
 
 typedef struct {
     uint64_t byteCount;   // size of the heap
-    uint64_t budget;      // what this process may use of it now (equals byteCount where the driver does not tell)
+    uint64_t budget;      // bytes that this process may use now; byteCount if the driver does not report them
     bool deviceLocal;
     bool hostVisible;     // some memory type of this heap can be mapped
 } fv_heap;
@@ -36,14 +37,15 @@ typedef struct {
     uint8_t uuid[16], pipelineCacheUUID[16];
     uint32_t subgroupSize, minSubgroupSize, maxSubgroupSize;
     uint32_t subgroupOperations;  // VkSubgroupFeatureFlags, in compute
-    uint32_t maxWorkgroupInvocations, maxWorkgroupSizeX;
-    uint32_t maxWorkgroupCount[3];
+    uint32_t maxWorkgroupInvocations;
+    uint32_t maxWorkgroupSize[3], maxWorkgroupCount[3];
+    uint32_t maxBindingCount;  // storage buffers of one pipeline
     uint32_t maxSharedByteCount, maxPushConstantByteCount;
     uint32_t storageBufferAlignment;
     uint64_t maxStorageBufferRange, maxAllocationByteCount;
-    double timestampPeriod;  // nanoseconds a tick; 0 where the queue has no timestamps
+    double timestampPeriod;  // nanoseconds a tick; 0 if the queue has no timestamps
     uint32_t timestampValidBits;
-    uint32_t computeUnitCount;  // 0 where no extension tells
+    uint32_t computeUnitCount;  // 0 if no extension reports it
     bool float16, int8, storage8Bit, storage16Bit;
     bool fullSubgroups, subgroupSizeControl;
     bool cooperativeMatrix, memoryBudget, executableProperties, calibratedTimestamps;
@@ -58,8 +60,8 @@ uint32_t fv_device_count(void);
 int32_t fv_describe_device(uint32_t index, fv_device_info *info);
 
 typedef struct fv_device fv_device;
-// Opens the device with one compute queue, asking for every optional feature of fv_device_info that it has.
-// `captureStatistics` makes pipelines keep what fv_pipeline_statistics and fv_pipeline_assembly report (slower to build).
+// Opens the device with one compute queue and every optional feature of fv_device_info that it has.
+// `captureStatistics`: pipelines keep the data for fv_pipeline_statistics and fv_pipeline_assembly, and compile more slowly.
 int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **device);
 void fv_close_device(fv_device *device);
 
@@ -69,7 +71,7 @@ typedef enum { FV_MEMORY_DEVICE = 0, FV_MEMORY_UPLOAD = 1, FV_MEMORY_READBACK = 
 
 typedef struct {
     uint64_t buffer, memory;  // VkBuffer, VkDeviceMemory
-    void *mapped;             // not null where the host can address it
+    void *mapped;             // null if the host cannot address it
     uint64_t byteCount;
 } fv_buffer;
 
@@ -80,7 +82,7 @@ void fv_destroy_buffer(fv_device *device, const fv_buffer *buffer);
 
 typedef struct {
     uint64_t module, setLayout, layout, pipeline;
-    bool cached;  // the driver says that the request's cache had it
+    bool cached;  // the driver found it in the request's cache
 } fv_pipeline;
 
 typedef struct {
@@ -103,11 +105,11 @@ typedef struct {
     char name[256];
     double value;
 } fv_statistic;
-// What the driver tells of the compiled code (registers, spills, ...); `count` is capacity in, number written out.
+// The driver's figures about the compiled code (registers, spills, ...); `count` is capacity in, number written out.
 int32_t fv_pipeline_statistics(fv_device *device, const fv_pipeline *pipeline, fv_statistic *statistics, uint32_t *count);
 
-// The instructions that the driver made, as text in its own language. `byteCount` is capacity in, size out; without
-// `text`, only the size. 0 bytes where the driver shows none.
+// The driver's machine code as text. `byteCount` is capacity in, size out; with a null `text`, only the size. 0 bytes if the
+// driver gives none.
 int32_t fv_pipeline_assembly(fv_device *device, const fv_pipeline *pipeline, char *text, size_t *byteCount);
 
 int32_t fv_create_pipeline_cache(fv_device *device, const void *data, size_t byteCount, uint64_t *cache);
@@ -119,7 +121,7 @@ void fv_destroy_pipeline_cache(fv_device *device, uint64_t cache);
 typedef struct fv_commands fv_commands;
 int32_t fv_create_commands(fv_device *device, uint32_t timestampCapacity, fv_commands **commands);
 void fv_destroy_commands(fv_commands *commands);
-// Forgets what was recorded and starts anew. The commands must not be running.
+// Discards the last recording and starts a new one. The commands must not be running.
 int32_t fv_begin(fv_commands *commands);
 int32_t fv_end(fv_commands *commands);
 
@@ -128,7 +130,7 @@ typedef struct {
 } fv_range;
 int32_t fv_dispatch(fv_commands *commands, const fv_pipeline *pipeline, const fv_range *ranges, uint32_t rangeCount,
                     const uint32_t *pushConstants, uint32_t pushConstantByteCount, uint32_t x, uint32_t y, uint32_t z);
-// The same with the workgroups' numbers read from a buffer when it runs: three words at `offset`, a multiple of four.
+// The same, with the numbers of workgroups read from a buffer when it runs: three words at `offset`, a multiple of four.
 int32_t fv_dispatch_indirect(fv_commands *commands, const fv_pipeline *pipeline, const fv_range *ranges, uint32_t rangeCount,
                              const uint32_t *pushConstants, uint32_t pushConstantByteCount, uint64_t buffer, uint64_t offset);
 // Makes all earlier shader and transfer writes visible to later shaders, transfers and indirect dispatches.
@@ -140,7 +142,7 @@ void fv_copy(fv_commands *commands, uint64_t source, uint64_t sourceOffset, uint
 void fv_fill(fv_commands *commands, uint64_t buffer, uint64_t offset, uint64_t byteCount, uint32_t word);
 typedef enum {
     FV_MARK_END = 0,    // the time at which all earlier commands had finished
-    FV_MARK_START = 1,  // the time at which the device takes up what follows
+    FV_MARK_START = 1,  // the time at which the device takes up the commands that follow
 } fv_mark;
 // Writes a time into slot `index`.
 void fv_timestamp(fv_commands *commands, fv_mark mark, uint32_t index);

@@ -1,13 +1,16 @@
 import Numerics
 
-/// FP8 blocks and BF16 from and to other formats, fast: the same bits as the definitions in Numerics give.
+/// Fast conversion to FP8 blocks and to BF16. Results equal those of the definitions in Numerics in every bit.
 enum BlockCodec {
-    /// w = BF16(value(code) · scale), the product in FP32, as DeepSeek's fp8_cast_bf16.py.
+    /// Converts FP8 or packed integers to BF16: w = BF16(value(code) · scale), with the product in FP32, as DeepSeek's
+    /// fp8_cast_bf16.py.
     ///
-    /// - Parameter target: the slab's elements.
+    /// - Parameters:
+    ///   - values: `FP8E4M3.values`.
+    ///   - target: receives the slab's elements, row by row.
     static func bf16(_ slab: MatrixSlab, values: UnsafePointer<Float>, into target: UnsafeMutablePointer<UInt16>) {
         if slab.packing != nil { return bf16(unpacking: slab, values: values, into: target) }
-        // A block has 256 codes and 16384 elements: its products are made once.
+        // A block has 256 possible codes but 16384 elements: computes each product once.
         withUnsafeTemporaryAllocation(of: UInt16.self, capacity: 256) { table in
             for rows in slab.rowBlocks {
                 for columns in slab.columnBlocks {
@@ -25,7 +28,7 @@ enum BlockCodec {
         }
     }
 
-    /// The same of packed integers: w = BF16(code · scale).
+    /// The same for packed integers: w = BF16(code · scale).
     private static func bf16(
         unpacking slab: MatrixSlab, values: UnsafePointer<Float>, into target: UnsafeMutablePointer<UInt16>
     ) {
@@ -40,8 +43,8 @@ enum BlockCodec {
         }
     }
 
-    /// The scale of a block: max|w| / 448, where `powersOfTwo` rounded up to one. At least FP32's smallest normal number,
-    /// which every device multiplies with; 1 for a block of zeros.
+    /// The scale of a block: max|w| / 448, rounded up to a power of two if `powersOfTwo`; 1 for a block of zeros. Not
+    /// below FP32's smallest normal number, since devices may flush subnormals to 0.
     static func scale(largest: Float, powersOfTwo: Bool) -> Float {
         if largest == 0 { return 1 }
         let scale = max(largest / FP8E4M3.greatest, .leastNormalMagnitude)
@@ -49,11 +52,14 @@ enum BlockCodec {
         return Float(sign: .plus, exponent: scale.exponent + 1, significand: 1)
     }
 
-    /// code = E4M3(w / scale), to the nearest, ties to even. The slab begins and ends where blocks do, or the matrix.
+    /// Quantises to FP8: code = E4M3(w / scale), rounded to nearest, ties to even. The slab must begin and end at edges
+    /// of blocks or of the matrix. Throws at a weight that is not finite.
     ///
     /// - Parameters:
-    ///   - codes: the slab's elements.
-    ///   - scales: the slab's blocks, row by row.
+    ///   - values: `FP8E4M3.values`.
+    ///   - codes: receives the slab's elements, row by row.
+    ///   - scales: receives the scales of the slab's blocks, row by row.
+    /// - Returns: the quantisation error.
     static func fp8(
         _ slab: MatrixSlab, powersOfTwo: Bool, values: UnsafePointer<Float>,
         codes: UnsafeMutablePointer<UInt8>, scales: UnsafeMutablePointer<Float>
@@ -91,8 +97,8 @@ enum BlockCodec {
         return error
     }
 
-    /// The codes of values / scale, without a branch, so that the compiler makes vector instructions of the loop. What is
-    /// lost of values / scale takes the values' place.
+    /// Computes the codes of values / scale, without branches, so that the compiler vectorises the loop. Replaces each
+    /// value by the error |value / scale| − |decoded code|.
     private static func encode(
         _ values: UnsafeMutablePointer<Float>, count: Int, scale: Float, into codes: UnsafeMutablePointer<UInt8>
     ) {
@@ -100,9 +106,9 @@ enum BlockCodec {
             let value = values[index] / scale
             let bits = Int32(bitPattern: value.bitPattern & 0x7FFF_FFFF)
             let magnitude = bits < 0x43E0_0000 ? bits : 0x43E0_0000
-            // Three of the 23 fraction bits stay; a carry runs on into the exponent.
+            // Keeps three of the 23 fraction bits; a carry propagates into the exponent.
             let rounded = (magnitude &+ 0x7FFFF &+ (magnitude &>> 20 & 1)) &>> 20
-            // Below 2⁻⁶ a multiple of 2⁻⁹, which is what FP32 rounds to beside 2¹⁴.
+            // Below 2⁻⁶, codes are multiples of 2⁻⁹. Adding 2¹⁴ makes FP32 round to such a multiple.
             let shifted = Float(bitPattern: UInt32(bitPattern: magnitude)) + 0x1p14
             let isSubnormal = magnitude < 0x3C80_0000
             let code = isSubnormal ? Int32(bitPattern: shifted.bitPattern) &- 0x4680_0000 : rounded &- 960

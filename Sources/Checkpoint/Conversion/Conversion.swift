@@ -1,39 +1,46 @@
+import Files
 import Glibc
 import Numerics
 
-/// How far a conversion is.
+/// The progress of a conversion, in bytes of output.
 public struct ConversionProgress: Sendable, Equatable {
     public var doneByteCount: Int
     public var totalByteCount: Int
 }
 
-/// What a conversion did.
+/// The result of a conversion.
 public struct ConversionResult: Sendable {
-    /// A tensor that became FP8 or integers.
+    /// A tensor that was quantised to FP8 or integers.
     public struct Quantized: Sendable {
         public var name: String
+        /// The part of the model, or of a prediction layer, that the tensor belongs to.
+        public var part: ModelCensus.Part
         public var error: RelativeError
     }
 
-    /// In the order of the output's files.
+    /// The quantised tensors, in the order of the output files. Excludes tensors of `keptFiles`.
     public var quantized: [Quantized]
-    /// Files that an earlier run had finished; their tensors are not among `quantized`.
+    /// Output files that an earlier, interrupted run had finished.
     public var keptFiles: [String]
+    /// Bytes written to the other output files.
     public var byteCount: Int
 }
 
 extension ConversionPlan {
-    /// What an earlier run made, if all of it lies in the folder. Throws where the folder holds what `run` would refuse.
+    /// The result of an earlier run, if the folder holds the finished conversion; else nil. Throws if `run` would
+    /// refuse to write to the folder.
     public func finished(in folder: String, force: Bool = false) throws(CheckpointError) -> ConversionResult? {
         guard try ConversionFolder.isFinished(self, in: folder, force: force) else { return nil }
         return ConversionResult(quantized: [], keptFiles: files.map(\.name), byteCount: 0)
     }
 
-    /// Converts, on as many threads as there are processors and one more, so that none waits for the disk.
+    /// Converts into `folder`. Resumes an interrupted run of the same conversion.
     ///
     /// - Parameters:
-    ///   - folder: where to; begun by the same conversion, it is gone on with.
-    ///   - progress: told between pieces, on the calling thread.
+    ///   - force: whether to replace a checkpoint, or another unfinished conversion, in the folder.
+    ///   - threadCount: by default the number of processors plus one, so that processors stay busy while a thread waits
+    ///     for the disk.
+    ///   - progress: called between pieces on the calling thread.
     public func run(
         into folder: String, force: Bool = false, threadCount: Int? = nil,
         progress: (ConversionProgress) -> Void = { _ in }
@@ -60,13 +67,12 @@ extension ConversionPlan {
 }
 
 extension ConversionSource {
-    /// Copies what lies beside the weights: tokenizer, generation_config.json, licence.
+    /// Copies the files other than weights and config: tokenizer, generation_config.json, licence.
     fileprivate func copyOthers(to target: String, _ files: ConversionFiles) throws(CheckpointError) {
         let own: Set = ["config.json", ShardSet.indexFile, SourceLayout.fileName]
         let weights = [".safetensors", ".bin", ".pt", ".pth", ".gguf"]
         for name in try files.names(in: folder) where !own.contains(name) && !name.hasPrefix(".") {
-            var status = stat()
-            guard !weights.contains(where: name.hasSuffix), stat("\(folder)/\(name)", &status) == 0,
+            guard !weights.contains(where: name.hasSuffix), let status = try? fileStatus("\(folder)/\(name)"),
                 status.st_mode & S_IFMT == S_IFREG
             else { continue }
             try files.write(CheckpointSource.folder(folder).read(name), to: "\(target)/\(name)")

@@ -1,138 +1,144 @@
+import Files
 import Glibc
 
-/// All that a conversion does to the file system, in one place, so that a test can have any of it fail.
-struct ConversionFiles: Sendable {
-    enum Operation: Sendable {
-        case makeFolder, create, read, write(byteCount: Int), store, rename, remove
-    }
+/// The changes that a conversion makes to a file system, each of which may fail.
+protocol ConversionStorage: Sendable {
+    func makeFolder(_ path: String) throws(SystemError)
+    /// Makes a file that is not there yet.
+    func create(_ path: String) throws(SystemError) -> Descriptor
+    func write(_ bytes: UnsafeRawBufferPointer, to file: Descriptor, at offset: Int) throws(SystemError)
+    /// Has a file's content reach the disk.
+    func store(_ file: Descriptor) throws(SystemError)
+    /// Has a folder's names reach the disk.
+    func storeFolder(_ path: String) throws(SystemError)
+    func rename(_ path: String, to target: String) throws(SystemError)
+    func remove(_ path: String) throws(SystemError)
+}
 
-    /// What goes wrong instead: the system's code, and for a write how much of it was done.
-    struct Fault: Sendable {
-        var code: CInt
-        var writtenByteCount = 0
-    }
-
-    /// Asked before each operation.
-    var fault: @Sendable (Operation, _ path: String) -> Fault? = { _, _ in nil }
-
-    func makeFolder(_ path: String) throws(CheckpointError) {
-        try check(.makeFolder, path, "a folder that can be made")
-        guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw failure(path, "a folder that can be made") }
-    }
-
-    /// Makes a file anew, whatever was left under its name.
-    func create(_ path: String) throws(CheckpointError) -> OutputFile {
-        try remove(path)
-        try check(.create, path, "a file that can be made")
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw failure(path, "a file that can be made") }
-        return OutputFile(path: path, descriptor: descriptor, files: self)
-    }
-
-    /// A whole small file, at every moment either absent (or as it was) or complete.
-    func write(_ bytes: [UInt8], to path: String) throws(CheckpointError) {
-        let file = try create(path + Self.temporarySuffix)
-        var failure: CheckpointError?
-        bytes.withUnsafeBytes { raw in
-            do throws(CheckpointError) { try file.write(raw, at: 0) } catch { failure = error }
+/// The operating system's files.
+struct SystemStorage: ConversionStorage {
+    func makeFolder(_ path: String) throws(SystemError) {
+        do throws(SystemError) { try retryingInterrupts { mkdir(path, 0o755) } } catch {
+            if error.code != EEXIST { throw error }
         }
-        if let failure { throw failure }
-        try file.finish(as: path)
     }
 
+    func create(_ path: String) throws(SystemError) -> Descriptor {
+        try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer, to file: Descriptor, at offset: Int) throws(SystemError) {
+        try file.write(bytes, at: offset)
+    }
+
+    func store(_ file: Descriptor) throws(SystemError) { try file.synchronize() }
+
+    func storeFolder(_ path: String) throws(SystemError) {
+        let folder = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
+        defer { folder.discard() }
+        do throws(SystemError) { try folder.synchronize() } catch {
+            // Some file systems cannot do this for a folder, and say EINVAL.
+            if error.code != EINVAL { throw error }
+        }
+    }
+
+    func rename(_ path: String, to target: String) throws(SystemError) {
+        try retryingInterrupts { Glibc.rename(path, target) }
+    }
+
+    func remove(_ path: String) throws(SystemError) { try retryingInterrupts { unlink(path) } }
+}
+
+/// What a conversion does to the file system, with errors that name the file.
+struct ConversionFiles: Sendable {
     /// What a file is called until it is whole.
     static let temporarySuffix = ".partial"
 
-    func rename(_ path: String, to target: String) throws(CheckpointError) {
-        try check(.rename, path, "to become \(target)")
-        guard Glibc.rename(path, target) == 0 else { throw failure(path, "to become \(target)") }
+    fileprivate let storage: any ConversionStorage
+
+    init(_ storage: any ConversionStorage = SystemStorage()) { self.storage = storage }
+
+    func makeFolder(_ path: String) throws(CheckpointError) {
+        try onFile(path, "a folder that can be made") { () throws(SystemError) in try storage.makeFolder(path) }
     }
 
+    /// Creates a file and replaces an existing one.
+    func create(_ path: String) throws(CheckpointError) -> OutputFile {
+        try remove(path)
+        let descriptor = try onFile(path, "a file that can be made") { () throws(SystemError) in
+            try storage.create(path)
+        }
+        return OutputFile(path: path, descriptor: descriptor, files: self)
+    }
+
+    /// Writes a small file atomically: the path has either its old or its complete new content.
+    func write(_ bytes: [UInt8], to path: String) throws(CheckpointError) {
+        let file = try create(path + Self.temporarySuffix)
+        try file.write(bytes, at: 0)
+        try file.finish(as: path)
+    }
+
+    func rename(_ path: String, to target: String) throws(CheckpointError) {
+        try onFile(path, "to become \(target)") { () throws(SystemError) in try storage.rename(path, to: target) }
+    }
+
+    /// Removes a file, if it is there.
     func remove(_ path: String) throws(CheckpointError) {
         guard access(path, F_OK) == 0 || errno != ENOENT else { return }
-        try check(.remove, path, "a file that can be removed")
-        guard unlink(path) == 0 || errno == ENOENT else { throw failure(path, "a file that can be removed") }
+        try onFile(path, "a file that can be removed") { () throws(SystemError) in
+            do throws(SystemError) { try storage.remove(path) } catch { if error.code != ENOENT { throw error } }
+        }
     }
 
-    /// Has a folder's names reach the disk.
+    /// Flushes a folder's entries to disk.
     func storeFolder(_ path: String) throws(CheckpointError) {
-        try check(.store, path, "its names to reach the disk")
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure(path, "a folder that can be read") }
-        defer { close(descriptor) }
-        // Some file systems cannot do this for a folder, and say EINVAL.
-        guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure(path, "its names to reach the disk") }
+        try onFile(path, "its names to reach the disk") { () throws(SystemError) in try storage.storeFolder(path) }
     }
 
     func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// The names in a folder, but for `.` and `..`; none if there is no such folder.
+    /// The names in a folder, but for `.` and `..`, sorted; none if there is no such folder.
     func names(in path: String) throws(CheckpointError) -> [String] {
-        guard let folder = opendir(path) else {
-            if errno == ENOENT { return [] }
-            throw failure(path, "a folder that can be read")
+        do throws(SystemError) { return try folderNames(path) } catch {
+            if error.code == ENOENT { return [] }
+            throw CheckpointError(error, path, expected: "a folder that can be read")
         }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
-
-    func check(_ operation: Operation, _ path: String, _ expected: String) throws(CheckpointError) {
-        guard let fault = fault(operation, path) else { return }
-        errno = fault.code
-        throw failure(path, expected)
-    }
-
-    fileprivate func failure(_ path: String, _ expected: String) -> CheckpointError {
-        let advice = errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? "make room" : nil
-        return CheckpointError(path, expected: expected, found: systemMessage(), advice: advice)
     }
 }
 
-/// A file being written at any offset, from any number of threads.
+/// A file that threads may write concurrently at any offset.
 final class OutputFile: Sendable {
     let path: String
-    private let descriptor: CInt
+    private let descriptor: Descriptor
     private let files: ConversionFiles
 
-    fileprivate init(path: String, descriptor: CInt, files: ConversionFiles) {
+    fileprivate init(path: String, descriptor: Descriptor, files: ConversionFiles) {
         self.path = path
         self.descriptor = descriptor
         self.files = files
     }
 
-    deinit { close(descriptor) }
+    deinit { descriptor.discard() }
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(CheckpointError) {
-        let expected = "\(bytes.count) bytes to be written at \(offset)"
-        if let fault = files.fault(.write(byteCount: bytes.count), path) {
-            if fault.writtenByteCount > 0 {
-                _ = pwrite(descriptor, bytes.baseAddress, min(fault.writtenByteCount, bytes.count), off_t(offset))
-            }
-            errno = fault.code
-            throw files.failure(path, expected)
-        }
-        var done = 0
-        while done < bytes.count {
-            let count = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw files.failure(path, expected)
-            }
-            done += count
+        try onFile(path, "\(bytes.count) bytes to be written at \(offset)") { () throws(SystemError) in
+            try files.storage.write(bytes, to: descriptor, at: offset)
         }
     }
 
-    /// Has the content reach the disk, and then gives the file its name.
+    func write(_ bytes: [UInt8], at offset: Int) throws(CheckpointError) {
+        let failure = bytes.withUnsafeBytes { raw -> CheckpointError? in
+            do throws(CheckpointError) { try write(raw, at: offset) } catch { return error }
+            return nil
+        }
+        if let failure { throw failure }
+    }
+
+    /// Flushes the content to disk, then renames the file to `name`.
     func finish(as name: String) throws(CheckpointError) {
-        try files.check(.store, path, "its content to reach the disk")
-        guard fsync(descriptor) == 0 else { throw files.failure(path, "its content to reach the disk") }
+        try onFile(path, "its content to reach the disk") { () throws(SystemError) in
+            try files.storage.store(descriptor)
+        }
         try files.rename(path, to: name)
     }
 }

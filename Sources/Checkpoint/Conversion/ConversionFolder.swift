@@ -1,21 +1,23 @@
+import Files
 import Glibc
 import JSON
 
-/// The folder a conversion writes to: empty, or left by the same conversion when it was stopped.
+/// The target folder of a conversion: empty, or left by an interrupted run of the same conversion.
 ///
-/// Until the conversion is done a journal lies there, and config.json, without which no checkpoint opens, does not. A
-/// file has its name only once its content is on the disk.
+/// Until the conversion is finished, the folder contains a journal and no config.json, so that it does not open as a
+/// checkpoint. A file gets its name only after its content is on disk.
 final class ConversionFolder {
     static let journal = ".fathom-convert.json"
 
     let path: String
     private let files: ConversionFiles
     /// Held while this process writes there.
-    private let lock: CInt
+    private let lock: Descriptor
 
-    /// Makes the folder ready.
+    /// Creates and locks the folder and prepares it for writing. Throws if it is not empty, except after an interrupted
+    /// run of the same conversion.
     ///
-    /// - Parameter force: clears away a checkpoint, or an unfinished conversion, that is there.
+    /// - Parameter force: removes a checkpoint, or another unfinished conversion, that is there.
     init(
         _ path: String, for plan: ConversionPlan, force: Bool, files: ConversionFiles
     ) throws(CheckpointError) {
@@ -23,19 +25,20 @@ final class ConversionFolder {
         self.path = try Self.resolved(path)
         try Self.checkApart(self.path, plan.source.folder)
         try files.makeFolder(self.path)
-        lock = open(self.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard lock >= 0 else {
-            throw CheckpointError(self.path, expected: "a folder that can be read", found: systemMessage())
+        let folder = self.path
+        lock = try onFile(folder, "a folder that can be read") { () throws(SystemError) in
+            try Descriptor.open(folder, O_RDONLY | O_DIRECTORY)
         }
-        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-            close(lock)
+        guard flock(lock.number, LOCK_EX | LOCK_NB) == 0 else {
+            lock.discard()
             throw CheckpointError(
-                self.path, expected: "a folder that nothing else writes to", found: "another conversion at work there")
+                .refused, folder, expected: "a folder that nothing else writes to",
+                found: "another conversion running there")
         }
         try prepare(plan, force)
     }
 
-    deinit { close(lock) }
+    deinit { lock.discard() }
 
     func name(_ file: String) -> String { "\(path)/\(file)" }
 
@@ -43,18 +46,17 @@ final class ConversionFolder {
         switch try Self.content(path, plan, files) {
         case .nothing: break
         case .begun:
-            // It may lack files again that were there when it was written.
+            // The interrupted run may have written config.json, although other files are missing now.
             try files.remove(name("config.json"))
             return try files.storeFolder(path)
         case .finished:
             guard force else {
                 throw CheckpointError(
-                    path, expected: "an empty folder", found: "this conversion, finished",
-                    advice: "nothing is left to do; --force does it again")
+                    .refused, path, expected: "an empty folder", found: "this conversion, finished", advice: .force)
             }
         case .other(let error): guard force else { throw error }
         }
-        // First what makes a checkpoint of the rest.
+        // Removes config.json first, so that the folder no longer opens as a checkpoint.
         try files.remove(name("config.json"))
         try files.storeFolder(path)
         for file in try files.names(in: path) where Self.isCheckpoints(file) { try files.remove(name(file)) }
@@ -63,13 +65,14 @@ final class ConversionFolder {
         try files.storeFolder(path)
     }
 
-    /// What a conversion finds in its folder.
+    /// The state of the target folder.
     private enum Content {
         case nothing
         /// This conversion, unfinished.
         case begun
+        /// This conversion, finished.
         case finished
-        /// Something that is only to be replaced with --force.
+        /// Other files, which are replaced only by force.
         case other(CheckpointError)
     }
 
@@ -81,9 +84,9 @@ final class ConversionFolder {
             if try CheckpointSource.folder(path).read(journal) == fingerprint(plan) { return .begun }
             return .other(
                 CheckpointError(
-                    path, expected: "an empty folder, or this conversion unfinished",
+                    .refused, path, expected: "an empty folder, or this conversion unfinished",
                     found: "another conversion unfinished, or this one of a source that has changed since",
-                    advice: "name another folder, or --force to begin anew"))
+                    advice: .forceOverUnfinished))
         }
         guard let first = found.first(where: { $0 != journal + ConversionFiles.temporarySuffix }) else {
             return .nothing
@@ -91,11 +94,10 @@ final class ConversionFolder {
         if try isFinished(path, plan, files) { return .finished }
         return .other(
             CheckpointError(
-                path, expected: "an empty folder", found: "\(first) in it",
-                advice: "name another folder, or --force to replace the checkpoint there"))
+                .refused, path, expected: "an empty folder", found: "\(first) in it", advice: .forceOverCheckpoint))
     }
 
-    /// Whether all is there that the conversion writes, and none of it older than the source.
+    /// Whether all output files are complete and none is older than the source.
     private static func isFinished(
         _ path: String, _ plan: ConversionPlan, _ files: ConversionFiles
     ) throws(CheckpointError) -> Bool {
@@ -113,7 +115,7 @@ final class ConversionFolder {
         return true
     }
 
-    /// Whether a folder has the finished conversion. Throws what writing there would throw for what lies in it.
+    /// Whether the folder holds the finished conversion. Throws if a run would refuse to write there.
     static func isFinished(_ plan: ConversionPlan, in path: String, force: Bool) throws(CheckpointError) -> Bool {
         let path = try resolved(path)
         try checkApart(path, plan.source.folder)
@@ -129,7 +131,7 @@ final class ConversionFolder {
             || [journal, ShardSet.indexFile, SourceLayout.fileName].contains(file)
     }
 
-    /// Gives the finished checkpoint its config, and takes the journal away.
+    /// Finishes the checkpoint: writes config.json and removes the journal.
     func finish(_ plan: ConversionPlan) throws(CheckpointError) {
         for (file, bytes) in plan.texts { try files.write(bytes, to: name(file)) }
         try files.storeFolder(path)
@@ -139,7 +141,7 @@ final class ConversionFolder {
         try files.storeFolder(path)
     }
 
-    /// Whether a file is there, whole, from an earlier run.
+    /// Whether an output file is already complete, from an earlier run.
     func has(_ file: ConversionPlan.File) throws(CheckpointError) -> Bool {
         try Self.isWhole(file, in: path)
     }
@@ -154,7 +156,8 @@ final class ConversionFolder {
 
     // MARK: Checks
 
-    /// The source's files by name, size and time of change, and what is made of them.
+    /// The journal's content, which identifies a conversion: names, sizes and modification times of the source files,
+    /// and the options.
     private static func fingerprint(_ plan: ConversionPlan) throws(CheckpointError) -> [UInt8] {
         let sources = try times(plan.source).map { file, status -> JSONValue in
             [
@@ -182,60 +185,49 @@ final class ConversionFolder {
     }
 
     private static func status(_ path: String) throws(CheckpointError) -> stat {
-        var status = stat()
-        guard stat(path, &status) == 0 else {
-            throw CheckpointError(path, expected: "a readable file", found: systemMessage())
-        }
-        return status
+        try onFile(path, "a readable file") { () throws(SystemError) in try fileStatus(path) }
     }
 
-    /// A path without links and dots; its folder must be there.
+    /// An absolute path without symbolic links and dots. Its parent folder must exist.
     private static func resolved(_ path: String) throws(CheckpointError) -> String {
-        if let real = realpath(path, nil) {
-            defer { free(real) }
-            return String(cString: real)
+        do throws(SystemError) { return try realPath(path) } catch {
+            var parts = path.split(separator: "/", omittingEmptySubsequences: true)
+            guard error.code == ENOENT, let last = parts.popLast(), last != "..", last != "." else {
+                throw CheckpointError(error, path, expected: "a folder to write to")
+            }
+            let parent = (path.hasPrefix("/") ? "/" : "./") + parts.joined(separator: "/")
+            let folder = try onFile(parent, "a folder to make \(last) in") { () throws(SystemError) in
+                try realPath(parent)
+            }
+            return (folder == "/" ? "" : folder) + "/" + last
         }
-        var parts = path.split(separator: "/", omittingEmptySubsequences: true)
-        guard errno == ENOENT, let last = parts.popLast(), last != "..", last != "." else {
-            throw CheckpointError(path, expected: "a folder to write to", found: systemMessage())
-        }
-        let parent = (path.hasPrefix("/") ? "/" : "./") + parts.joined(separator: "/")
-        guard let real = realpath(parent, nil) else {
-            throw CheckpointError(parent, expected: "a folder to make \(last) in", found: systemMessage())
-        }
-        defer { free(real) }
-        let folder = String(cString: real)
-        return (folder == "/" ? "" : folder) + "/" + last
     }
 
-    /// That neither folder is the other or in it.
+    /// Throws if one folder is, or contains, the other.
     private static func checkApart(_ target: String, _ source: String) throws(CheckpointError) {
-        guard let real = realpath(source, nil) else {
-            throw CheckpointError(source, expected: "a model's folder", found: systemMessage())
-        }
-        defer { free(real) }
-        let source = String(cString: real)
+        let source = try onFile(source, "a model's folder") { () throws(SystemError) in try realPath(source) }
         guard !(target + "/").hasPrefix(source + "/"), !(source + "/").hasPrefix(target + "/") else {
             throw CheckpointError(
-                target, expected: "a folder apart from the source's", found: source,
+                .refused, target, expected: "a folder apart from the source's", found: source,
                 advice: "name another folder: the source is never written to")
         }
     }
 
-    /// That what is missing has room.
+    /// Throws if the file system has less than `byteCount` bytes free.
     func checkRoom(_ byteCount: Int) throws(CheckpointError) {
         var status = statvfs()
         guard statvfs(path, &status) == 0 else { return }
         let room = UInt64(status.f_bavail) &* UInt64(status.f_frsize)
         guard UInt64(byteCount) <= room else {
             throw CheckpointError(
-                path, expected: "\(byteCount) bytes free for what is to be written", found: "\(room)",
+                .system(ENOSPC), path, expected: "\(byteCount) bytes free for what is to be written", found: "\(room)",
                 advice: "make room, or name a folder on another disk")
         }
     }
 }
 
 extension stat {
-    /// When the content was last written: seconds and nanoseconds, whose sum in nanoseconds ends in the year 2262.
+    /// Time of the last modification as seconds and nanoseconds. (A 64-bit number of nanoseconds would overflow in
+    /// 2262.)
     fileprivate var changeTime: (Int, Int) { (st_mtim.tv_sec, st_mtim.tv_nsec) }
 }

@@ -1,20 +1,21 @@
 import Numerics
 
-/// What a conversion makes of a checkpoint.
+/// The output format of a conversion.
 public struct ConversionOptions: Sendable, Equatable {
     public enum Format: String, Sendable, CaseIterable {
         case bf16, fp8, int8, int4
     }
 
-    /// Nil to leave every tensor as it is.
+    /// Nil to keep the format of every tensor.
     public var format: Format?
-    /// Columns that share a scale, of integers.
+    /// For integer formats, the number of columns that share a scale.
     public var groupSize: Int
-    /// FP8 scales rounded up to powers of two.
+    /// Whether FP8 scales are rounded up to powers of two.
     public var powersOfTwo: Bool
-    /// Whether matrices other than the routed experts' stay as they are, or BF16 if they were FP8.
+    /// Whether only the routed experts' matrices are quantised. Other matrices keep their format, except that FP8
+    /// becomes BF16.
     public var expertsOnly: Bool
-    /// 1 for a checkpoint that is not split.
+    /// Number of ranks over which the checkpoint is split; 1 for a checkpoint that is not split.
     public var rankCount: Int
 
     public init(
@@ -28,7 +29,7 @@ public struct ConversionOptions: Sendable, Equatable {
         self.rankCount = rankCount
     }
 
-    /// The integers' scaling; nil for other formats.
+    /// The scaling of integer formats; nil for other formats.
     var scaling: GroupScaling? {
         switch format {
         case .int4: GroupScaling(bits: 4, groupSize: groupSize)

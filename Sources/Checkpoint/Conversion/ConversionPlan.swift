@@ -8,7 +8,7 @@ public struct ConversionPlan: Sendable {
         public var name: String
         public var byteCount: Int
         public var tensorCount: Int
-        /// Nil where files are not one for each rank.
+        /// Nil if the checkpoint is not split for ranks.
         public var rank: Rank?
         var header: [UInt8]
         var steps: [ConversionStep]
@@ -16,7 +16,7 @@ public struct ConversionPlan: Sendable {
 
     public let options: ConversionOptions
     public let files: [File]
-    /// What a user may want to know though nothing is wrong.
+    /// Notes for the user on what is unusual but not wrong.
     public private(set) var notes: [String] = []
     let source: ConversionSource
     /// Small files, written after the weights.
@@ -46,7 +46,7 @@ public struct ConversionPlan: Sendable {
         }
         if let format = options.format, convertedCount == 0 {
             throw CheckpointError(
-                source.folder, expected: "matrices to convert to \(format.rawValue)", found: "none",
+                .refused, source.folder, expected: "matrices to convert to \(format.rawValue)", found: "none",
                 advice: rules.advice(isUneven: !stay.isEmpty))
         }
         if !stay.isEmpty {
@@ -61,7 +61,7 @@ public struct ConversionPlan: Sendable {
             texts = index.map { [(ShardSet.indexFile, Array($0.utf8))] } ?? []
             return
         }
-        let split = try RankSplit(source.config, count: options.rankCount)
+        let split = try RankSplit(source.weights, count: options.rankCount)
         var steps = [[ConversionStep]](repeating: [], count: options.rankCount)
         for step in whole.flatMap(\.steps) {
             for share in try step.shares(split) { steps[share.rank].append(share.step) }
@@ -72,7 +72,7 @@ public struct ConversionPlan: Sendable {
             ranks.append(try File(rank.fileName, steps, rank: rank))
         }
         files = ranks
-        // What was not converted is merged to the very files it was split from.
+        // A checkpoint that is split without a conversion is merged to the files that it was split from, byte for byte.
         let layout =
             try options.format == nil
             ? source.ownLayout(rankCount: options.rankCount)
@@ -82,19 +82,19 @@ public struct ConversionPlan: Sendable {
         texts = [(SourceLayout.fileName, layout.json)]
     }
 
-    /// Plans to put a split checkpoint together.
+    /// Plans to merge a split checkpoint.
     public init(merging source: ConversionSource) throws(CheckpointError) {
         guard let layout = source.layout else { preconditionFailure("\(source.folder) is not split") }
         self.source = source
         options = ConversionOptions()
         configJSON = source.configJSON
         texts = layout.index.map { [(ShardSet.indexFile, Array($0.utf8))] } ?? []
-        let split = try RankSplit(source.config, count: layout.rankCount)
+        let split = try RankSplit(source.weights, count: layout.rankCount)
         files = layout.files.map { file in
             let steps = file.tensors.map { tensor in
                 var step = ConversionStep(.copy, of: tensor)
                 step.outputs[0].offset = tensor.offset
-                if RankSplit.isShape(tensor.name) {
+                if split.isShape(tensor.name) {
                     step.recipe = .constant(ConversionStep.bytes(split.weightShape(tensor.name), as: tensor.type))
                 }
                 return step
@@ -105,7 +105,7 @@ public struct ConversionPlan: Sendable {
         }
     }
 
-    /// What an unsplit conversion's result holds: to plan with, not to be read.
+    /// The result of a conversion that does not split, without its bytes: for memory plans.
     public func outcome() throws(CheckpointError) -> Checkpoint {
         precondition(options.rankCount == 1, "a checkpoint for \(options.rankCount) ranks")
         let outputs = files.flatMap { file in
@@ -136,7 +136,7 @@ public struct ConversionPlan: Sendable {
 }
 
 extension ConversionPlan.File {
-    /// Lays a file out: wide elements first, so that every tensor is aligned to its own.
+    /// Lays a file out: tensors of wide elements first, so that each tensor is aligned to its elements.
     init(_ name: String, _ steps: [ConversionStep], rank: Rank? = nil) throws(CheckpointError) {
         var steps = steps
         let places = steps.indices.flatMap { step in steps[step].outputs.indices.map { (step, $0) } }

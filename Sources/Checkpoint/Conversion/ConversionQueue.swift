@@ -3,25 +3,29 @@ import Numerics
 import Synchronization
 import Threads
 
-/// Deals a conversion's work out to threads, piece by piece, and finishes files as their last pieces are done.
+/// Distributes a conversion's work to threads in pieces, and finishes each file after its last piece.
 final class ConversionQueue: Sendable {
-    /// Some rows of a step; nil for the file's header.
+    /// A unit of work: some rows of a step, or a file's header.
     private struct Piece: Sendable {
+        /// Index into `fileIndices`.
         var file: Int
+        /// Nil for the header.
         var step: Int?
         var rows: Range<Int>
         var output: OutputFile
     }
 
     private struct State {
-        /// The next piece: a place in `fileIndices`, the step there and its first row; step −1 for the header.
+        /// The next piece: an index into `fileIndices`, the step in that file (−1 for the header) and its first row.
         var place = 0
         var step = -1
         var row = 0
-        /// Files that are open, by place, and their pieces under way.
+        /// The open files, by index into `fileIndices`.
         var outputs: [Int: OutputFile] = [:]
+        /// The number of unfinished pieces of each open file.
         var pieceCounts: [Int: Int] = [:]
         var doneByteCount = 0
+        /// Quantisation errors, by file and step.
         var errors: [Int: [Int: RelativeError]] = [:]
         var failure: CheckpointError?
 
@@ -30,7 +34,8 @@ final class ConversionQueue: Sendable {
             row = step < steps.count ? steps[step].rows.lowerBound : 0
         }
 
-        /// Counts one less under way for a file, and takes it if that was the last.
+        /// Decrements the number of a file's unfinished pieces. If none is left, removes the file from `outputs` and
+        /// returns it.
         mutating func takeIfDone(_ place: Int) -> OutputFile? {
             pieceCounts[place, default: 0] -= 1
             return pieceCounts[place] == 0 ? outputs.removeValue(forKey: place) : nil
@@ -39,12 +44,12 @@ final class ConversionQueue: Sendable {
 
     private enum Dealt: Sendable {
         case piece(Piece)
-        /// A file with nothing left to do but to be given its name.
+        /// A file whose pieces are all done and which must be finished.
         case finished(OutputFile, Int)
         case end
     }
 
-    /// Elements of a piece, of which all that a thread holds at once are a few.
+    /// Approximate number of elements per piece. A thread holds one piece in memory at a time.
     private static let pieceElementCount = 1 << 21
 
     private let plan: ConversionPlan
@@ -62,13 +67,13 @@ final class ConversionQueue: Sendable {
         totalByteCount = fileIndices.reduce(0) { $0 + plan.files[$1].byteCount }
     }
 
-    /// Does all the work. This thread is one of them.
+    /// Does all the work, on `threadCount` threads including the calling one. Throws the first error of any thread.
     func run(threadCount: Int, progress: (ConversionProgress) -> Void) throws(CheckpointError) {
         let threads = (1..<max(threadCount, 1)).compactMap { _ in startThread { self.work { _ in } } }
         work(progress)
         for thread in threads { pthread_join(thread, nil) }
         if let failure = state.withLock({ $0.failure }) {
-            // What is not finished is of no use; it goes as far as it can.
+            // Removes partial files, which cannot be resumed, as far as possible.
             for place in fileIndices.indices {
                 let path = temporaryPath(place)
                 do throws(CheckpointError) { try files.remove(path) } catch { continue }
@@ -80,8 +85,13 @@ final class ConversionQueue: Sendable {
     var quantized: [ConversionResult.Quantized] {
         state.withLock { state in
             fileIndices.indices.flatMap { place in
-                (state.errors[place] ?? [:]).sorted { $0.key < $1.key }.map { step, error in
-                    .init(name: plan.files[fileIndices[place]].steps[step].name, error: error)
+                (state.errors[place] ?? [:]).sorted { $0.key < $1.key }.map {
+                    step, error -> ConversionResult.Quantized in
+                    let name = plan.files[fileIndices[place]].steps[step].name
+                    guard let weight = plan.source.weights.find(name)?.weight else {
+                        preconditionFailure("\(name) is no declared weight")
+                    }
+                    return ConversionResult.Quantized(name: name, part: weight.part, error: error)
                 }
             }
         }
@@ -105,7 +115,7 @@ final class ConversionQueue: Sendable {
                 } else {
                     let header = file(piece.file).header
                     byteCount = header.count
-                    try write(header, to: piece.output)
+                    try piece.output.write(header, at: 0)
                 }
                 let now = try finish(piece, error, byteCount)
                 progress(ConversionProgress(doneByteCount: now, totalByteCount: totalByteCount))
@@ -115,14 +125,6 @@ final class ConversionQueue: Sendable {
         }
     }
 
-    private func write(_ bytes: [UInt8], to output: OutputFile) throws(CheckpointError) {
-        var failure: CheckpointError?
-        bytes.withUnsafeBytes { raw in
-            do throws(CheckpointError) { try output.write(raw, at: 0) } catch { failure = error }
-        }
-        if let failure { throw failure }
-    }
-
     /// The next piece; nil where none is left, or something failed.
     private func next() throws(CheckpointError) -> Piece? {
         while true {
@@ -130,7 +132,7 @@ final class ConversionQueue: Sendable {
             switch dealt {
             case .piece(let piece): return piece
             case .end: return nil
-            // All its pieces were done before the file's end was seen.
+            // All pieces of this file were done before its end was reached here.
             case .finished(let output, let place): try close(output, place)
             }
         }
@@ -144,7 +146,7 @@ final class ConversionQueue: Sendable {
             if state.step < 0 {
                 let output = try files.create(temporaryPath(place))
                 state.outputs[place] = output
-                // One more until the file's last piece is dealt out.
+                // One for the header, and one that is removed after the file's last piece has been distributed.
                 state.pieceCounts[place] = 2
                 state.advance(to: 0, of: steps)
                 return .piece(Piece(file: place, step: nil, rows: 0..<0, output: output))
@@ -164,7 +166,7 @@ final class ConversionQueue: Sendable {
         return .end
     }
 
-    /// Counts a piece as done, and finishes its file if it was the last.
+    /// Records a finished piece, and finishes its file if it was the last one. Returns the bytes done so far.
     private func finish(_ piece: Piece, _ error: RelativeError, _ byteCount: Int) throws(CheckpointError) -> Int {
         let (done, last) = state.withLock { state -> (Int, OutputFile?) in
             state.doneByteCount += byteCount
@@ -189,7 +191,7 @@ final class ConversionQueue: Sendable {
         }
     }
 
-    /// Rows of a piece: whole blocks where there are blocks.
+    /// Number of rows per piece, a multiple of the block size.
     private static func rowCount(_ step: ConversionStep) -> Int {
         let rows = max(1, pieceElementCount / max(1, step.columns.count))
         let size = BlockScaling.blockSize

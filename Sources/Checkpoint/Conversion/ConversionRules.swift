@@ -1,30 +1,29 @@
 import JSON
 import Numerics
 
-/// What becomes of each tensor, and of the config.
+/// How each tensor and the config are converted.
 struct ConversionRules {
     private let source: ConversionSource
     private let options: ConversionOptions
-    /// The matrices that the model's kernels take in other formats.
-    private let matrices: [String: ExpectedTensor]
+    private let names = HuggingFaceNames()
 
     init(_ source: ConversionSource, _ options: ConversionOptions) {
         self.source = source
         self.options = options
-        let expected = WeightMap.expected(source.config, hasMTP: true).filter(\.canBeFP8)
-        matrices = Dictionary(uniqueKeysWithValues: expected.map { ($0.name, $0) })
     }
 
-    /// Nil for what the output does not have.
+    private var sourceConfig: ModelConfig { source.weights.config }
+
+    /// Nil for a tensor that the output does not have.
     func recipe(_ tensor: TensorInfo) -> ConversionStep.Recipe? {
-        let weight = RankSplit.weightName(tensor.name)
-        if weight != tensor.name, let scaled = source.tensors[weight] {
-            // Block scales stay with FP8 codes that stay.
+        let (weight, component) = names.parse(tensor.name)
+        if component != .elements, let scaled = source.tensors[weight] {
+            // Block scales are kept with FP8 codes that are kept.
             return scaled.type != .fp8E4M3 || recipe(scaled) == .copy ? .copy : nil
         }
-        let packedName = WeightMap.packedName(weight)
-        if tensor.name != packedName, source.packedWeights[packedName] != nil, let packed = source.tensors[packedName] {
-            // And so do the scales and the shape with integers.
+        let packedName = names.name(of: .packed, of: weight)
+        if component != .packed, source.packedWeights[packedName] != nil, let packed = source.tensors[packedName] {
+            // Scales and shape are kept with integers that are kept.
             return recipe(packed) == .copy ? .copy : nil
         }
         let packing = source.packedWeights[tensor.name]?.scaling
@@ -34,7 +33,7 @@ struct ConversionRules {
         case .bf16: return (isFP8 || packing != nil) && isChosen(tensor) ? .bf16 : .copy
         case .fp8:
             if isFP8 {
-                let needed = options.powersOfTwo && !source.config.hasPowerOfTwoScales
+                let needed = options.powersOfTwo && !sourceConfig.hasPowerOfTwoScales
                 return needed ? .fp8(powersOfTwo: true) : .copy
             }
             if isChosen(tensor) { return .fp8(powersOfTwo: powersOfTwo) }
@@ -42,48 +41,48 @@ struct ConversionRules {
             if packing != nil, packing == options.scaling { return .copy }
             if let scaling = options.scaling, canBeIntegers(tensor), !staysUneven(tensor) { return .integers(scaling) }
         }
-        // What the config names one format of has no other.
+        // The output's config names one quantised format.
         return isFP8 || packing != nil ? .bf16 : .copy
     }
 
-    /// Whether a matrix that would become integers has a last group that is not full: compressed-tensors has no such.
+    /// Whether a matrix stays plain because its last group of integers would not be full, which compressed-tensors forbids.
     func staysUneven(_ tensor: TensorInfo) -> Bool {
         guard let scaling = options.scaling, canBeIntegers(tensor) else { return false }
         let packed = source.packedWeights[tensor.name]
         return packed?.scaling != scaling && (packed?.shape[1] ?? tensor.matrix.columns) % scaling.groupSize != 0
     }
 
-    /// The matrix that a tensor holds; nil for what is none, or has one format alone.
-    private func matrix(_ tensor: TensorInfo) -> ExpectedTensor? {
-        matrices[source.packedWeights[tensor.name]?.name ?? tensor.name]
+    /// The matrix whose elements, codes or words a tensor holds; nil if it holds none that is quantisable.
+    private func matrix(_ tensor: TensorInfo) -> DeclaredWeight? {
+        guard let (weight, component) = source.weights.find(tensor.name), weight.isQuantisable else { return nil }
+        return component == .elements || component == .packed ? weight : nil
     }
 
     private func isChosen(_ tensor: TensorInfo) -> Bool {
         guard let matrix = matrix(tensor) else { return false }
-        return !options.expertsOnly || matrix.split == .experts
+        return !options.expertsOnly || matrix.stacking == .bank
     }
 
-    /// Attention reads kv_b_proj by heads, in both directions: no integers there.
     private func canBeIntegers(_ tensor: TensorInfo) -> Bool {
-        isChosen(tensor) && matrix(tensor)?.name.hasSuffix(".kv_b_proj.weight") == false
+        isChosen(tensor) && matrix(tensor)?.format == .quantisable
     }
 
     /// Whether the output's FP8 scales are powers of two.
-    private var powersOfTwo: Bool { options.powersOfTwo || source.config.hasPowerOfTwoScales }
+    private var powersOfTwo: Bool { options.powersOfTwo || sourceConfig.hasPowerOfTwoScales }
 
-    /// What to do where nothing is to be converted.
+    /// Advice for a checkpoint in which nothing is to be converted.
     ///
-    /// - Parameter isUneven: whether the group size is why.
-    func advice(isUneven: Bool) -> String {
-        guard !isUneven else { return options.groupSize > 32 ? "choose a smaller --group" : "choose --to fp8" }
-        return "its matrices are as --to would make them: give --ranks without --to if it is to be split"
+    /// - Parameter isUneven: whether the group size is the reason.
+    func advice(isUneven: Bool) -> CheckpointError.Advice {
+        guard isUneven else { return .splitOnly }
+        return options.groupSize > 32 ? .smallerGroup : .fp8
     }
 
     // MARK: config.json
 
-    /// The output's config; the source's, to the byte, where no tensor's format changes.
+    /// The output's config; the source's bytes if no tensor's format changes.
     ///
-    /// - Parameter uneven: matrices that stay in BF16 for their shape.
+    /// - Parameter uneven: matrices that stay in BF16 because of their shape.
     func config(uneven: [TensorInfo]) throws(CheckpointError) -> [UInt8] {
         guard let format = options.format else { return source.configJSON }
         let root = try readingJSON { () throws(JSONError) in
@@ -93,9 +92,9 @@ struct ConversionRules {
         members.removeAll { $0.key == "quantization_config" || $0.key == "compression_config" }
         switch format {
         case .bf16:
-            // What --experts-only leaves.
-            if options.expertsOnly, source.config.isFP8 { members.append(quantization(blocks)) }
-            if options.expertsOnly, let scaling = source.config.integers {
+            // With --experts-only the other matrices keep their format.
+            if options.expertsOnly, sourceConfig.isFP8 { members.append(quantization(blocks)) }
+            if options.expertsOnly, let scaling = sourceConfig.integers {
                 members.append(quantization(groups(scaling, uneven)))
             }
         case .fp8: members.append(quantization(blocks))
@@ -129,7 +128,7 @@ struct ConversionRules {
         source.tensors.values.compactMap { tensor -> String? in
             guard let matrix = matrix(tensor), let recipe = recipe(tensor) else { return nil }
             let isStored = tensor.type == .fp8E4M3 || source.packedWeights[tensor.name] != nil
-            return recipe == .bf16 || recipe == .copy && !isStored ? Self.module(matrix.name) : nil
+            return recipe == .bf16 || recipe == .copy && !isStored ? names.module(of: matrix.name) : nil
         }.sorted()
     }
 
@@ -143,25 +142,18 @@ struct ConversionRules {
         let group: JSONValue = [
             "input_activations": nil, "output_activations": nil, "targets": ["Linear"], "weights": weights,
         ]
-        var ignore: [JSONValue] = ["lm_head", "re:.*\\.mlp\\.gate$", "re:.*\\.eh_proj$", "re:.*\\.shared_head\\.head$"]
-        if source.config.integers != nil {
-            // Patterns do not know what the source had left.
-            ignore += plainModules.map { .string($0) }
+        var ignore = HuggingFaceNames.plainPatterns
+        if sourceConfig.integers != nil {
+            // The source may have left any matrices plain: they are listed one by one.
+            ignore += plainModules
         } else {
-            ignore +=
-                options.expertsOnly
-                ? [
-                    "re:.*\\.self_attn\\..*", "re:.*\\.shared_experts\\..*", "re:.*\\.mlp\\.(gate|up|down)_proj$",
-                ] : ["re:.*\\.kv_b_proj$"]
-            ignore += uneven.map(\.name).sorted().map { .string(Self.module($0)) }
+            ignore += options.expertsOnly ? HuggingFaceNames.nonExpertPatterns : HuggingFaceNames.onlyFP8Patterns
+            ignore += uneven.map(\.name).sorted().map(names.module)
         }
         return [
             JSONMember("config_groups", ["group_0": group]), JSONMember("format", "pack-quantized"),
-            JSONMember("ignore", .array(ignore)), JSONMember("kv_cache_scheme", .null),
+            JSONMember("ignore", .array(ignore.map(JSONValue.string))), JSONMember("kv_cache_scheme", .null),
             JSONMember("quant_method", "compressed-tensors"), JSONMember("quantization_status", "compressed"),
         ]
     }
-
-    /// A weight's module, as other libraries name it.
-    private static func module(_ weight: String) -> String { String(weight.dropLast(".weight".utf8.count)) }
 }

@@ -1,18 +1,18 @@
 import JSON
 import Numerics
 
-/// What is converted: a checkpoint's tensors in the order of its files, or those of a split one, put together again.
+/// The source of a conversion: a checkpoint, or a checkpoint split over ranks, whose tensors are merged when read.
 public final class ConversionSource: Sendable {
-    /// The folder that it was read from.
+    /// The checkpoint's folder.
     public let folder: String
-    let config: ModelConfig
     let configJSON: [UInt8]
+    let weights: WeightList
     let tensors: [String: TensorInfo]
-    /// The files a conversion keeps: names, and what is in them in order.
+    /// The files of the whole checkpoint: names, and tensors in the order of their data.
     let files: [(name: String, tensors: [TensorInfo])]
-    /// Of a split checkpoint, what its files were before.
+    /// For a split checkpoint, the layout of the files before the split; else nil.
     let layout: SourceLayout?
-    /// What packed integers stand for, by the tensor that holds them. None of a split checkpoint, which is but merged.
+    /// What packed integers stand for, by the tensor that holds them. Empty for a split checkpoint, which can only be merged.
     let packedWeights: [String: PackedWeight]
     private let parts: Parts
 
@@ -21,18 +21,18 @@ public final class ConversionSource: Sendable {
         case ranks([SafetensorsFile], RankSplit)
     }
 
-    /// A checkpoint as published.
+    /// Opens a checkpoint that is not split.
     public init(folder: String) throws(CheckpointError) {
         let source = CheckpointSource.folder(folder)
         guard !source.exists(SourceLayout.fileName) else {
             throw CheckpointError(
-                folder, expected: "a checkpoint that is not split", found: SourceLayout.fileName,
-                advice: "put it together first: fathom convert \(folder) NEW --merge")
+                .unsupported, folder, expected: "a checkpoint that is not split", found: SourceLayout.fileName,
+                advice: .merge(folder: folder))
         }
         configJSON = try source.read("config.json")
         let checkpoint = try Checkpoint(source)
         self.folder = folder
-        config = checkpoint.config
+        weights = checkpoint.weights
         tensors = checkpoint.tensors
         layout = nil
         packedWeights = PackedWeight.all(of: checkpoint)
@@ -42,7 +42,7 @@ public final class ConversionSource: Sendable {
         }
     }
 
-    /// A checkpoint that was split for ranks.
+    /// Opens a checkpoint that is split over ranks.
     public convenience init(merging folder: String) throws(CheckpointError) {
         try self.init(merging: .folder(folder))
     }
@@ -52,7 +52,8 @@ public final class ConversionSource: Sendable {
             json: source.read(SourceLayout.fileName), name: source.path(of: SourceLayout.fileName))
         configJSON = try source.read("config.json")
         let config = try Self.plainConfig(configJSON, name: source.path(of: "config.json"))
-        let split = try RankSplit(config, count: layout.rankCount)
+        weights = WeightList(config, hasMTP: true)
+        let split = try RankSplit(weights, count: layout.rankCount)
         var ranks: [SafetensorsFile] = []
         for index in 0..<layout.rankCount {
             ranks.append(try SafetensorsFile(source, Rank(index, of: layout.rankCount).fileName))
@@ -62,11 +63,11 @@ public final class ConversionSource: Sendable {
             try Self.check(tensor, split, ranks, source.name)
             guard tensors.updateValue(tensor, forKey: tensor.name) == nil else {
                 throw CheckpointError(
-                    source.path(of: SourceLayout.fileName), expected: "each tensor once", found: "\(tensor.name) twice")
+                    .damaged, source.path(of: SourceLayout.fileName), expected: "each tensor once",
+                    found: "\(tensor.name) twice")
             }
         }
         folder = source.name
-        self.config = config
         self.tensors = tensors
         self.layout = layout
         packedWeights = [:]
@@ -74,7 +75,7 @@ public final class ConversionSource: Sendable {
         parts = .ranks(ranks, split)
     }
 
-    /// The config but for what it says of the weights' format, which merging has no need to know.
+    /// The config without the weights' format, which merging need not know.
     private static func plainConfig(_ json: [UInt8], name: String) throws(CheckpointError) -> ModelConfig {
         var root = try readingJSON { () throws(JSONError) in try JSONValue(parsing: json, name: name) }
         if case .object(let members) = root {
@@ -83,7 +84,7 @@ public final class ConversionSource: Sendable {
         return try ModelConfig(json: Array(root.serialized().utf8), name: name)
     }
 
-    /// The layout of the checkpoint's own files.
+    /// The layout of this checkpoint's files, which a split stores for the later merge.
     func ownLayout(rankCount: Int) throws(CheckpointError) -> SourceLayout {
         let source = CheckpointSource.folder(folder)
         var layouts: [SourceLayout.File] = []
@@ -98,14 +99,14 @@ public final class ConversionSource: Sendable {
             rankCount: rankCount, files: layouts, index: index.map { String(decoding: $0, as: UTF8.self) })
     }
 
-    /// That the ranks' files hold a tensor's parts.
+    /// Checks that the ranks' files hold a tensor's parts.
     private static func check(
         _ tensor: TensorInfo, _ split: RankSplit, _ ranks: [SafetensorsFile], _ folder: String
     ) throws(CheckpointError) {
         let weight = split.weightShape(tensor.name)
-        guard !RankSplit.isShape(tensor.name) || tensor.shape == [weight.count] else {
+        guard !split.isShape(tensor.name) || tensor.shape == [weight.count] else {
             throw CheckpointError(
-                "\(folder)/\(SourceLayout.fileName): \(tensor.name)",
+                .damaged, "\(folder)/\(SourceLayout.fileName): \(tensor.name)",
                 expected: "the shape of a weight, \(weight.count) numbers", found: "\(tensor.shape)")
         }
         let share = split.share(tensor.name)
@@ -115,16 +116,16 @@ public final class ConversionSource: Sendable {
             case .whole: break
             case .owned(let owner): if owner != index { continue }
             case .dimension(let dimension):
-                if !RankSplit.isShape(tensor.name) {
-                    let whole = dimension < shape.count ? 0..<shape[dimension] : 0..<1
-                    let part = try split.part(whole, of: tensor, unit: 1, on: index).count
-                    if dimension < shape.count { shape[dimension] = part }
+                if !split.isShape(tensor.name) {
+                    let (rows, columns) = tensor.matrix
+                    _ = try split.part(rows: 0..<rows, columns: 0..<columns, of: tensor, dimension, unit: 1, on: index)
+                    if dimension < shape.count { shape[dimension] /= ranks.count }
                 }
             }
             let found = file[tensor.name]
             guard let found, found.type == tensor.type, found.shape == shape else {
                 throw CheckpointError(
-                    "\(folder)/\(Rank(index, of: ranks.count).fileName): \(tensor.name)",
+                    .damaged, "\(folder)/\(Rank(index, of: ranks.count).fileName): \(tensor.name)",
                     expected: "\(tensor.type) \(shape)",
                     found: found.map { "\($0.type) \($0.shape)" } ?? "no such tensor",
                     advice: "the files are of different conversions: split the checkpoint again")
@@ -138,9 +139,7 @@ public final class ConversionSource: Sendable {
     ) throws(CheckpointError) {
         switch parts {
         case .whole(let checkpoint):
-            try Self.read(tensor, rows, columns, into: target) { (offset, bytes) throws(CheckpointError) in
-                try checkpoint.read(tensor, offset: offset, into: bytes)
-            }
+            try checkpoint.read(TensorSlice(tensor, rows: rows, columns: columns), into: target)
         case .ranks(let ranks, let split):
             try read(tensor, rows, columns, of: ranks, split, into: target)
         }
@@ -154,7 +153,8 @@ public final class ConversionSource: Sendable {
             _ rank: Int, _ rows: Range<Int>, _ columns: Range<Int>, _ target: UnsafeMutableRawBufferPointer
         ) throws(CheckpointError) {
             guard let part = ranks[rank][tensor.name] else { preconditionFailure("no \(tensor.name) in rank \(rank)") }
-            try Self.read(part, rows, columns, into: target) { (offset, bytes) throws(CheckpointError) in
+            let slice = TensorSlice(part, rows: rows, columns: columns)
+            try slice.read(into: target) { (offset, bytes) throws(CheckpointError) in
                 try ranks[rank].read(part, offset: offset, into: bytes)
             }
         }
@@ -189,31 +189,18 @@ public final class ConversionSource: Sendable {
         }
     }
 
-    /// Whole rows in one read, parts of rows one by one.
-    private static func read(
-        _ tensor: TensorInfo, _ rows: Range<Int>, _ columns: Range<Int>, into target: UnsafeMutableRawBufferPointer,
-        _ read: (_ offset: Int, UnsafeMutableRawBufferPointer) throws(CheckpointError) -> Void
-    ) throws(CheckpointError) {
-        let (size, width) = (tensor.type.byteCount, tensor.matrix.columns)
-        if columns == 0..<width { return try read(rows.lowerBound * width * size, target) }
-        let byteCount = columns.count * size
-        for (index, row) in rows.enumerated() {
-            try read(
-                (row * width + columns.lowerBound) * size,
-                UnsafeMutableRawBufferPointer(rebasing: target[index * byteCount..<(index + 1) * byteCount]))
-        }
-    }
-
     /// A weight's block scales.
     func scales(of weight: TensorInfo) throws(CheckpointError) -> [Float] {
-        guard weight.type == .fp8E4M3, let info = tensors[WeightMap.scaleName(weight.name)] else { return [] }
+        guard weight.type == .fp8E4M3, let info = tensors[weights.names.name(of: .blockScales, of: weight.name)] else {
+            return []
+        }
         let (rows, columns) = info.matrix
         return try scales(info, rows: 0..<rows, columns: 0..<columns)
     }
 
-    /// The scales of packed integers' groups, for some of the weight's rows and columns.
+    /// The group scales of packed integers, for a range of the weight's rows and columns.
     func scales(of weight: PackedWeight, rows: Range<Int>, columns: Range<Int>) throws(CheckpointError) -> [Float] {
-        guard let info = tensors[WeightMap.groupScaleName(weight.name)] else { return [] }
+        guard let info = tensors[weights.names.name(of: .groupScales, of: weight.name)] else { return [] }
         let size = weight.scaling.groupSize
         return try scales(
             info, rows: rows, columns: columns.lowerBound / size..<weight.scaling.groupCount(columns.upperBound))
@@ -234,13 +221,5 @@ public final class ConversionSource: Sendable {
             default: bytes.load(fromByteOffset: 4 * index, as: Float.self)
             }
         }
-    }
-}
-
-extension TensorInfo {
-    /// The tensor as rows and columns: its first dimension, and all others.
-    var matrix: (rows: Int, columns: Int) {
-        guard let rows = shape.first else { return (1, 1) }
-        return (rows, shape.dropFirst().reduce(1, *))
     }
 }

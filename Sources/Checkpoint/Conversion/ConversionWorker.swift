@@ -1,6 +1,6 @@
 import Numerics
 
-/// Converts pieces on one thread, with memory that it keeps.
+/// Converts pieces on one thread and reuses its buffers.
 final class ConversionWorker {
     private let source: ConversionSource
     private let values: UnsafeMutablePointer<Float>
@@ -19,7 +19,8 @@ final class ConversionWorker {
         made.deallocate()
     }
 
-    /// Reads some rows of a step's source, converts them and writes them to their places.
+    /// Reads some rows of a step's source, converts them and writes them at their offsets. Returns the quantisation
+    /// error and the number of bytes written.
     func convert(
         _ step: ConversionStep, _ rows: Range<Int>, into file: OutputFile
     ) throws(CheckpointError) -> (RelativeError, byteCount: Int) {
@@ -54,7 +55,7 @@ final class ConversionWorker {
         }
     }
 
-    /// Reads some rows of a step's source, and what they are multiplied with.
+    /// Reads some rows of a step's source, with their scales.
     private func slab(_ step: ConversionStep, _ rows: Range<Int>) throws(CheckpointError) -> MatrixSlab {
         let tensor = step.source
         let stored = step.packed?.words(step.columns) ?? step.columns
@@ -110,19 +111,17 @@ final class ConversionWorker {
     }
 
     private func write(_ bytes: [UInt8], to file: OutputFile, at offset: Int) throws(CheckpointError) -> Int {
-        let copy = Self.room(&made, bytes.count)
-        copy.copyBytes(from: bytes)
-        try file.write(UnsafeRawBufferPointer(copy), at: offset)
+        try file.write(bytes, at: offset)
         return bytes.count
     }
 
     private static func unscalable(_ weight: UnscalableWeight, _ step: ConversionStep) -> CheckpointError {
         CheckpointError(
-            "\(step.name) [\(weight.row), \(weight.column)]", expected: "a weight that a scale can stand for",
+            .damaged, "\(step.name) [\(weight.row), \(weight.column)]", expected: "a weight that a scale can stand for",
             found: "\(weight.value)", advice: "the file is damaged, or this tensor needs another format")
     }
 
-    /// `byteCount` bytes of a buffer that grows as needed.
+    /// The first `byteCount` bytes of a buffer, which grows if necessary.
     private static func room(
         _ buffer: inout UnsafeMutableRawBufferPointer, _ byteCount: Int
     ) -> UnsafeMutableRawBufferPointer {
@@ -133,7 +132,7 @@ final class ConversionWorker {
         return UnsafeMutableRawBufferPointer(rebasing: buffer[..<byteCount])
     }
 
-    /// Two parts of a buffer, the second aligned for any element.
+    /// Two separate parts of a buffer, of `first` and `second` bytes. Both are aligned for any element.
     private static func halves(
         _ buffer: inout UnsafeMutableRawBufferPointer, _ first: Int, _ second: Int
     ) -> (UnsafeMutableRawBufferPointer, UnsafeMutableRawBufferPointer) {

@@ -1,12 +1,14 @@
 import Numerics
 
-/// Integer weights with a scale for each group, fast: the same codes, scales and words as `GroupScaling` makes.
+/// Fast quantisation to packed integers. Codes, scales and words equal those of `GroupScaling`.
 enum GroupCodec {
-    /// Quantises a slab whose columns are whole groups.
+    /// Quantises a slab whose columns begin at a group. Throws at a weight that is not finite or too large for a scale.
     ///
     /// - Parameters:
-    ///   - packed: `[rows, wordCount · 4]` bytes.
-    ///   - scales: `[rows, groupCount]`, FP16.
+    ///   - values: `FP8E4M3.values`.
+    ///   - packed: receives `[rows, wordCount · 4]` bytes.
+    ///   - scales: receives `[rows, groupCount]`, FP16.
+    /// - Returns: the quantisation error.
     static func quantize(
         _ slab: MatrixSlab, _ scaling: GroupScaling, values: UnsafePointer<Float>,
         packed: UnsafeMutablePointer<UInt8>, scales: UnsafeMutablePointer<UInt16>
@@ -14,7 +16,7 @@ enum GroupCodec {
         var error = RelativeError()
         let (width, groupSize) = (slab.columns.count, scaling.groupSize)
         let weights = UnsafeMutablePointer<Float>.allocate(capacity: BlockScaling.blockSize)
-        // Codes of a word are packed eight bytes at a time: what lies beyond the last code is zero.
+        // Packing reads eight codes at a time; the bytes beyond the last code are 0.
         let codes = UnsafeMutableRawPointer.allocate(byteCount: width + 8, alignment: 8)
         codes.initializeMemory(as: UInt8.self, repeating: 0, count: width + 8)
         defer {
@@ -46,7 +48,8 @@ enum GroupCodec {
                 }
                 lost.add(weights, count: block.count)
             }
-            // Infinity has no scale, and the squares of what has one are within FP32's range.
+            // Only NaN makes this sum not finite: infinities have been refused above, and weights with a scale have
+            // finite squares.
             guard magnitudes.squares.isFinite else { throw firstNaN(slab, row: row, values: values, weights) }
             error.squares += magnitudes.squares
             error.differences += lost.squares
@@ -67,8 +70,8 @@ enum GroupCodec {
         preconditionFailure("no NaN in row \(row)")
     }
 
-    /// `GroupScaling.scaleCode` and what it stands for: in FP16's normal range without the library's conversions, which
-    /// took a fifth of the time in groups of 32.
+    /// `GroupScaling.scaleCode` and its value. In FP16's normal range avoids the library's conversions, which took 20%
+    /// of the time for groups of 32.
     static func scale(
         largest: Float, _ scaling: GroupScaling, _ divisor: Float
     ) -> (code: UInt16, value: Float)? {
@@ -76,12 +79,12 @@ enum GroupCodec {
         guard exact >= 0x1p-14, exact < 65504 else {
             return scaling.scaleCode(largest: largest).map { ($0, FP16.decode($0)) }
         }
-        // Ten of the 23 fraction bits stay; a carry runs on into the exponent. FP32's bias 127 becomes 15.
+        // Keeps ten of the 23 fraction bits; a carry propagates into the exponent. FP32's bias 127 becomes 15.
         let rounded = (exact.bitPattern &+ 0xFFF &+ (exact.bitPattern &>> 13 & 1)) &>> 13
         return (UInt16(truncatingIfNeeded: rounded &- 112 << 10), Float(bitPattern: rounded &<< 13))
     }
 
-    /// Codes as they are stored, counted from the least one; what is lost of the values takes their place.
+    /// Computes codes as stored, that is minus the least code. Replaces each value by its error, value − code · scale.
     private static func encode(
         _ values: UnsafeMutablePointer<Float>, count: Int, scale: Float, codes: ClosedRange<Int>,
         into stored: UnsafeMutablePointer<UInt8>
@@ -92,7 +95,7 @@ enum GroupCodec {
             let value = values[index] / scale
             let above = value < least ? least : value
             let clamped = above > greatest ? greatest : above
-            // Beside 1.5 · 2²³ FP32 rounds to whole numbers, which are then its lowest bits.
+            // Adding 1.5 · 2²³ makes FP32 round to an integer, which is then in the lowest bits.
             let shifted = clamped + 0x1.8p23
             let code = Int32(bitPattern: shifted.bitPattern) &- 0x4B40_0000
             stored[index] = UInt8(truncatingIfNeeded: code &- offset)
@@ -106,7 +109,7 @@ enum GroupCodec {
         let target = UnsafeMutableRawPointer(packed)
         guard bits == 4 else { return target.copyMemory(from: codes, byteCount: byteCount) }
         for word in 0..<byteCount / 4 {
-            // Eight bytes' low halves move together.
+            // Joins the low halves of eight bytes.
             var eight = codes.loadUnaligned(fromByteOffset: 8 * word, as: UInt64.self)
             eight = (eight | eight &>> 4) & 0x00FF_00FF_00FF_00FF
             eight = (eight | eight &>> 8) & 0x0000_FFFF_0000_FFFF

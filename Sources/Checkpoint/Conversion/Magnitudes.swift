@@ -1,4 +1,4 @@
-/// Σx², eight at a time: a loop over floats alone would have to keep their order.
+/// Σx², with eight partial sums: the compiler may not reorder, and so not vectorise, a single floating-point sum.
 func sumOfSquares(_ values: UnsafePointer<Float>, count: Int) -> Double {
     var sums = SIMD8<Float>()
     var index = 0
@@ -13,11 +13,11 @@ func sumOfSquares(_ values: UnsafePointer<Float>, count: Int) -> Double {
         sum += Double(values[index] * values[index])
         index += 1
     }
-    // Beyond FP32's range: one at a time.
+    // A square exceeds FP32's range: sums in double precision.
     return sum.isFinite ? sum : (0..<count).reduce(0) { $0 + Double(values[$1]) * Double(values[$1]) }
 }
 
-/// The largest magnitude's bits: above those of infinity where a value is NaN.
+/// The bits of the largest magnitude; larger than those of infinity if a value is NaN.
 func largestMagnitude(_ values: UnsafePointer<Float>, count: Int) -> UInt32 {
     var largest: Int32 = 0
     for index in 0..<count {
@@ -27,7 +27,7 @@ func largestMagnitude(_ values: UnsafePointer<Float>, count: Int) -> UInt32 {
     return UInt32(bitPattern: largest)
 }
 
-/// What one pass over some weights finds, eight at a time.
+/// Accumulates the sum of squares and the largest magnitude in one pass, eight values at a time.
 struct Magnitudes {
     private var sums = SIMD8<Float>()
     private var most = SIMD8<Float>()
@@ -53,7 +53,7 @@ struct Magnitudes {
         most.replace(with: magnitudes, where: magnitudes .> most)
     }
 
-    /// The largest magnitude since this was last asked for; NaN does not count.
+    /// The largest magnitude since the last call; ignores NaN.
     @inline(__always)
     mutating func takeLargest() -> Float {
         var (four, other) = (most.lowHalf, most.highHalf)
@@ -65,6 +65,6 @@ struct Magnitudes {
         return two.x > two.y ? two.x : two.y
     }
 
-    /// Σx². Not finite where a value is not, or the sum is beyond FP32's range.
+    /// Σx². Not finite if a value is not finite or a partial sum exceeds FP32's range.
     var squares: Double { (0..<8).reduce(0) { $0 + Double(sums[$1]) } }
 }

@@ -1,20 +1,21 @@
 import Numerics
 
-/// Some rows and columns of a stored matrix, read into memory.
+/// A range of rows and columns of a stored matrix, read into memory.
 struct MatrixSlab {
-    /// Row by row, the slab's columns of each.
+    /// The slab's elements, row by row.
     let bytes: UnsafeRawBufferPointer
     let type: ElementType
-    /// Where the slab lies in its matrix.
+    /// The slab's rows and columns within the matrix.
     let rows: Range<Int>
     let columns: Range<Int>
-    /// Of FP8 codes, the whole matrix's block scales; of packed integers, those of the slab's groups; else empty.
+    /// For FP8, the block scales of the whole matrix; for packed integers, the scales of the slab's groups; else empty.
     var scales: [Float] = []
+    /// Number of columns of `scales`.
     var scaleColumns = 0
-    /// Of packed integers, whose columns begin where a group does.
+    /// The packing of packed integers, whose columns begin at a group; nil for other types.
     var packing: GroupScaling?
 
-    /// The columns, cut where blocks of scales begin.
+    /// The columns, split at the edges of scale blocks.
     var columnBlocks: [Range<Int>] { Self.blocks(columns) }
     var rowBlocks: [Range<Int>] { Self.blocks(rows) }
 
@@ -39,7 +40,10 @@ struct MatrixSlab {
         ((row - rows.lowerBound) * columns.count + column - columns.lowerBound) * type.byteCount
     }
 
-    /// The values of part of a row that lies within one block of scales, and begins where one does or the slab.
+    /// Decodes a part of a row to FP32. The part lies within one scale block and begins at the block's or the slab's
+    /// edge.
+    ///
+    /// - Parameter values: `FP8E4M3.values`.
     func decode(row: Int, columns: Range<Int>, values: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>) {
         if let packing { return unpack(row: row, columns: columns, packing, into: target) }
         let start = bytes.baseAddress! + offset(row: row, column: columns.lowerBound)
@@ -66,7 +70,7 @@ struct MatrixSlab {
 }
 
 extension MatrixSlab {
-    /// code · scale, group by group.
+    /// Unpacks integers: code · scale, group by group.
     private func unpack(
         row: Int, columns: Range<Int>, _ packing: GroupScaling, into target: UnsafeMutablePointer<Float>
     ) {
@@ -91,7 +95,7 @@ extension MatrixSlab {
     }
 }
 
-/// How far converted weights lie from the given ones: ‖w − ŵ‖ / ‖w‖.
+/// The error of converted weights ŵ relative to the source's w: ‖w − ŵ‖ / ‖w‖.
 public struct RelativeError: Sendable, Equatable {
     var differences = 0.0
     var squares = 0.0
@@ -100,14 +104,14 @@ public struct RelativeError: Sendable, Equatable {
 
     public var value: Double { squares == 0 ? 0 : (differences / squares).squareRoot() }
 
-    /// The error of both parts together.
+    /// Adds the error of another part of the same tensor.
     public static func += (sum: inout RelativeError, part: RelativeError) {
         sum.differences += part.differences
         sum.squares += part.squares
     }
 }
 
-/// A weight that no code stands for.
+/// A weight that cannot be quantised because it is not finite or too large.
 struct UnscalableWeight: Error {
     var row: Int
     var column: Int

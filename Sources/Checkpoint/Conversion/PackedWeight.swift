@@ -1,24 +1,24 @@
 import Numerics
 
-/// A weight that a checkpoint holds as packed integers.
+/// A weight that a checkpoint stores as packed integers.
 struct PackedWeight: Sendable {
     let name: String
     let shape: [Int]
     let scaling: GroupScaling
 
-    /// A checkpoint's, by the tensors that hold them.
+    /// A checkpoint's, by the names of the tensors that hold the words.
     static func all(of checkpoint: Checkpoint) -> [String: PackedWeight] {
-        guard let scaling = checkpoint.config.integers else { return [:] }
-        var weights: [String: PackedWeight] = [:]
-        for weight in WeightMap.expected(checkpoint.config, hasMTP: checkpoint.hasMTP) {
-            let packed = WeightMap.packedName(weight.name)
-            guard checkpoint[weight.name] == nil, checkpoint[packed] != nil else { continue }
-            weights[packed] = PackedWeight(name: weight.name, shape: weight.shape, scaling: scaling)
+        guard checkpoint.config.integers != nil else { return [:] }
+        var packed: [String: PackedWeight] = [:]
+        for weight in checkpoint.weights {
+            guard let stored = checkpoint.weights.stored(weight, in: checkpoint.tensors), let packing = stored.packing
+            else { continue }
+            packed[stored.codes.name] = PackedWeight(name: weight.name, shape: weight.shape, scaling: packing)
         }
-        return weights
+        return packed
     }
 
-    /// The words that hold some of the columns, which begin where a word does.
+    /// The words that hold some of the columns, the first of which begins a word.
     func words(_ columns: Range<Int>) -> Range<Int> {
         columns.lowerBound / scaling.codesPerWord..<scaling.wordCount(columns.upperBound)
     }

@@ -11,15 +11,15 @@ public struct Rank: Hashable, Sendable {
         self.count = count
     }
 
-    /// Its file, named as DeepSeek's convert.py does.
+    /// Its file, by the name that DeepSeek's convert.py gives it.
     public var fileName: String { "model\(index)-mp\(count).safetensors" }
 }
 
-/// How a model's tensors are dealt out to ranks: experts whole, a rank's share of them in a row; other matrices by rows or
-/// columns; the rest to every rank.
+/// How the declared weights are shared among ranks: each rank has an equal run of the experts, an equal part of the rows or
+/// columns of other matrices, and all of the rest. A scale goes where its codes go.
 ///
-/// As DeepSeek's convert.py deals them, but with the published names, and the prediction layers too.
-struct RankSplit {
+/// The same as DeepSeek's convert.py does, with the published names and the prediction layers.
+public struct RankSplit: Sendable {
     enum Share: Equatable {
         case whole
         /// An equal part of this dimension.
@@ -28,100 +28,134 @@ struct RankSplit {
         case owned(by: Int)
     }
 
-    let count: Int
-    private let config: ModelConfig
-    private let expected: [String: ExpectedTensor]
+    public let count: Int
+    let weights: WeightList
 
-    init(_ config: ModelConfig, count: Int) throws(CheckpointError) {
-        guard config.nRoutedExperts % count == 0 else {
+    public init(_ weights: WeightList, count: Int) throws(CheckpointError) {
+        let experts = weights.config.nRoutedExperts
+        guard experts % count == 0 else {
             throw CheckpointError(
-                "n_routed_experts", expected: "a multiple of the \(count) ranks", found: "\(config.nRoutedExperts)",
+                .refused, "n_routed_experts", expected: "a multiple of the \(count) ranks", found: "\(experts)",
                 advice: "choose another number of ranks")
         }
         self.count = count
-        self.config = config
-        expected = Dictionary(
-            uniqueKeysWithValues: WeightMap.expected(config, hasMTP: true).map { ($0.name, $0) })
+        self.weights = weights
     }
 
-    /// What a tensor's name says of it beyond its weight's name.
-    static let suffixes = ["_scale_inv", "_packed", "_scale", "_shape"]
+    /// The experts of each layer that a rank has.
+    public func experts(on rank: Int) -> Range<Int> {
+        let own = weights.config.nRoutedExperts / count
+        return rank * own..<(rank + 1) * own
+    }
 
-    /// The weight that a tensor is, or is a part of.
-    static func weightName(_ tensor: String) -> String {
-        for suffix in suffixes where tensor.hasSuffix(".weight" + suffix) {
-            return String(tensor.dropLast(suffix.utf8.count))
+    func share(_ weight: DeclaredWeight) -> Share {
+        switch (weight.split, weight.role) {
+        case (.rows, _): .dimension(0)
+        case (.columns, _): .dimension(1)
+        case (.experts, .layer(_, .expert(let expert, _))): .owned(by: expert / (weights.config.nRoutedExperts / count))
+        case (.whole, _), (.experts, _): .whole
         }
-        return tensor
     }
-
-    /// Whether a tensor holds the shape of its weight, which is another on every rank.
-    static func isShape(_ tensor: String) -> Bool { tensor.hasSuffix(".weight_shape") }
 
     /// How the weight that a tensor belongs to is shared.
-    func share(_ tensor: String) -> Share {
-        let name = Self.weightName(tensor)
-        switch expected[name]?.split {
-        case .rows: return .dimension(0)
-        case .columns: return .dimension(1)
-        case .experts:
-            return Self.expert(name).map { .owned(by: $0.expert / (config.nRoutedExperts / count)) } ?? .whole
-        case .whole, nil: return .whole
+    func share(_ tensor: String) -> Share { weights.find(tensor).map { share($0.weight) } ?? .whole }
+
+    /// Whether a tensor holds the shape of its weight, which differs from the ranks' if they share the weight.
+    func isShape(_ tensor: String) -> Bool { weights.find(tensor)?.component == .packedShape }
+
+    /// The whole weight's shape, whatever format the tensor has.
+    func weightShape(_ tensor: String) -> [Int] { weights.find(tensor)?.weight.shape ?? [] }
+
+    /// The shape of a rank's part of a weight. Whether the ranks can share it, `slice` says.
+    public func shape(of weight: DeclaredWeight) -> [Int] {
+        var shape = weight.shape
+        if case .dimension(let dimension) = share(weight) { shape[dimension] /= count }
+        return shape
+    }
+
+    /// A rank's part of a stored tensor; nil if the rank has none of it. Of a packed weight's shape, which each rank states
+    /// for its own part, the slice is the whole.
+    ///
+    /// - Throws: where blocks or groups would be cut.
+    public func slice(_ tensor: TensorInfo, on rank: Int) throws(CheckpointError) -> TensorSlice? {
+        let whole = TensorSlice(tensor)
+        if count == 1 { return whole }
+        switch share(tensor.name) {
+        case .whole: return whole
+        case .owned(let owner): return owner == rank ? whole : nil
+        case .dimension where isShape(tensor.name): return whole
+        case .dimension(let dimension):
+            if dimension == 1 { try checkGroups(tensor) }
+            let (rows, columns) = try part(
+                rows: whole.rows, columns: whole.columns, of: tensor, dimension, unit: Self.unit(ofCopied: tensor),
+                on: rank)
+            return TensorSlice(tensor, rows: rows, columns: columns)
         }
     }
 
-    /// The whole weight's shape, whatever it is stored as.
-    func weightShape(_ tensor: String) -> [Int] { expected[Self.weightName(tensor)]?.shape ?? [] }
+    /// Rows and columns of a stored tensor that stay together where its format stays: those of a block.
+    static func unit(ofCopied tensor: TensorInfo) -> Int { tensor.type == .fp8E4M3 ? BlockScaling.blockSize : 1 }
 
-    /// One rank's part of some rows or columns.
+    /// One rank's part of some rows and columns, shared in one dimension.
     ///
-    /// - Parameter unit: what stays together: the rows and columns of a block, or the columns of a group.
-    func part(_ range: Range<Int>, of tensor: TensorInfo, unit: Int, on rank: Int) throws(CheckpointError) -> Range<Int>
-    {
+    /// - Parameter unit: rows or columns that stay together: those of a block, or the columns of a group.
+    func part(
+        rows: Range<Int>, columns: Range<Int>, of tensor: TensorInfo, _ dimension: Int, unit: Int, on rank: Int
+    ) throws(CheckpointError) -> (rows: Range<Int>, columns: Range<Int>) {
+        let range = dimension == 0 ? rows : columns
         guard range.count % (count * unit) == 0 else {
             throw CheckpointError(
-                tensor.name, expected: "a multiple of \(count * unit) to share among \(count) ranks",
+                .refused, tensor.name, expected: "a multiple of \(count * unit) to share among \(count) ranks",
                 found: "\(range.count) of \(tensor.shape)",
-                advice: "choose another number of ranks" + (unit > 1 ? ", or --to bf16" : ""))
+                advice: unit > 1 ? .otherRanksOrBF16 : "choose another number of ranks")
         }
         let size = range.count / count
-        return range.lowerBound + rank * size..<range.lowerBound + (rank + 1) * size
+        let part = range.lowerBound + rank * size..<range.lowerBound + (rank + 1) * size
+        return dimension == 0 ? (part, columns) : (rows, part)
     }
 
-    /// What a rank's tensors are in the whole model, other ranks' experts with them: what its file can be checked against.
+    /// Checks that the last group of stored integers is as large as the others: else groups cannot be shared as their
+    /// columns are.
+    func checkGroups(_ scales: TensorInfo) throws(CheckpointError) {
+        guard let (weight, component) = weights.find(scales.name), component == .groupScales else { return }
+        let (groups, columns) = (scales.matrix.columns, weight.shape[1])
+        guard let scaling = weights.config.integers, columns == groups * scaling.groupSize else {
+            throw CheckpointError(
+                .refused, scales.name, expected: "groups of equal size to share among \(count) ranks",
+                found: "\(groups) groups of \(columns) columns", advice: .otherRanksOrBF16)
+        }
+    }
+
+    /// A rank's tensors with the shapes that they have in the whole model, and with other ranks' experts: the rank's file
+    /// can be checked against a config with them.
     func whole(_ tensors: [String: TensorInfo], of rank: Rank) throws(CheckpointError) -> [String: TensorInfo] {
         var whole: [String: TensorInfo] = [:]
-        let own = config.nRoutedExperts / count
+        let own = experts(on: 0).count
         for (name, tensor) in tensors {
-            switch share(name) {
+            guard let (weight, component) = weights.find(name) else {
+                whole[name] = tensor
+                continue
+            }
+            switch share(weight) {
             case .whole: whole[name] = tensor
             case .dimension(let dimension):
                 var shape = tensor.shape
-                if shape.count == 2, !Self.isShape(name) { shape[dimension] *= count }
+                if shape.count == 2, component != .packedShape { shape[dimension] *= count }
                 whole[name] = TensorInfo(name: name, type: tensor.type, shape: shape)
             case .owned(let owner):
-                guard owner == rank.index, let place = Self.expert(name) else {
+                guard owner == rank.index, case .layer(let layer, .expert(let expert, let projection)) = weight.role
+                else {
                     throw CheckpointError(
-                        "\(rank.fileName): \(name)", expected: "experts of rank \(rank.index) alone",
+                        .damaged, "\(rank.fileName): \(name)", expected: "experts of rank \(rank.index) alone",
                         found: "one of rank \(owner)", advice: "split the checkpoint again")
                 }
                 for other in 0..<count {
-                    var fields = place.fields
-                    fields[place.index] = Substring("\(place.expert % own + other * own)")
-                    let twin = fields.joined(separator: ".")
-                    whole[twin] = TensorInfo(name: twin, type: tensor.type, shape: tensor.shape)
+                    let twin = WeightRole.layer(layer, .expert(expert % own + other * own, projection))
+                    let name = weights.names.name(of: component, of: weights.names.name(of: twin))
+                    whole[name] = TensorInfo(name: name, type: tensor.type, shape: tensor.shape)
                 }
             }
         }
         return whole
-    }
-
-    /// The expert that a name names, and where.
-    private static func expert(_ name: String) -> (fields: [Substring], index: Int, expert: Int)? {
-        let fields = name.split(separator: ".").map { $0 }
-        guard let place = fields.firstIndex(of: "experts"), place + 1 < fields.count,
-            let expert = Int(fields[place + 1])
-        else { return nil }
-        return (fields, place + 1, expert)
     }
 }

@@ -1,12 +1,12 @@
 import JSON
 
-/// What a checkpoint's files were before it was split: their names and headers to the byte, so that merging gives them back.
+/// The names and the exact headers of a checkpoint's files before it was split, so that merging restores the files.
 struct SourceLayout: Sendable {
     static let fileName = "source-layout.json"
 
     struct File: Sendable {
         var name: String
-        /// As in the file, its length and padding too.
+        /// The header's bytes, with its length and padding.
         var header: [UInt8]
         /// In the order of their offsets.
         var tensors: [TensorInfo]
@@ -38,7 +38,7 @@ struct SourceLayout: Sendable {
         var names: Set<String> = []
         for (file, text) in texts {
             guard ShardSet.isFileName(file), names.insert(file).inserted else {
-                throw CheckpointError(name, expected: "names of .safetensors files, each once", found: file)
+                throw CheckpointError(.damaged, name, expected: "names of .safetensors files, each once", found: file)
             }
             let json = Array(text.utf8)
             let header = SafetensorsHeader.length(json.count) + json

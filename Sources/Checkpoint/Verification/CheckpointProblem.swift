@@ -1,28 +1,28 @@
 /// One thing that is wrong with a checkpoint's files.
 public struct CheckpointProblem: Sendable, Equatable {
     public enum Kind: String, Sendable, CaseIterable {
-        /// A file or a tensor that should be there is not.
+        /// An expected file or tensor is absent.
         case missing
-        /// A file or a tensor that should not be there is.
+        /// A file or tensor is there that nothing calls for.
         case extra
         /// A tensor has another shape or type than config.json calls for, or is in another file than the index says.
         case different
-        /// A file's bytes are not what they should be.
+        /// A file's bytes are wrong or cannot be read.
         case damaged
     }
 
-    /// Elements that no weight may be.
+    /// Elements with values that no weight may have.
     public struct BadElements: Sendable, Equatable {
-        /// Where the first one is, an index for each dimension.
+        /// The first one's index in each dimension.
         public var first: [Int]
         public var count: Int
     }
 
     public var kind: Kind
-    /// The file that it is in, or should be in.
+    /// The file that the problem is in, or that an absent tensor should be in.
     public var file: String?
     public var tensor: String?
-    /// The whole of it, for people.
+    /// The problem in words.
     public var error: CheckpointError
     public var badElements: BadElements?
 

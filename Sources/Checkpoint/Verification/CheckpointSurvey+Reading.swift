@@ -2,14 +2,14 @@ import Synchronization
 
 extension CheckpointSurvey {
     /// Reads every weight, and every file that `checksums` names, once, on all processors. Reports elements that are NaN or
-    /// infinite, unused codes, scales that are not positive, digests that differ and what cannot be read.
+    /// infinite, unused codes, scales that are not positive, digests that differ and files that cannot be read.
     ///
-    /// Weights in files whose headers are wrong are not looked at: it is not known where they are.
+    /// Weights in files with faulty headers are skipped: their places are unknown.
     ///
     /// - Parameters:
     ///   - checksums: files that they name are read by one processor each.
-    ///   - stretchByteCount: what a processor reads of another file before it looks for more to do.
-    ///   - progress: told how many of how many bytes are read, by one thread at a time; false stops the reading.
+    ///   - stretchByteCount: bytes of any other file that one processor reads at a time.
+    ///   - progress: told how many bytes of how many are read, by one thread at a time; false stops the reading.
     /// - Returns: nil if it was stopped.
     public func read(
         _ checksums: ChecksumList?, stretchByteCount: Int = 64 << 20,
@@ -40,13 +40,13 @@ extension CheckpointSurvey {
             case .success(let scan)?:
                 for (tensor, finding) in scan.findings {
                     let before = findings[tensor] ?? FileScan.Finding(first: finding.first, count: 0)
-                    // Stretches come in any order.
+                    // Stretches finish in any order.
                     findings[tensor] = FileScan.Finding(
                         first: min(before.first, finding.first), count: before.count + finding.count)
                 }
                 if let expected = stretch.digest, let found = scan.digest, found != expected {
                     let error = CheckpointError(
-                        source.path(of: stretch.name), expected: "SHA-256 \(expected)", found: found,
+                        .damaged, source.path(of: stretch.name), expected: "SHA-256 \(expected)", found: found,
                         advice: "the file is damaged or of another version: download it again")
                     problems.append(CheckpointProblem(.damaged, file: stretch.name, error))
                 }
@@ -60,13 +60,13 @@ extension CheckpointSurvey {
         return problems
     }
 
-    /// What is to be read; with a digest a file is one stretch, the longest first.
+    /// The stretches to read, the longest first; a file with a digest is one stretch.
     private func stretches(
         _ checksums: ChecksumList?, _ stretchByteCount: Int, _ problems: inout [CheckpointProblem]
     ) -> [FileScan.Stretch] {
         var stretches: [FileScan.Stretch] = []
         for (name, file) in shards.files.sorted(by: { $0.key < $1.key }) {
-            // Of a tensor in two files, the index's own.
+            // A tensor that two files hold belongs to the one that the index names.
             let own = file.faults.isEmpty ? file.tensors.values.filter { shards.tensors[$0.name]?.shard == name } : []
             let tensors = own.filter { $0.byteCount > 0 }.sorted { $0.offset < $1.offset }
             if let digest = checksums?.digests[name] {
@@ -80,7 +80,8 @@ extension CheckpointSurvey {
         guard let checksums else { return stretches }
         for name in shards.names where checksums.digests[name] == nil {
             let error = CheckpointError(
-                source.path(of: name), expected: "its SHA-256 among the checksums", found: "none of this name")
+                .missing, source.path(of: name), expected: "its SHA-256 among the checksums", found: "none of this name"
+            )
             problems.append(CheckpointProblem(.missing, file: name, error))
         }
         for (name, digest) in checksums.digests.sorted(by: { $0.key < $1.key }) where shards.files[name] == nil {
@@ -89,7 +90,7 @@ extension CheckpointSurvey {
                 stretches.append(
                     FileScan.Stretch(name: name, file: file, tensors: [], range: 0..<file.byteCount, digest: digest))
             } catch {
-                // Of the model's own files the survey has said so.
+                // The survey has reported the model's own files.
                 guard !shards.names.contains(name) else { continue }
                 let kind: CheckpointProblem.Kind = source.exists(name) ? .damaged : .missing
                 problems.append(CheckpointProblem(kind, file: name, error))
@@ -106,7 +107,7 @@ extension CheckpointSurvey {
             index /= dimension
         }
         let (expected, found) =
-            if WeightMap.isScale(tensor.name) {
+            if HuggingFaceNames().parse(tensor.name).component.isScales {
                 ("positive scales", "zero, negative, infinite or NaN")
             } else if tensor.type == .fp8E4M3 {
                 ("numbers", "unused codes, 0x7F or 0xFF")
@@ -114,7 +115,7 @@ extension CheckpointSurvey {
                 ("numbers", "NaN or infinite")
             }
         let error = CheckpointError(
-            tensor.name, expected: expected,
+            .damaged, tensor.name, expected: expected,
             found: "\(finding.count) of \(tensor.elementCount) \(tensor.type) that are \(found), the first at \(place)",
             advice: "\(tensor.shard) is damaged: download it again")
         return CheckpointProblem(

@@ -1,15 +1,16 @@
+import Files
 import Glibc
 
-/// All that is wrong with a checkpoint's files by their names, headers and config: found in a second, without reading weights.
+/// The problems of a checkpoint that file names, headers and config show: found in a second, without reading weights.
 public struct CheckpointSurvey: Sendable {
-    /// Nil where it cannot be read, which is among the problems.
+    /// Nil if it cannot be read; `problems` then says why.
     public let config: ModelConfig?
     public let problems: [CheckpointProblem]
     public let notes: [String]
     let source: CheckpointSource
     let shards: ShardSet
 
-    /// - Throws: where there is nothing to survey.
+    /// - Throws: if there is nothing to survey.
     public init(_ source: CheckpointSource) throws(CheckpointError) {
         self.source = source
         var problems: [CheckpointProblem] = []
@@ -23,15 +24,16 @@ public struct CheckpointSurvey: Sendable {
         shards = try ShardSet(source)
         var notes = shards.notes
         problems += shards.problems
-        // Without an index nobody says what is in a file that cannot be read.
+        // Without an index the tensors of a file that cannot be read are unknown.
         if let config, shards.names != [ShardSet.singleFile] || shards.problems.isEmpty {
-            problems += WeightMap.problems(shards.tensors, for: config, excused: shards.excused, notes: &notes).0
+            problems += WeightList.problems(shards.tensors, for: config, excused: shards.excused, notes: &notes).0
         }
         for name in try source.fileNames() where name.hasSuffix(".safetensors") && !shards.names.contains(name) {
             let error = CheckpointError(
-                source.path(of: name), expected: "only files that hold the model", found: "one that nothing refers to",
+                .damaged, source.path(of: name), expected: "only files that hold the model",
+                found: "one that nothing refers to",
                 advice: "it may be of another version: remove it")
-            // By its name a part of a model; anything else is somebody's own.
+            // Only a name of this form claims to be part of a model.
             if name.hasPrefix("model-") {
                 problems.append(CheckpointProblem(.extra, file: name, error))
             } else {
@@ -44,7 +46,7 @@ public struct CheckpointSurvey: Sendable {
 
     public var shardCount: Int { shards.names.count }
     public var tensorCount: Int { shards.tensors.count }
-    /// Of the files that could be opened.
+    /// The sizes of the files that could be opened.
     public var byteCount: Int { shards.files.values.reduce(0) { $0 + $1.file.byteCount } }
 }
 
@@ -56,15 +58,8 @@ extension CheckpointSource {
         case .memory(_, let files): return files.keys.sorted()
         case .folder(let folder): path = folder
         }
-        guard let folder = opendir(path) else {
-            throw CheckpointError(path, expected: "a folder whose files can be listed", found: systemMessage())
+        return try onFile(path, "a folder whose files can be listed") { () throws(SystemError) in
+            try folderNames(path)
         }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while let entry = readdir(folder) {
-            names.append(
-                withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
-        }
-        return names.sorted()
     }
 }

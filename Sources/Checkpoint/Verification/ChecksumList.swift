@@ -3,14 +3,14 @@ public struct ChecksumList: Sendable, Equatable {
     /// Digests in lower case.
     public let digests: [String: String]
 
-    /// - Parameter name: stands in errors.
+    /// - Parameter name: the list's name in errors.
     public init(_ text: [UInt8], name: String) throws(CheckpointError) {
         var digests: [String: String] = [:]
         let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         for (index, line) in lines.enumerated() where !line.isEmpty && line != [UInt8(ascii: "\r")] {
             func unusable(_ expected: String, _ found: String) -> CheckpointError {
                 CheckpointError(
-                    "\(name):\(index + 1)", expected: expected, found: found,
+                    .damaged, "\(name):\(index + 1)", expected: expected, found: found,
                     advice: "sha256sum *.safetensors in the folder writes such a list")
             }
             let text = String(decoding: line.last == UInt8(ascii: "\r") ? line.dropLast() : line, as: UTF8.self)
@@ -29,7 +29,7 @@ public struct ChecksumList: Sendable, Equatable {
             }
         }
         guard !digests.isEmpty else {
-            throw CheckpointError(name, expected: "checksums as sha256sum writes them", found: "none")
+            throw CheckpointError(.damaged, name, expected: "checksums as sha256sum writes them", found: "none")
         }
         self.digests = digests
     }

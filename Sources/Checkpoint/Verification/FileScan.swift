@@ -1,33 +1,33 @@
 import Crypto
 import Numerics
 
-/// Reads a stretch of a file once, and finds the elements that no weight may be and the file's digest on the way.
+/// Reads a stretch of a file once, finds the elements with values that no weight may have, and computes the file's digest.
 struct FileScan {
     /// A file, or a stretch of it that begins and ends between elements.
     struct Stretch: Sendable {
         var name: String
         var file: RandomAccessFile
-        /// Its tensors in the order of their places, none overlapping; empty where only the digest counts.
+        /// The file's tensors in the order of their offsets, none overlapping; empty if only the digest is wanted.
         var tensors: [TensorInfo]
         var range: Range<Int>
-        /// Nil where it is not wanted; else the stretch is the whole file.
+        /// The expected digest; nil for none. A stretch with a digest is the whole file.
         var digest: String?
     }
 
-    /// Elements of a tensor, by their place in it.
+    /// Bad elements of a tensor: the first one's index and their number.
     struct Finding {
         var first: Int
         var count: Int
     }
 
-    /// Fits a processor's own cache, where the second look at it is free.
+    /// Fits a processor's own cache, so that the second pass over it reads no memory.
     private static let windowByteCount = 1 << 20
 
     private(set) var findings: [String: Finding] = [:]
-    /// In lower case; nil where it was not wanted or the reading was stopped.
+    /// In lower case; nil if it was not wanted or the reading was stopped.
     private(set) var digest: String?
 
-    /// - Parameter advance: told of the bytes of every part; false stops the reading.
+    /// - Parameter advance: told the byte count of every part; false stops the reading.
     init(_ stretch: Stretch, advance: (_ byteCount: Int) -> Bool) throws(CheckpointError) {
         let window = UnsafeMutableRawBufferPointer.allocate(
             byteCount: min(Self.windowByteCount, stretch.range.count), alignment: 4096)
@@ -44,7 +44,7 @@ struct FileScan {
             while next < stretch.tensors.count, stretch.tensors[next].offset < end {
                 let tensor = stretch.tensors[next]
                 check(tensor, read, at: start)
-                // The rest of it is in the next window.
+                // The rest of the tensor is in the next window.
                 guard tensor.offset + tensor.byteCount <= end else { break }
                 next += 1
             }
@@ -54,7 +54,7 @@ struct FileScan {
         digest = hash.map { $0.finalize().map(Self.hexadecimal).joined() }
     }
 
-    /// Parts of a file that can be read by themselves.
+    /// Parts of a file that can be read independently.
     static func stretches(
         of file: RandomAccessFile, named name: String, _ tensors: [TensorInfo], byteCount: Int
     ) -> [Stretch] {
@@ -69,7 +69,7 @@ struct FileScan {
         return stretches
     }
 
-    /// The last place up to `offset` that is not within an element.
+    /// The last offset up to `offset` that is not within an element.
     private static func border(near offset: Int, _ tensors: [TensorInfo]) -> Int {
         let index = firstTensor(in: tensors, endingAfter: offset)
         guard index < tensors.count, tensors[index].offset < offset else { return offset }
@@ -85,14 +85,14 @@ struct FileScan {
         return low
     }
 
-    /// Looks at what `bytes`, which begin at `start`, hold of the tensor.
+    /// Checks the part of the tensor that `bytes`, which begin at `start`, hold.
     private mutating func check(_ tensor: TensorInfo, _ bytes: UnsafeRawBufferPointer, at start: Int) {
         let lower = max(tensor.offset, start)
         let upper = min(tensor.offset + tensor.byteCount, start + bytes.count)
         guard lower < upper else { return }
         let part = UnsafeRawBufferPointer(rebasing: bytes[(lower - start)..<(upper - start)])
         let found =
-            WeightMap.isScale(tensor.name)
+            HuggingFaceNames().parse(tensor.name).component.isScales
             ? Self.notPositive(tensor.type, in: part)
             : FiniteScan.firstNonFinite(tensor.type, in: part).map {
                 Finding(first: $0, count: FiniteScan.nonFiniteCount(tensor.type, in: part))
@@ -113,7 +113,7 @@ struct FileScan {
             case .bf16: value = BF16.decode(bytes.loadUnaligned(fromByteOffset: place, as: UInt16.self))
             case .f16: value = FP16.decode(bytes.loadUnaligned(fromByteOffset: place, as: UInt16.self))
             case .e8m0: value = E8M0.decode(bytes[place])
-            // What no scale is: the survey says so.
+            // The survey reports scales of another type.
             default: return nil
             }
             guard !(value > 0 && value.isFinite) else { continue }

@@ -1,58 +1,58 @@
 import Numerics
 
 extension Profile {
-    /// What became slower or faster between two profiles.
+    /// Compares two profiles: which rows became slower or faster.
     ///
-    /// A row counts its rounds as independent observations, since they are spread over the run while the samples of one
-    /// follow each other. Of isolated kernels they are in units of the round's yardstick, so that a machine that is
-    /// slower as a whole does not count. `Change.verdict` decides.
+    /// The observations of a row are the medians of its rounds: rounds are spread over the run, whereas the samples of
+    /// one round are consecutive and not independent. For isolated kernels each median is divided by the round's
+    /// yardstick, so that a machine that is slower as a whole makes no difference. `Change.verdict` decides.
     public struct Comparison: Sendable {
-        /// Slower and faster need a smaller p: half of the one row in a hundred that may be called so by chance, since
-        /// rounds are never quite independent.
+        /// The verdicts slower and faster require p below this. It is half the intended rate of false alarms, 1 row in
+        /// 100, because rounds are not fully independent.
         public static let significance = 0.005
 
-        /// Without rows and steps.
+        /// The compared profiles, without rows and steps.
         public let before, after: Profile
-        /// The change from which on a row is slower or faster: 0.05 is 5% slower, or as much faster. More for a row of
-        /// which launching takes a larger part: that differs between runs of one build.
+        /// The smallest change that counts as slower or faster: 0.05 means a factor of 1.05 or its inverse. A row in
+        /// which launch time dominates needs a larger change, since launch time varies between runs of one build.
         public let smallestEffect: Double
-        /// What both profiles measured, in the later one's order.
+        /// Rows in both profiles, in the later profile's order.
         public let rows: [Row]
-        /// What only the earlier or only the later profile measured.
+        /// Rows only in the earlier profile, and only in the later one.
         public let removed, added: [Profile.Row]
-        /// The yardsticks' median in the later profile over that in the earlier one; nil where one has none.
+        /// The median yardstick of the later profile divided by that of the earlier one; nil if either has no
+        /// yardsticks.
         public let machineRatio: Double?
-        /// Why the profiles may differ for another reason than the kernels, in sentences.
+        /// Differences other than the kernels that may explain changes, as sentences.
         public let warnings: [String]
 
         /// One kernel at one shape, in both profiles.
         public struct Row: Sendable, Equatable {
             public var kernel, shape: String
-            /// The same, unless the later program chose another one for this shape.
+            /// Equal unless the later program chose another variant for this shape.
             public var variantBefore, variantAfter: String
-            /// Median times.
+            /// Median times of one use.
             public var nanosecondsBefore, nanosecondsAfter: Double
-            /// The independent observations.
+            /// Numbers of observations.
             public var roundsBefore, roundsAfter: Int
-            /// The smallest change that counts here.
+            /// The smallest change that counts for this row; see `Comparison.smallestEffect`.
             public var smallestEffect: Double
-            /// Nil where a round took no more time than the empty pair.
+            /// Nil if a round's median is not above 0, that is, not above the cost of the marks.
             public var change: Change?
             public var verdict: Verdict
         }
 
-        /// Times of two devices say nothing on a change of the kernels.
+        /// Times measured on two devices do not show what a change of the kernels did.
         public struct DevicesDiffer: Error, Equatable, CustomStringConvertible {
             public let before, after: String
             public var description: String {
-                "device: expected \(before), as in the first profile, found \(after): "
-                    + "measure both on one device, or compare them all the same with --force"
+                "device: expected \(before), as in the first profile, found \(after)"
             }
         }
 
         /// - Parameters:
         ///   - smallestEffect: above 0.
-        ///   - force: compare profiles of different devices too.
+        ///   - force: accept profiles of different devices.
         public init(
             before: Profile, after: Profile, smallestEffect: Double = 0.05, force: Bool = false
         ) throws(DevicesDiffer) {
@@ -81,24 +81,24 @@ extension Profile {
 extension Profile.Comparison {
     public func count(_ verdict: Verdict) -> Int { rows.count { $0.verdict == verdict } }
 
-    /// Of rows in which nothing changed, how many are called slower or faster on average, at most.
+    /// If nothing changed, the expected number of rows that are called slower or faster, at most.
     public var expectedFalseAlarms: Double { Self.significance * Double(rows.count) }
 
-    /// For a shell: 2 where something became slower; 3 where nothing did as far as can be told, but a row is too noisy
-    /// or missing or there is none to compare; else 0.
+    /// The exit code of `profile compare`: 2 if a row is slower; else 3 if a row is too noisy, a row is missing in the
+    /// later profile, or there are no rows to compare; else 0.
     public var exitCode: Int32 {
         if count(.slower) > 0 { return 2 }
         return count(.tooNoisy) > 0 || !removed.isEmpty || rows.isEmpty ? 3 : 0
     }
 
-    /// The shaders of which both profiles know the code, and it differs.
+    /// Names of the shaders that are in both profiles with different hashes.
     public var changedShaders: [String] {
         let old = Dictionary(before.header.shaders.map { ($0.name, $0.hash) }) { first, _ in first }
         return after.header.shaders.filter { old[$0.name, default: $0.hash] != $0.hash }.map(\.name)
     }
 
-    /// The rows that belong together: of one kernel, variant and shape; of the rest, of one kernel and shape. In the
-    /// later profile's order, then what is only in the earlier one.
+    /// Pairs rows of equal kernel, variant and shape, then the remaining rows of equal kernel and shape. Returns them
+    /// in the later profile's order, then the unpaired rows of the earlier one.
     private static func pairs(
         _ before: [Profile.Row], _ after: [Profile.Row]
     ) -> [(before: Profile.Row?, after: Profile.Row?)] {
@@ -134,7 +134,7 @@ extension Profile.Comparison {
         compare("mode", \.mode.rawValue)
         if before.mode == .run || after.mode == .run {
             warnings.append(
-                "steps of a model have no yardsticks: a machine that was slower as a whole counts as a change")
+                "steps of a model have no yardsticks: if the machine as a whole was slower, that appears as a change")
         }
         return warnings
     }
@@ -145,7 +145,7 @@ extension Profile.Comparison.Row {
         _ before: Profile.Row, _ oldMode: Profile.Mode, _ after: Profile.Row, _ newMode: Profile.Mode,
         smallestEffect: Double, launch: Double
     ) {
-        // Launching was seen to take half as long again, or half, from one run to the next.
+        // Launch time was observed to vary by 50% between runs of one build.
         let launching = 2 * launch * Double(after.dispatchCount) / min(before.p50, after.p50)
         let effect = launching.isFinite ? max(smallestEffect, launching) : smallestEffect
         let inYardsticks = !before.yardsticks.isEmpty && !after.yardsticks.isEmpty
@@ -161,11 +161,12 @@ extension Profile.Comparison.Row {
             verdict: verdict)
     }
 
-    /// Whether the machine was the same and at rest: where others used it, they did not slow every kernel alike.
+    /// Whether the machine was equally fast and idle in both runs. Other load slows kernels by different factors, which
+    /// the yardstick does not correct.
     ///
-    /// Within a profile the yardsticks' spread (a standard deviation by the median of the absolute deviations) is a tenth
-    /// at most, and their medians differ by a quarter at most. On a software device at rest the spread was a fiftieth, beside a compiler a
-    /// fifth, and with that one row in twenty was called changed that was not.
+    /// True if, within each profile, the spread of the yardsticks (1.4826 times the median absolute deviation, over the
+    /// median) is at most 0.1, and if their medians differ by at most a factor of 1.25. On an idle software device the
+    /// spread was 0.02; with a compiler running it was 0.2, and 1 unchanged row in 20 was called changed.
     private static func isSteady(_ before: [Double], _ after: [Double]) -> Bool {
         let medians = [median(before), median(after)]
         let spreads = zip([before, after], medians).map { values, middle in

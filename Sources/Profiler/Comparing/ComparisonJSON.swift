@@ -4,7 +4,8 @@ extension Profile.Comparison {
     /// The version of the JSON that `json` writes.
     public static let formatVersion = 1
 
-    /// The document of `profile compare --json`: both profiles' heads, the rule, the rows and what only one measured.
+    /// The document of `profile compare --json`: both profiles' headers and limits, the parameters of the rule, the
+    /// rows, and the rows that only one profile has.
     public var json: JSONValue {
         [
             "format": "fathom-comparison", "version": JSONValue(Self.formatVersion),
@@ -20,7 +21,7 @@ extension Profile.Comparison {
         ]
     }
 
-    /// RFC 4180, one line a row under a line of names; what only one profile measured comes last.
+    /// CSV by RFC 4180: a header line, then one line per row. Rows that only one profile has come last.
     public var csv: String {
         var lines = [
             "kernel,shape,variant_before,variant_after,before_ns,after_ns,rounds_before,rounds_after,ratio,ratio_low,"
@@ -73,7 +74,7 @@ extension Profile {
     }
 }
 
-/// A field in quotation marks where it needs them.
+/// A CSV field, quoted if necessary.
 private func quoted(_ text: String) -> String {
     guard text.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return text }
     return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""

@@ -14,22 +14,21 @@ extension Profile.Comparison {
         case tooNoisy = "too noisy"
     }
 
-    /// How one row's times changed.
+    /// The change of one row's times.
     public struct Change: Sendable, Equatable {
-        /// Time after over time before: 1.1 is a tenth slower.
+        /// Time after divided by time before: 1.1 is 10% slower.
         public var ratio: Double
-        /// 95% confidence; nil for too few rounds, 3 against 3.
+        /// The 95% confidence interval of the ratio; nil for too few rounds, such as 3 against 3.
         public var interval: ClosedRange<Double>?
-        /// The probability of ranks at least as uneven if nothing changed (Mann and Whitney, two-sided).
+        /// The p-value of the two-sided Mann-Whitney test of no change.
         public var p: Double
 
-        /// From the rounds' medians in the order of time; nil where one is not a positive number, of which there is no
-        /// ratio.
+        /// Computed from the rounds' medians in chronological order. Nil if one is not positive and finite.
         init?(from before: [Double], to after: [Double]) {
             guard !before.isEmpty, !after.isEmpty, (before + after).allSatisfy({ $0 > 0 && $0.isFinite }) else {
                 return nil
             }
-            // Times vary by factors: in logarithms a change is a shift.
+            // Changes of times are factors; in logarithms they are shifts.
             let shift = RankShift(
                 from: before.map { log($0) }, to: after.map { log($0) }, spread: serialSpread([before, after]))
             ratio = exp(shift.estimate)
@@ -37,17 +36,17 @@ extension Profile.Comparison {
             p = shift.p
         }
 
-        /// Slower or faster where p is below `significance`, the change at least the smallest that counts, and the
-        /// interval leaves out half of that; the same where the interval leaves out every change that counts; else the
-        /// noise hides the answer. A factor and its inverse count alike: swapping the profiles swaps slower and faster.
+        /// Let s = 1 + smallestEffect. Slower: p < `significance`, ratio ≥ s and the interval is above √s. Faster: the
+        /// same with the inverses, so that swapping the profiles swaps slower and faster. Same: the interval lies
+        /// within (1/s, s). Otherwise: too noisy.
         ///
-        /// Simulated for 5%: at most 1 row in 100 is called slower or faster when nothing changed, at any noise; a
-        /// tenth slower is found in 95 of 100 where rounds' medians vary by at most 2.5% (8 rounds), 4% (12), 5% (20)
-        /// or 6% (30), standard deviations in yardsticks; "same" takes half of that noise. What all rounds of one run
-        /// share and its yardsticks do not feel, such as where buffers came to lie, looks like a change: let it vary
-        /// between runs of one build by at most a quarter of the smallest effect. A row's own smallest effect and a
-        /// machine that is not at rest are `Comparison.Row`'s matter. Tools/profile-calibrate counts what becomes of real
-        /// pairs.
+        /// Simulated for 5%: if nothing changed, at most 1 row in 100 is called slower or faster, at any noise. A
+        /// slowdown of 10% is found in 95 of 100 rows if the rounds' medians, in yardsticks, have a standard deviation
+        /// of at most 2.5% (8 rounds), 4% (12), 5% (20) or 6% (30). "Same" requires half that noise. An effect that all
+        /// rounds of a run share but its yardsticks do not, such as the placement of buffers, appears as a change:
+        /// between runs of one build it should vary by at most a quarter of the smallest effect. `Comparison.Row`
+        /// handles rows dominated by launch time and machines under load. Tools/profile-calibrate measures the rates on
+        /// real pairs of profiles.
         func verdict(smallestEffect: Double) -> Verdict {
             guard let interval else { return .tooNoisy }
             let least = 1 + smallestEffect
@@ -62,8 +61,9 @@ extension Profile.Comparison {
 }
 
 extension Profile.Row {
-    /// What a comparison takes for independent: the rounds' medians, in yardsticks if asked; of a `.run`, which has no
-    /// rounds, the medians of up to 16 consecutive blocks of samples of nearly equal sizes.
+    /// The observations that a comparison treats as independent: the rounds' medians, divided by the yardsticks if
+    /// `inYardsticks`. A profile of mode `.run` has no rounds: its observations are the medians of up to 16 consecutive
+    /// blocks of samples, of nearly equal sizes.
     func observations(_ mode: Profile.Mode, inYardsticks: Bool) -> [Double] {
         var row = self
         if !inYardsticks { row.yardsticks = [] }

@@ -1,7 +1,8 @@
 import Numerics
 
 extension Profile.Comparison {
-    /// Both profiles' heads, the rows under their kernels, and the summary, in lines of at most 120 columns.
+    /// The comparison as text in lines of at most 120 columns: both profiles' headers, the rows grouped by kernel, the
+    /// summary.
     public var table: String {
         var lines = heading
         lines.append("")
@@ -30,19 +31,20 @@ extension Profile.Comparison {
         return (lines + [""] + folded(summary) + folded(rule)).joined(separator: "\n") + "\n"
     }
 
-    /// How many rows of each verdict, and how many chance alone would call slower or faster.
+    /// The number of rows of each verdict, and the expected number of false alarms.
     public var summary: String {
         let counts = Verdict.allCases.map { "\(count($0)) \($0.rawValue)" }.joined(separator: ", ")
         return
-            "\(counts), \(removed.count) only before, \(added.count) only after. Had nothing changed, chance would call "
-            + "at most \(fixed(expectedFalseAlarms, 2)) of \(rows.count) rows slower or faster."
+            "\(counts), \(removed.count) only before, \(added.count) only after. If nothing had changed, chance would "
+            + "call at most \(fixed(expectedFalseAlarms, 2)) of \(rows.count) rows slower or faster."
     }
 
     private var rule: String {
         let effect = "\(fixed(smallestEffect * 100, 1))%"
         return
-            "A change counts from \(effect) (more where launching takes a larger part) with p < \(Self.significance) and an interval that leaves out half of it; "
-            + "same: the interval leaves out every change of \(effect)."
+            "Slower and faster: a change of at least \(effect) (more for rows dominated by launches), "
+            + "p < \(Self.significance), and an interval that excludes half of that change. "
+            + "Same: the interval excludes every change of \(effect)."
     }
 
     private var heading: [String] {
@@ -61,7 +63,7 @@ extension Profile.Comparison {
             }
         }
         if let machineRatio {
-            lines.append("machine \(percent(machineRatio)) by the yardsticks, which the changes below leave out")
+            lines.append("machine \(percent(machineRatio)) by the yardsticks; the changes below are relative to that")
         }
         lines += folded(
             "shaders \(changedShaders.isEmpty ? "the same" : "changed: " + changedShaders.joined(separator: ", "))",
@@ -76,7 +78,7 @@ extension Profile.Comparison {
     }
 }
 
-/// A shape and six columns to its right.
+/// One line of the table: a shape, six right-aligned columns and the verdict.
 private func line(
     _ shape: String, _ before: String, _ after: String, _ change: String, _ interval: String, _ p: String,
     _ effect: String, _ verdict: String
@@ -89,18 +91,18 @@ private func line(
 
 private func spaces(_ count: Int) -> String { String(repeating: " ", count: max(0, count)) }
 
-/// The start and the end of a text that is too long: sizes stand at the end.
+/// A text that is too long, shortened in the middle: shapes have their sizes at the end.
 private func shortened(_ text: String, to width: Int) -> String {
     text.count <= width ? text : "\(text.prefix(width / 2))…\(text.suffix(width - width / 2 - 1))"
 }
 
-/// Lines of at most 120 columns, broken at spaces where there are any; all but the first are indented.
+/// Wraps a text at spaces, if possible, into lines of at most 120 columns; all but the first are indented by `indent`.
 private func folded(_ text: String, indent: Int = 0) -> [String] {
     var lines: [String] = []
     var rest = text[...]
     while rest.count > 120 - (lines.isEmpty ? 0 : indent) {
         let line = rest.prefix(120 - (lines.isEmpty ? 0 : indent))
-        // Not the spaces that indent the text itself.
+        // Does not break within the text's own indentation.
         let end = line.lastIndex(of: " ").flatMap { rest[..<$0].allSatisfy { $0 == " " } ? nil : $0 } ?? line.endIndex
         lines.append(spaces(lines.isEmpty ? 0 : indent) + rest[..<end])
         rest = rest[end...].drop { $0 == " " }
@@ -108,7 +110,7 @@ private func folded(_ text: String, indent: Int = 0) -> [String] {
     return lines + [spaces(lines.isEmpty ? 0 : indent) + rest]
 }
 
-/// The change that a ratio is: "+10.0%".
+/// A ratio as a change: 1.1 becomes "+10.0%".
 private func percent(_ ratio: Double) -> String {
     let change = (ratio - 1) * 100
     let text = change < 1000 ? fixed(change, 1) : change < 100_000 ? fixed(change, 0) : ">99999"

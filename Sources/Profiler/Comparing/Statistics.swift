@@ -8,17 +8,17 @@ import Numerics
     import Darwin
 #endif
 
-/// The interval between two order statistics that holds the median of what the values were drawn from with at least
-/// this confidence, whatever their distribution; nil for too few values, fewer than 6 for 95%.
+/// A distribution-free confidence interval of the median, between two order statistics of the values; nil for too few
+/// values (fewer than 6 for 95%).
 ///
-/// Of n independent values, those below the median are Binomial(n, ½), so that x₍ₖ₎ … x₍ₙ₊₁₋ₖ₎ misses it with
-/// probability 2·P(Binomial(n, ½) ≤ k − 1): k is the largest for which that is at most 1 − confidence (W. J. Conover,
-/// Practical Nonparametric Statistics, 3rd edition, section 3.2). Values that resemble their neighbours in time, such
-/// as the samples of one round, make it too narrow.
+/// The number of n independent values below the median has the distribution Binomial(n, ½), so that x₍ₖ₎ … x₍ₙ₊₁₋ₖ₎
+/// misses the median with probability 2·P(Binomial(n, ½) ≤ k − 1). The interval uses the largest k for which that is at
+/// most 1 − confidence (W. J. Conover, Practical Nonparametric Statistics, 3rd edition, section 3.2). It is too narrow
+/// for values that correlate with their neighbours in time, such as the samples of one round.
 func medianInterval(_ values: [Double], confidence: Double = 0.95) -> ClosedRange<Double>? {
     let count = values.count
     guard count > 1 else { return nil }
-    // Binomial coefficients from the largest down, in units of that: they vanish at the ends where 2ⁿ would overflow.
+    // Binomial coefficients divided by the largest one: the outer ones underflow to 0 where 2ⁿ would overflow.
     let middle = count / 2
     var weights = [Double](repeating: 1, count: middle + 1)
     for below in stride(from: middle, to: 0, by: -1) {
@@ -38,7 +38,7 @@ func medianInterval(_ values: [Double], confidence: Double = 0.95) -> ClosedRang
     return sorted[rank - 1]...sorted[count - rank]
 }
 
-/// Half the width of `medianInterval`, as a part of the median; nil where there is no interval or the median is not
+/// Half the width of `medianInterval`, divided by the median; nil if there is no interval or the median is not
 /// positive.
 func medianUncertainty(_ values: [Double], confidence: Double = 0.95) -> Double? {
     guard let interval = medianInterval(values, confidence: confidence) else { return nil }
@@ -46,30 +46,32 @@ func medianUncertainty(_ values: [Double], confidence: Double = 0.95) -> Double?
     return middle > 0 ? (interval.upperBound - interval.lowerBound) / 2 / middle : nil
 }
 
-/// How far one set of values lies above another, by ranks alone: no assumption on their distribution but that it is the
-/// same up to the shift, and no value, however far out, counts for more than its rank.
+/// The shift between two samples, by a rank test. Assumes only that both distributions are equal up to a shift;
+/// outliers have no more influence than their ranks.
 struct RankShift {
-    /// Hodges and Lehmann's estimate (1963): the median of all differences yⱼ − xᵢ.
+    /// The Hodges-Lehmann estimate (1963): the median of all differences yⱼ − xᵢ.
     let estimate: Double
-    /// The shifts that the test below would not reject at 1 − confidence: with c the largest U that it rejects, the
-    /// (c + 1)-th smallest difference to the (c + 1)-th largest. Nil where it rejects none: 3 values against 3, at 95%.
+    /// The shifts that the test does not reject at level 1 − confidence: with c the largest U that it rejects, from the
+    /// (c + 1)-th smallest difference to the (c + 1)-th largest. Nil if it rejects no U, as for 3 values against 3 at
+    /// 95%.
     let interval: ClosedRange<Double>?
-    /// Mann and Whitney's U (1947): the pairs with yⱼ > xᵢ, and half of those with yⱼ = xᵢ.
+    /// The Mann-Whitney statistic U (1947): the number of pairs with yⱼ > xᵢ plus half the number with yⱼ = xᵢ.
     let u: Double
-    /// The probability, where x and y come from one distribution, of a U at least as far from its mean m·n/2, either
-    /// way.
+    /// The two-sided p-value: the probability, if x and y have the same distribution, of a U at least as far from its
+    /// mean m·n/2.
     ///
-    /// Exact without ties up to `exactCount` values in all; else by the normal distribution with the variance m·n/12 ·
-    /// (N + 1 − Σ(t³ − t) / (N(N − 1))), N = m + n, over the groups of t equal values, and ½ taken off for continuity
-    /// (E. L. Lehmann, Nonparametrics, chapters 1 and 2).
+    /// Exact for up to `exactCount` values in total without ties. Otherwise a normal approximation with variance m·n/12
+    /// · (N + 1 − Σ(t³ − t) / (N(N − 1))), where N = m + n and the sum runs over groups of t equal values, and with a
+    /// continuity correction of ½ (E. L. Lehmann, Nonparametrics, chapters 1 and 2).
     let p: Double
 
-    /// Counts of rank orders up to here stay below 2⁵³: doubles hold them exactly.
+    /// Up to this total, the numbers of rank orders are below 2⁵³, which doubles represent exactly.
     static let exactCount = 60
 
-    /// Both have at least one value, all finite.
+    /// Both samples have at least one value; all values are finite.
     ///
-    /// - Parameter spread: how many times as far U spreads as for independent values; test and interval allow for it.
+    /// - Parameter spread: the standard deviation of U relative to that of independent values, for which the test and
+    ///   the interval correct; see `serialSpread`.
     init(from x: [Double], to y: [Double], confidence: Double = 0.95, spread: Double = 1) {
         precondition(!x.isEmpty && !y.isEmpty, "comparing \(x.count) values with \(y.count)")
         let differences = y.flatMap { y in x.map { y - $0 } }.sorted()
@@ -89,7 +91,7 @@ struct RankShift {
         interval = count > 0 ? differences[count - 1]...differences[pairs - count] : nil
     }
 
-    /// The two-sided probability of a U no larger than half the pairs.
+    /// Returns a function that gives the two-sided p-value of a U of at most half the number of pairs.
     private static func probability(_ x: [Double], _ y: [Double]) -> (Double) -> Double {
         let all = (x + y).sorted()
         var (tied, start) = (0.0, 0)
@@ -110,9 +112,9 @@ struct RankShift {
         }
     }
 
-    /// P(U ≤ u) for u up to half the pairs, where every order of `m` and `n` distinct values is as likely.
+    /// P(U ≤ u) for u = 0 … ⌊m·n/2⌋, if every order of the `m` + `n` distinct values is equally likely.
     ///
-    /// The orders with a given U are the coefficients of the Gaussian binomial ∏ᵢ₌₁..ₘ (1 − qⁿ⁺ⁱ) / (1 − qⁱ).
+    /// The number of orders with U = u is the coefficient of qᵘ in the Gaussian binomial ∏ᵢ₌₁..ₘ (1 − qⁿ⁺ⁱ) / (1 − qⁱ).
     static func lowerTails(_ m: Int, _ n: Int) -> [Double] {
         let half = m * n / 2
         var orders = [Double](repeating: 0, count: half + 1)
@@ -131,12 +133,12 @@ struct RankShift {
     }
 }
 
-/// How far two runs' values spread their rank test beyond what independent values would: √((1 + r)/(1 − r)), r the
-/// correlation of a value's rank in its run with the next one's, 0 if negative and at most 0.8.
+/// The factor by which serial correlation within runs increases the standard deviation of U: √((1 + r)/(1 − r)), where
+/// r, clamped to 0 … 0.8, is the correlation of consecutive values' ranks within a run.
 ///
-/// That is a first-order autoregression's factor for means and for ranks (R. J. Serfling, The Wilcoxon two-sample
-/// statistic on strongly mixing processes, 1968). From 10 values r comes out too small: it softens false alarms there
-/// and does not end them.
+/// This is the factor of a first-order autoregression for means and for ranks (R. J. Serfling, The Wilcoxon two-sample
+/// statistic on strongly mixing processes, 1968). With only 10 values r is underestimated: false alarms are reduced,
+/// but not eliminated.
 func serialSpread(_ runs: [[Double]]) -> Double {
     var (products, squares) = (0.0, 0.0)
     for run in runs {
@@ -150,10 +152,10 @@ func serialSpread(_ runs: [[Double]]) -> Double {
     return ((1 + correlation) / (1 - correlation)).squareRoot()
 }
 
-/// The probability that a normal value lies at least so many standard deviations from its mean.
+/// The probability that a normally distributed value is at least `deviations` standard deviations from its mean.
 private func twoSided(_ deviations: Double) -> Double { erfc(deviations / 2.0.squareRoot()) }
 
-/// The inverse of `twoSided`, for probabilities a double holds: to 40 deviations.
+/// The inverse of `twoSided`, at most 40, beyond which the probability underflows.
 private func deviations(_ probability: Double) -> Double {
     var (below, above) = (0.0, 40.0)
     for _ in 0..<60 {

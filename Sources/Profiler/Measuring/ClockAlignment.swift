@@ -1,26 +1,27 @@
 import GPU
 import Model
+import Program
 
-/// Turns times of the device's clock into the host's.
+/// Converts times of the device's clock to the host's clock.
 struct ClockAlignment {
     /// host = device · slope + offset
     private var slope = 1.0
     private var offset = 0.0
-    /// How far a turned time may be from the truth; nil where the clocks were not read together.
+    /// Maximum error of a converted time; nil if the clocks could not be read together.
     private(set) var deviation: Double?
     private let first: (device: Double, host: Double, deviation: Double)?
 
-    /// Reads both clocks where the device offers that.
+    /// Reads both clocks together, if the device supports that.
     init(_ device: Device) { first = Self.best(device) }
 
-    /// The reading with the least deviation of some: another process may come between two clocks.
+    /// The reading with the least deviation of eight: the process may be preempted between reading the two clocks.
     private static func best(_ device: Device) -> (device: Double, host: Double, deviation: Double)? {
         guard device.profile.hasCalibratedTimestamps else { return nil }
         return (0..<8).compactMap { _ in try? device.clocks() }.min { $0.deviation < $1.deviation }
     }
 
-    /// After the steps: reads the clocks again, so that one which runs slower is followed. Where they cannot be read, the
-    /// device's work is put as early as no step ends after the host had seen it end.
+    /// Called after the steps: reads the clocks again, to correct for drift. If they cannot be read, uses the largest
+    /// offset for which no submission ends after the host has observed its end.
     func finished(_ submissions: [StepTimeline.Submission], _ device: Device) -> ClockAlignment {
         var result = self
         if let first, let last = Self.best(device), last.device > first.device {

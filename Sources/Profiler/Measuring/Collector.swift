@@ -2,15 +2,16 @@ import GPU
 import Kernels
 import Model
 import Numerics
+import Program
 
-/// Turns a recording into a profile's rows and steps, without what the marks added.
+/// Converts a recording into a profile's rows and steps, and subtracts the cost of the marks.
 struct Collector {
     let device: Device
     let alignment: ClockAlignment
     let marks: MarkCosts
     private(set) var rows: [Profile.Row] = []
     private(set) var steps: [Profile.Step] = []
-    /// All rows' times and gaps over the device's time for the same steps without marks.
+    /// The sum of all rows' times and gaps, divided by the device time of the same steps without marks.
     private(set) var attributed = 0.0
     private var places: [Key: Int] = [:]
     private var gaps: [[Double]] = []
@@ -40,7 +41,7 @@ struct Collector {
         for item in recording.shown { show(item, origin) }
     }
 
-    /// Counts a use, and takes its time if all its dispatches are marked.
+    /// Counts a use. Adds a sample if at least one of its dispatches is marked.
     private mutating func sample(_ use: StepTimeline.Use, _ phase: StepPhase) {
         let row = row(of: use, phase)
         rows[row].useCount = (rows[row].useCount ?? 0) + 1
@@ -48,7 +49,7 @@ struct Collector {
             if let gap = gap(dispatch) { gaps[row].append(gap) }
         }
         let times = use.dispatches.compactMap(time)
-        // Of a use with several dispatches mostly one alone is marked, and the others are as long.
+        // Usually only one dispatch of a use is marked; the others are assumed to take as long.
         if !times.isEmpty {
             rows[row].samples.append(times.reduce(0, +) / Double(times.count) * Double(use.dispatches.count))
         }
@@ -70,7 +71,8 @@ struct Collector {
         return rows.count - 1
     }
 
-    /// Without the marks' part; a dispatch that began while the one before still ran has the time from that one's end.
+    /// The dispatch's time without the cost of the mark. If it overlaps the previous dispatch, counts from that one's
+    /// end.
     private func time(_ dispatch: StepTimeline.Dispatch) -> Double? {
         dispatch.times.map { max(0, $0.end - max($0.start, $0.before) - marks.dispatch) }
     }
@@ -81,7 +83,7 @@ struct Collector {
         }
     }
 
-    /// A step with all marks, drawn together on the device by what they added.
+    /// Adds the timeline of a step in which all dispatches are marked, with the marks' cost removed between dispatches.
     private mutating func show(_ item: RunProfiler.Recorded, _ origin: Double) {
         let submission = item.submission
         var step = Profile.Step(

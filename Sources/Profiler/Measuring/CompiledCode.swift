@@ -1,6 +1,6 @@
 import GPU
 
-/// "gemm 3": the shader of a use's first command and its constants.
+/// "linear_tiles 3": the shader of a use's first command and its constants.
 func variantText(_ marked: [MarkedCommand]) -> String {
     guard let first = marked.first else { return "" }
     return variantText(shader: first.name, constants: first.constants)
@@ -10,7 +10,7 @@ func variantText(shader: String, constants: [UInt32]) -> String {
     ([shader] + (constants.isEmpty ? [] : [constants.map(String.init).joined(separator: "/")])).joined(separator: " ")
 }
 
-/// What the driver tells of the code behind a use's first command; nil where it tells nothing.
+/// The driver's statistics of the code of a use's first command; nil if it reports none.
 func compiledCode(of marked: [MarkedCommand], on device: Device) -> Profile.CompiledCode? {
     guard let first = marked.first else { return nil }
     return compiledCode(shader: first.name, constants: first.constants, on: device)
@@ -20,21 +20,21 @@ func compiledCode(shader: String, constants: [UInt32], on device: Device) -> Pro
     guard device.profile.hasExecutableProperties,
         let known = device.knownPipelines.first(where: { $0.module == shader && $0.constants == constants })
     else { return nil }
-    // Without statistics the row says so; nothing else depends on them.
+    // If reading the statistics fails, the row has none; nothing else depends on them.
     guard let statistics = try? known.pipeline.statistics(on: device) else { return nil }
     return Profile.CompiledCode(statistics: statistics)
 }
 
-/// The sum of the statistics with these names, in lower case; nil where there are none.
+/// The sum of the statistics with these names (given in lower case; case is ignored); nil if there are none.
 func sum(of statistics: [(name: String, value: Double)], named names: [String]) -> Int? {
     let found = statistics.filter { names.contains($0.name.lowercased()) }
     return found.isEmpty ? nil : Int(found.reduce(0) { $0 + $1.value })
 }
 
 extension Profile.CompiledCode {
-    /// From a driver's own names: no two drivers share them, and each counts what it has.
+    /// Extracts the statistics by the names that each driver uses for them.
     ///
-    /// - Returns: nil if nothing of what is wanted is among them.
+    /// - Returns: nil if no known name is among them.
     init?(statistics: [(name: String, value: Double)]) {
         func sum(_ names: [String]) -> Int? { Profiler.sum(of: statistics, named: names) }
         self.init(

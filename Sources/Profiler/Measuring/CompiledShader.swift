@@ -1,19 +1,21 @@
 import GPU
+import Kernels
 
-/// A shader with its constants, as a driver compiled it; nil where the driver tells nothing.
+/// A shader with its specialisation constants, as the driver compiled it. Values that the driver does not report are
+/// nil.
 public struct CompiledShader: Sendable {
     public let name: String
     public let constants: [UInt32]
-    /// Everything that the driver counts, by its own names.
+    /// All statistics of the driver, by its own names.
     public let statistics: [(name: String, value: Double)]
     public let registers, spills, sharedByteCount, codeByteCount: Int?
-    /// What each thread keeps in memory.
+    /// Private memory (scratch) per thread.
     public let privateByteCount: Int?
-    /// Subgroups of this code that a SIMD has room for.
+    /// Occupancy: the number of subgroups of this code that fit on a SIMD.
     public let subgroupsPerSIMD: Int?
     public let instructions: InstructionMix?
 
-    /// - Parameter assembly: the code as the driver shows it.
+    /// - Parameter assembly: the driver's disassembly.
     init(name: String, constants: [UInt32], statistics: [(name: String, value: Double)], assembly: String?) {
         let code = Profile.CompiledCode(statistics: statistics)
         self.name = name
@@ -24,19 +26,20 @@ public struct CompiledShader: Sendable {
         sharedByteCount = code?.sharedByteCount
         codeByteCount = sum(of: statistics, named: ["code size", "binary size"])
         privateByteCount = sum(of: statistics, named: ["scratch size", "slm size"])
-        // An SM is four SIMDs that share its registers.
+        // NVIDIA's driver counts per SM, which consists of four SIMDs.
         subgroupsPerSIMD =
             sum(of: statistics, named: ["subgroups per simd"])
             ?? sum(of: statistics, named: ["max warps/sm"]).map { $0 / 4 }
         instructions = assembly.map(InstructionMix.init(assembly:))
     }
 
-    /// Everything that is wrong with it, by `CodeRule.table`.
-    public var findings: [String] { CodeRule.rule(for: name).findings(in: self) }
+    /// How it breaks its shader's rule.
+    public var findings: [String] { Catalogue.codeRule(for: name).findings(in: self) }
 
-    /// All that the device has compiled.
+    /// All shaders that the device has compiled.
     ///
-    /// - Throws: `.notSupported` unless the device was opened with `captureStatistics` and tells.
+    /// - Throws: `.notSupported` unless the device was opened with `captureStatistics` and its driver reports
+    ///   statistics.
     public static func all(on device: Device) throws(GPUError) -> [CompiledShader] {
         var shaders: [CompiledShader] = []
         for (module, constants, pipeline) in device.knownPipelines {

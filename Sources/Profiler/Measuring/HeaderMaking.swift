@@ -2,10 +2,10 @@ import GPU
 import Glibc
 
 extension Profile.Header {
-    /// What a device says of itself, and what could be read of the machine.
+    /// The header for a device, without shaders, and with the clock rates that could be read.
     ///
     /// - Parameters:
-    ///   - model: the shapes' name or the model's.
+    ///   - model: the name of the shapes or of the model.
     ///   - date: seconds since 1970.
     public init(of device: Device, model: String, commit: String?, commandLine: [String], date: Int) {
         let profile = device.profile
@@ -20,7 +20,7 @@ extension Profile.Header {
 }
 
 extension Profile {
-    /// Notes the shaders that the device has compiled by now.
+    /// Sets the header's shaders to those that the device has compiled so far.
     public mutating func noteShaders(of device: Device) {
         var hashes: [String: UInt64] = [:]
         for known in device.knownPipelines { hashes[known.module] = known.pipeline.module.hash }
@@ -31,7 +31,7 @@ extension Profile {
     }
 }
 
-/// "2026-11-21T08:00:00Z"
+/// Seconds since 1970 as ISO 8601 in UTC: "2026-11-21T08:00:00Z".
 public func isoText(_ date: Int) -> String {
     var (time, parts) = (time_t(date), tm())
     gmtime_r(&time, &parts)
@@ -40,7 +40,7 @@ public func isoText(_ date: Int) -> String {
     return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
-/// The clocks that Linux shows without root: the processor's, and those of graphics cards whose driver lists them.
+/// The clock rates that Linux shows without root: the processor's, and those of graphics cards whose drivers list them.
 private func readClocks() -> [String] {
     var found: [String] = []
     for line in firstBytes("/proc/cpuinfo").split(separator: "\n") where line.hasPrefix("cpu MHz") {
@@ -51,7 +51,7 @@ private func readClocks() -> [String] {
     }
     for card in 0..<8 {
         for (file, name) in [("pp_dpm_sclk", "core"), ("pp_dpm_mclk", "memory")] {
-            // "1: 2400Mhz *": the one with the star is in use.
+            // The star marks the current rate: "1: 2400Mhz *".
             let lines = firstBytes("/sys/class/drm/card\(card)/device/\(file)").split(separator: "\n")
             guard let line = lines.first(where: { $0.hasSuffix("*") }) else { continue }
             found.append("card \(card) \(name) \(line.split(separator: " ").dropFirst().first ?? "")")

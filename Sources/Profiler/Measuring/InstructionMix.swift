@@ -1,32 +1,34 @@
-/// How many instructions of the kinds that decide a kernel's speed are in its compiled code, counted in the text that a
-/// driver shows of it.
+/// Counts of the instructions that determine a kernel's speed, in a driver's disassembly.
 ///
-/// Two languages are known: Mesa's for AMD (`buffer_load_b128 v[0:3], v4, s[0:3], 0 offen ; e05c0000`) and Mesa's for
-/// NVIDIA (`r0..4 = ld.global.a64.constant.b128 [r4..6] // delay=1`). In others only `total` means something.
+/// Knows two syntaxes: Mesa's for AMD (`buffer_load_b128 v[0:3], v4, s[0:3], 0 offen ; e05c0000`) and Mesa's for NVIDIA
+/// (`r0..4 = ld.global.a64.constant.b128 [r4..6] // delay=1`). In others only `total` is meaningful.
 public struct InstructionMix: Sendable, Equatable {
     public var total = 0
-    /// Loads from buffers by each lane; those of 16 bytes, and those of one or two.
+    /// Vector loads from buffers: each lane loads its own address.
     public var loads = 0
+    /// Loads of 16 bytes.
     public var wideLoads = 0
+    /// Loads of one or two bytes.
     public var narrowLoads = 0
     /// Reads, writes and atomics of shared memory.
     public var shared = 0
+    /// Matrix instructions.
     public var matrix = 0
-    /// Those of them that take FP8.
+    /// Matrix instructions with FP8 operands.
     public var matrixFP8 = 0
-    /// Multiplications with an addition, dot products included.
+    /// Fused multiply-adds and dot products.
     public var multiplyAdds = 0
 
     public init(assembly: String) {
         for line in assembly.utf8.split(separator: UInt8(ascii: "\n")) {
-            // Two that are issued as one stand on one line.
+            // Two operations issued together (AMD's dual issue) are on one line.
             for operation in Substring(line).split(separator: " :: ") {
                 if let name = Self.mnemonic(of: operation) { count(name) }
             }
         }
     }
 
-    /// The name of an operation without what comes before it: a predicate (`@!p0`), a destination (`r0 =`).
+    /// The name of an operation, after its predicate (`@!p0`) and its destination (`r0 =`).
     private static func mnemonic(of operation: Substring) -> Substring? {
         var words = operation.prefix { $0 != ";" }.split { $0 == " " || $0 == "\t" }
         if let comment = words.firstIndex(of: "//") { words.removeSubrange(comment...) }
@@ -51,7 +53,7 @@ public struct InstructionMix: Sendable, Equatable {
                 narrowLoads += 1
             }
         } else if isOne(of: ["ds_bpermute", "ds_permute", "ds_swizzle"]) {
-            // These pass values between lanes.
+            // These pass values between lanes and do not access shared memory.
         } else if isOne(of: ["ds_", "ld.shared", "st.shared", "ldsm"]) || name.hasPrefix("atom") && hasPart(["shared"])
         {
             shared += 1

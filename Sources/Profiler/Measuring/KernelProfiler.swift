@@ -4,20 +4,22 @@ import Numerics
 
 /// Times every kernel by itself at a model's shapes.
 ///
-/// A round of a kernel: its operands' copies are thrown out of the caches, then each copy is used once, with a barrier
-/// before, between two marks; the yardstick runs before and after. Rounds of different kernels alternate, so that a
-/// kernel's rounds are spread over the run. Shader compilation and the first round are not counted.
+/// In a round of a kernel, the copies of its operands are first driven out of the caches. Then the kernel runs once on each copy
+/// between two time marks, with a barrier before it. The yardstick, a fixed amount of arithmetic, runs before and after. Rounds
+/// of different kernels alternate, so that a kernel's rounds are spread over the run. Shader compilation and the first round are
+/// not counted.
 public struct KernelProfiler {
     public struct Options: Sendable {
-        /// Only these kernels; all if empty.
+        /// The kernels to measure; empty for all.
         public var names: [String] = []
-        /// The most time that a kernel's rounds may take together.
+        /// The time that a kernel's rounds may take together at most.
         public var seconds = 2.0
         public var leastRounds = 24
         public var mostRounds = 60
-        /// The last-level cache; nil: as the system says, or 128 MiB for hardware, which is more than most have.
+        /// The size of the last-level cache; nil for the size that the system reports, or 128 MiB for hardware, which is more
+        /// than most have.
         public var cacheByteCount: Int?
-        /// Kernels that do a tenth of their work again: to see that a comparison finds that.
+        /// Kernels that repeat a tenth of their work, to test that a comparison finds it.
         public var planted: Set<String> = []
         public init() {}
     }
@@ -28,7 +30,7 @@ public struct KernelProfiler {
     private let cacheByteCount: Int
     private let onProgress: (_ done: Int, _ total: Int) -> Bool
 
-    /// - Parameter onProgress: told how many rounds are done and how many there are at most; false stops.
+    /// - Parameter onProgress: receives the number of kernels that are done and the total; its result false stops the profiler.
     public init(
         device: Device, shapes: ModelShapes, options: Options, onProgress: @escaping (Int, Int) -> Bool
     ) throws(ProfilerError) {
@@ -41,13 +43,13 @@ public struct KernelProfiler {
     }
 
     public func run(header: Profile.Header) throws(ProfilerError) -> Profile {
-        // Each of two buffers twice the cache: together four times.
+        // Two buffers of twice the cache's size each.
         let meter = LimitsMeter(device: device, copyByteCount: 2 * cacheByteCount)
         let (limits, _, notes) = try onDevice { () throws(GPUError) in try meter.measure() }
         var profile = Profile(mode: .kernels, header: header, limits: limits, rows: [])
         profile.notes = notes
         let cases = shapes.cases().filter { options.names.isEmpty || options.names.contains($0.kernel) }
-        // As many kernels alternate as a quarter of the memory holds.
+        // The kernels that alternate take a quarter of the memory at most.
         let budget = (device.profile.heaps.filter(\.isDeviceLocal).map(\.budget).max() ?? 1 << 30) / 4
         var group: [KernelRounds] = []
         for (index, shaped) in cases.enumerated() {
@@ -63,15 +65,15 @@ public struct KernelProfiler {
             let worst = unsure.map { medianUncertainty($0.roundMedians) ?? 1 }.max()!
             profile.notes.append(
                 "\(unsure.count) of \(profile.rows.count) medians are not known within 2% (95% intervals; the widest "
-                    + "± \(fixed(worst * 100, 1))%): raise --seconds, or quieten the machine")
+                    + "± \(fixed(worst * 100, 1))%): measure for longer, or stop other programs")
         }
         return profile
     }
 
-    /// Half the width of the median's 95% interval at which a kernel is measured enough.
+    /// A kernel is measured until half the width of its median's 95% interval is below this part of the median.
     static let wantedUncertainty = 0.02
 
-    /// Checks a kernel and makes its copies; nil, with a note, where the device has not the memory.
+    /// Checks a kernel and makes the copies of its operands; nil, with a note, where the device has not enough memory.
     private func rounds(
         of shaped: ShapedCase, _ limits: Profile.Limits, _ notes: inout [String]
     ) throws(ProfilerError) -> KernelRounds? {
@@ -109,7 +111,7 @@ func onDevice<R: ~Copyable>(_ body: () throws(GPUError) -> R) throws(ProfilerErr
     do throws(GPUError) { return try body() } catch { throw .device(error) }
 }
 
-/// Vulkan does not tell the size of a device's caches.
+/// A guess: Vulkan does not report the size of a device's caches.
 func defaultCacheByteCount(of profile: DeviceProfile) -> Int {
     profile.kind == .software ? hostCacheByteCount() ?? 32 << 20 : 128 << 20
 }

@@ -2,17 +2,18 @@ import GPU
 import Kernels
 import Model
 import Numerics
+import Program
 
-/// One kernel at one shape: its copies in memory, and what its rounds took so far.
+/// One kernel at one shape: the copies of its operands, and the times of its rounds so far.
 final class KernelRounds {
-    /// Copies of the operands, at most, and pairs of marks in a round.
+    /// Copies of the operands and pairs of marks in a round, at most.
     private static let mostCopies = 128
     private static let mostPairs = 24
-    /// What a pair of marks should at least span, and that by how often what marks add, so that neither the clock's steps
-    /// nor the marks themselves count.
+    /// A pair of marks should span at least so many nanoseconds, and so many times the cost of the marks, so that neither the
+    /// clock's resolution nor the marks matter.
     private static let leastSpan = 20_000.0
     private static let leastMarks = 60.0
-    /// A reference takes seconds beyond this; more tokens would check the same code again.
+    /// With more operations the reference takes seconds; more tokens would check the same code again.
     private static let mostCheckedFlops = 3_000_000_000
 
     private let device: Device
@@ -21,12 +22,12 @@ final class KernelRounds {
     private let evicting: LimitCopy?
     private let limits: Profile.Limits
     private let yardstick: LimitFMA
-    private let repeatedShare: Double
+    private let isPlanted: Bool
     private var commands: Commands
     /// Uses between two marks, and pairs of marks in a round.
     private var usesOfPair = 1
     private var pairsOfRound = 1
-    /// The next round's first copy: each goes on where the last one ended.
+    /// The next copy to use; each round continues where the last one ended.
     private var place = 0
     private var start = 0.0
     private(set) var row: Profile.Row
@@ -45,7 +46,7 @@ final class KernelRounds {
         }
         let byteCount = benches[0].byteCount * copies.count
         (self.copies, self.benches, self.byteCount) = (copies, benches, byteCount)
-        // What the copies do not push out of the caches by themselves, a copy of other memory does.
+        // Where the copies are too small to drive each other out of the caches, a copy of other memory does it.
         (evicting, yardstick) = try onDevice { () throws(GPUError) in
             var evicting: LimitCopy?
             var bench = Workbench(on: device, seed: 1)
@@ -55,14 +56,14 @@ final class KernelRounds {
                     x: try bench.unfilled("evict from", words: words), y: try bench.unfilled("evict to", words: words))
             }
             let threads = device.profile.kind == .software ? 1 << 10 : 1 << 18
-            // Milliseconds: a shorter one is as uncertain as what is held against it.
+            // It lasts milliseconds: a shorter one would be as uncertain as the times that are compared with it.
             let yardstick = LimitFMA(y: try bench.output("yardstick", .f32, [1, threads]), rounds: 8192, isHalf: false)
             return (evicting, yardstick)
         }
         commands = try onDevice { () throws(GPUError) in
             try Commands(on: device, timestampCapacity: 2 * Self.mostPairs + 4)
         }
-        repeatedShare = isPlanted ? 0.1 : 0
+        self.isPlanted = isPlanted
         let cost = copies[0].cost
         let summary = copies[0].summary
         row = Profile.Row(
@@ -73,13 +74,13 @@ final class KernelRounds {
             check: check)
     }
 
-    /// Compares with the reference: this use of the kernel, or one with so few tokens that the reference takes seconds.
-    /// The original's operands are on the device then.
+    /// Compares this use of the kernel with the reference, or one with so few tokens that the reference takes seconds at most.
+    /// Afterwards the original's operands are on the device.
     private static func check(
         _ shaped: ShapedCase, _ kernel: any Kernel, _ original: Workbench
     ) throws(ProfilerError) -> String {
         let flops = kernel.cost.flopCount
-        // Flops are proportional to tokens nearly everywhere; one token always is enough.
+        // The number of operations is nearly proportional to the tokens; with one token it is always small enough.
         let tokens =
             flops <= mostCheckedFlops
             ? shaped.tokenCount : max(1, shaped.tokenCount * (mostCheckedFlops >> 20) / (flops >> 20))
@@ -97,7 +98,7 @@ final class KernelRounds {
         return tokens == shaped.tokenCount ? "ok" : "ok with \(tokens) tokens"
     }
 
-    /// The kernel on copies of its operands that fill `coldByteCount` together, or as many as a round takes.
+    /// The kernel on copies of its operands, which take `coldByteCount` together or are as many as a round uses.
     private static func copies(
         of shaped: ShapedCase, _ original: Workbench, _ coldByteCount: Int
     ) throws(GPUError) -> ([any Kernel], [Workbench]) {
@@ -115,7 +116,7 @@ final class KernelRounds {
 
     // MARK: Rounds
 
-    /// Has the pipelines made and finds how many uses a pair of marks must span, and how many pairs a round has time for.
+    /// Compiles the pipelines, and finds how many uses a pair of marks must span and how many pairs a round has time for.
     func warmUp(_ options: KernelProfiler.Options) throws(GPUError) {
         commands.marking = Marking()
         try commands.begin()
@@ -145,30 +146,27 @@ final class KernelRounds {
 
     func isDone(_ options: KernelProfiler.Options) -> Bool {
         let rounds = row.roundSizes.count
-        // Six are the least that give an interval; a kernel that takes seconds does not get even these.
+        // An interval needs six rounds at least; a kernel that takes seconds has fewer.
         if row.total * 1e-9 > options.seconds * (rounds < 6 ? 4 : 1) { return true }
         if rounds < options.leastRounds { return false }
         if rounds >= options.mostRounds || (StepTimeline.now() - start) * 1e-9 > options.seconds * 8 { return true }
         return (medianUncertainty(row.roundMedians) ?? 1) <= KernelProfiler.wantedUncertainty
     }
 
-    /// One round: what a use took, for each pair of marks, and the mean of the yardstick before and after.
+    /// One round: the time of a use for each pair of marks, and the mean time of the yardstick before and after.
     private func pairs() throws(GPUError) -> (samples: [Double], yardstick: Double) {
         try commands.begin()
         try evicting?.encode(into: &commands)
         try pair { (commands) throws(GPUError) in try yardstick.encode(into: &commands) }
-        // The kernel's work alone is planted on, not what it is held against.
-        commands.repeatedShare = repeatedShare
         for _ in 0..<pairsOfRound {
             try pair { (commands) throws(GPUError) in
                 for use in 0..<usesOfPair {
                     if use > 0 { commands.separate() }
-                    try copies[place].encode(into: &commands)
+                    try encode(copies[place], &commands)
                     place = (place + 1) % copies.count
                 }
             }
         }
-        commands.repeatedShare = 0
         try pair { (commands) throws(GPUError) in try yardstick.encode(into: &commands) }
         try commands.submit()
         try commands.wait()
@@ -181,6 +179,17 @@ final class KernelRounds {
         )
     }
 
+    /// The kernel; a planted one with a tenth of every dispatch once more after it.
+    private func encode(_ kernel: any Kernel, _ commands: inout Commands) throws(GPUError) {
+        guard isPlanted else { return try kernel.encode(into: &commands) }
+        var list = Commands(listingFor: device)
+        try kernel.encode(into: &list)
+        for dispatch in list.dispatches {
+            try commands.dispatch(dispatch)
+            if let part = dispatch.part(0.1) { try commands.dispatch(part) }
+        }
+    }
+
     private func pair(_ encode: (inout Commands) throws(GPUError) -> Void) throws(GPUError) {
         commands.separate()
         _ = commands.timestamp(.start)
@@ -189,10 +198,24 @@ final class KernelRounds {
     }
 }
 
+extension Dispatch {
+    /// The first workgroups of this dispatch, a share of them; nil if their number is read on the device.
+    func part(_ share: Double) -> Dispatch? {
+        guard case .fixed(let x, let y, let z) = groups else { return nil }
+        // Rounding the longest side comes nearest to the share.
+        var sides = [x, y, z]
+        let longest = sides.indices.max { sides[$0] < sides[$1] }!
+        sides[longest] = max(1, Int((Double(sides[longest]) * share).rounded()))
+        var part = self
+        part.groups = .fixed(sides[0], sides[1], sides[2])
+        return part
+    }
+}
+
 extension Workbench {
     var byteCount: Int { tensors.reduce(0) { $0 + $1.storage.byteCount } }
 
-    /// Brings what the host filled to the device.
+    /// Uploads the tensors that were filled on the host.
     func upload() throws(GPUError) {
         var transfer = Transfer(on: device!)
         for tensor in tensors { try SelfTest.upload(tensor.storage, &transfer) }

@@ -2,10 +2,10 @@ import GPU
 import Kernels
 import Numerics
 
-/// Measures what a device can do at most: in the same run as the kernels, since clocks and neighbours change.
+/// Measures the device's limits, in the same run as the kernels, since clock rates and other load change over time.
 struct LimitsMeter {
     let device: Device
-    /// Buffers that no cache holds.
+    /// Size of the copied buffers, larger than the caches.
     let copyByteCount: Int
 
     func measure() throws(GPUError) -> (limits: Profile.Limits, marks: MarkCosts, notes: [String]) {
@@ -21,10 +21,10 @@ struct LimitsMeter {
         if device.profile.hasFloat16 {
             half = try arithmeticRate(&bench, empty, isHalf: true)
         } else {
-            notes.append("FP16 rate: not available, the device computes in FP32 alone")
+            notes.append("FP16 rate: not available, the device has no FP16 arithmetic")
         }
         var matrix: Double?
-        if let shape = LimitMatrix.shape(of: device.profile) {
+        if let shape = device.profile.matrixShape {
             // A driver whose matrix units fail or compute something else has the other limits all the same.
             do throws(GPUError) { matrix = try matrixRate(&bench, empty, shape) } catch {
                 notes.append("matrix units: not available: \(error.description)")
@@ -39,7 +39,7 @@ struct LimitsMeter {
         return (limits, marks, notes)
     }
 
-    /// Enough threads for any device, and rounds until a dispatch lasts so long that starting it does not count.
+    /// The rate of fused multiply-adds, with enough threads to fill the device.
     private func arithmeticRate(_ bench: inout Workbench, _ empty: Double, isHalf: Bool) throws(GPUError) -> Double {
         let threads = device.profile.kind == .software ? 1 << 12 : 1 << 18
         let y = try bench.output("y", .f32, [1, threads])
@@ -60,6 +60,7 @@ struct LimitsMeter {
         return try rate(empty) { rounds in LimitMatrix(y: y, rounds: rounds, shape: shape, subgroupSize: size) }
     }
 
+    /// Operations per second. Doubles `rounds` until a dispatch takes 5 ms, so that launch time is negligible.
     private func rate(_ empty: Double, _ make: (_ rounds: Int) -> any Kernel) throws(GPUError) -> Double {
         var rounds = 64
         while true {
@@ -74,7 +75,8 @@ struct LimitsMeter {
         }
     }
 
-    /// The least time of some pairs of marks around a piece of work, each behind a barrier; one before, not counted.
+    /// The least time, in nanoseconds, of `repeats` executions of `encode`, with barriers between them, after a
+    /// warm-up.
     private func fastest(
         repeats: Int, _ encode: (inout Commands) throws(GPUError) -> Void
     ) throws(GPUError) -> Double {
@@ -94,7 +96,7 @@ struct LimitsMeter {
 }
 
 extension Workbench {
-    /// Words on the device alone, whatever they are.
+    /// A tensor of uninitialised words in device memory.
     func unfilled(_ label: String, words: Int) throws(GPUError) -> Tensor {
         let view = try Allocation(on: device!, byteCount: words * 4, kind: .device, label: label).view
         return Tensor(Storage(label: label, byteCount: words * 4, device: view, onHost: false), .u32, [words])

@@ -2,18 +2,21 @@ import GPU
 import Kernels
 import Model
 import Numerics
+import Program
 
-/// What marks add to what they measure: on some devices ending a dispatch's work early costs more than a small dispatch.
+/// The time that marks (timestamps around a dispatch) add to the measured times. On some devices draining the pipeline
+/// for a timestamp costs more than a small dispatch.
 ///
-/// Found from rows of dispatches that do nothing: without marks, a dispatch takes `launch` behind a barrier and less
-/// without one; with marks, what the marks show is more by what they cost.
+/// Measured on series of empty dispatches, with barriers between them and without, marked and unmarked. The cost of
+/// marks is the difference between the marked and the unmarked times.
 struct MarkCosts {
-    /// A dispatch that does nothing, behind a barrier, in a row of such.
+    /// Time per empty dispatch in a series with barriers.
     let launch: Double
-    /// What marks add to a dispatch between them.
+    /// Time that marks add to a dispatch.
     private(set) var dispatch: Double
-    /// What marks add to the gap before a dispatch, where there is a barrier, and where there is none.
+    /// Time that marks add to the gap before a dispatch that has a barrier.
     private(set) var barrierGap: Double
+    /// Time that marks add to the gap before a dispatch without a barrier.
     let plainGap: Double
 
     private static let count = 64
@@ -25,7 +28,8 @@ struct MarkCosts {
         {
             var best: (whole: Double, dispatch: Double, gap: Double)?
             var commands = try Commands(on: device, timestampCapacity: 4 * Self.count)
-            // Dispatches that write the same place wait for each other; these write one place each.
+            // Dispatches that write the same buffer get a barrier; for a series without barriers each has its own
+            // buffer.
             var places: [LimitFMA] = []
             for _ in 0..<(separate ? 1 : Self.count) {
                 places.append(LimitFMA(y: try bench.output("y", .f32, [1, 64]), rounds: 0, isHalf: false))
@@ -54,7 +58,7 @@ struct MarkCosts {
         }
         let barriers = try row(nil, separate: true)
         let plain = try row(nil, separate: false)
-        // Few are marked, as in a step.
+        // Marks one dispatch in eight, since steps mark few.
         let markedBarriers = try row(Marking(every: 8, first: 4), separate: true)
         let markedPlain = try row(Marking(every: 8, first: 4), separate: false)
         launch = barriers.whole
@@ -63,8 +67,8 @@ struct MarkCosts {
         plainGap = max(0, markedPlain.gap)
     }
 
-    /// The same proportions at the size that a model's own steps show: with all dispatches marked, `submission` took
-    /// `added` longer than without.
+    /// Scales the costs so that they add up to `added`, the time by which marking all dispatches lengthened
+    /// `submission`.
     func matching(_ submission: StepTimeline.Submission, added: Double) -> MarkCosts {
         let dispatches = submission.uses.flatMap(\.dispatches)
         let barriers = dispatches.count { $0.hasBarrier }

@@ -1,16 +1,18 @@
 import Checkpoint
-import JSON
+import GPU
+import Kernels
+import Model
 
-/// A model's true shapes, from its config.json or by name: what the kernels are measured at.
+/// A model's true shapes, from its config.json or by name: the shapes at which kernels are measured.
 public struct ModelShapes: Sendable {
     public let name: String
     let config: ModelConfig
-    /// Sequences of a decode step, tokens of a prefill step, and keys that attention reads.
+    /// Sequences of a decode step, tokens of a prefill step, and tokens of a sequence at the end of the step.
     public var batchCount = 1
     public var prefillTokenCount = 128
     public var contextLength = 1024
 
-    /// - Parameter config: at which sizes; weights are FP8 if it says so, else BF16.
+    /// - Parameter config: the model's sizes. Weights are in the config's packed integers, else FP8 if it says so, else BF16.
     public init(name: String, config: ModelConfig) {
         self.name = name
         self.config = config
@@ -21,5 +23,93 @@ public struct ModelShapes: Sendable {
     /// The published dimensions of a model, or of a small one for quick looks ("small"); nil for another name.
     public static func named(_ name: String) throws(CheckpointError) -> ModelShapes? {
         try ModelConfig.known(name).map { ModelShapes(name: name, config: $0) }
+    }
+
+    /// Every use of a kernel in a decode step and in a prefill step.
+    func cases() -> [ShapedCase] {
+        let dimensions = dimensions
+        return [KernelPhase.decode, .prefill].flatMap { phase in
+            Catalogue.kernels.flatMap { $0.modelCases(dimensions, phase) }.map {
+                ShapedCase(use: $0, phase: phase, tokenCount: dimensions.tokenCount(phase))
+            }
+        }
+    }
+
+    private var format: WeightFormat {
+        config.integers.map { .integers($0) } ?? (config.isFP8 ? .fp8E4M3 : .bf16)
+    }
+
+    private var shape: MLAShape {
+        MLAShape(
+            heads: config.numAttentionHeads, qkNopeHeadDim: config.qkNopeHeadDim, qkRopeHeadDim: config.qkRopeHeadDim,
+            vHeadDim: config.vHeadDim, kvLoraRank: config.kvLoraRank)
+    }
+
+    private var dimensions: ModelDimensions {
+        var model = ModelDimensions(
+            hiddenSize: config.hiddenSize, intermediateSize: config.intermediateSize,
+            vocabularySize: config.vocabSize, attention: shape, epsilon: config.rmsNormEps, format: format,
+            products: products, experts: experts, batchCount: batchCount, prefillTokenCount: prefillTokenCount,
+            contextLength: contextLength, expandedHeads: nil)
+        model.expandedHeads = ExpansionRule(shape: shape).slice(keyCount: model.keyCount(.prefill))
+        return model
+    }
+
+    private var experts: ModelDimensions.Experts? {
+        guard config.nRoutedExperts > 0 else { return nil }
+        let rule = GateRule(
+            isSigmoid: config.scoringFunc == .sigmoid, groupCount: config.topkMethod == .greedy ? 1 : config.nGroup,
+            keptGroups: config.topkGroup, topK: config.numExpertsPerTok, normalises: config.normTopkProb,
+            scale: config.routedScalingFactor)
+        return .init(count: config.nRoutedExperts, intermediateSize: config.moeIntermediateSize, rule: rule)
+    }
+
+    private var products: [ModelDimensions.Product] {
+        let (width, inner) = (config.hiddenSize, config.intermediateSize)
+        var products: [ModelDimensions.Product] = []
+        // kv_a_proj is stacked with the other projection of the layer's input.
+        if let rank = config.qLoraRank {
+            products += [
+                .init("q_a_proj+kv_a_proj_with_mqa", from: width, to: rank + shape.entryWidth, format),
+                .init("q_b_proj", from: rank, to: shape.queryWidth, format),
+            ]
+        } else {
+            products.append(
+                .init("q_proj+kv_a_proj_with_mqa", from: width, to: shape.queryWidth + shape.entryWidth, format))
+        }
+        products += [
+            .init("o_proj", from: shape.heads * shape.vHeadDim, to: width, format),
+            .init("gate_proj", from: width, to: inner, format), .init("down_proj", from: inner, to: width, format),
+        ]
+        if config.nRoutedExperts > 0 {
+            products.append(.init("router", from: width, to: config.nRoutedExperts, .bf16))
+            let shared = config.moeIntermediateSize * config.nSharedExperts
+            if shared > 0 {
+                products += [
+                    .init("shared_gate_proj", from: width, to: shared, format),
+                    .init("shared_down_proj", from: shared, to: width, format),
+                ]
+            }
+        }
+        // Like decode, a prefill computes the logits of one token.
+        products.append(.init("lm_head", from: width, to: config.vocabSize, .bf16, isDecodeOnly: true))
+        return products
+    }
+}
+
+/// One use of a kernel at a model's shapes, for a step's tokens; for fewer when it is checked.
+struct ShapedCase: Sendable {
+    let use: ModelCase
+    let phase: KernelPhase
+    /// Tokens of a step.
+    let tokenCount: Int
+
+    var kernel: String { use.kernel }
+    var name: String { use.name }
+    /// "decode q_b_proj"
+    var label: String { "\(phase) \(name)" }
+
+    func make(_ bench: inout Workbench, _ tokenCount: Int) throws(GPUError) -> any Kernel {
+        try use.make(&bench, tokenCount)
     }
 }

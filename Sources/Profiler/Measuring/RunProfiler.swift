@@ -1,13 +1,16 @@
+import Cache
 import GPU
 import Kernels
 import Model
 import Numerics
+import Program
 
-/// Times a model's real steps: dispatches between marks, the host beside it.
+/// Times a model's steps: dispatches on the device by marks (timestamps around them), and the host's activities.
 ///
-/// Marks cost time, on some devices more than a small dispatch. So a step has so few of them that it is slower by a
-/// fiftieth at most, each step others, and every step also runs without: what the marks cost is measured and printed.
-/// A prefill and a decode step with all marks, in which nothing but their order counts, are kept for the pictures.
+/// Marks cost time, on some devices more than a small dispatch. So each step marks only a part of its dispatches,
+/// chosen so that the step slows by at most 2%, and successive steps mark different ones. Every step also runs without
+/// marks; the difference is reported as overhead. One prefill and one decode step with all dispatches marked are kept
+/// for the timelines; their absolute times are not used.
 public struct RunProfiler {
     public let promptTokenCount: Int
     public let generatedTokenCount: Int
@@ -15,7 +18,7 @@ public struct RunProfiler {
     private let device: Device
     private let onProgress: (_ done: Int, _ total: Int) -> Bool
 
-    /// - Parameter onProgress: told how many steps are done, and of how many; false stops.
+    /// - Parameter onProgress: called with the number of finished steps and the total; returning false stops the run.
     public init(
         model: any LanguageModel & TraceableModel, promptTokenCount: Int, generatedTokenCount: Int,
         onProgress: @escaping (Int, Int) -> Bool
@@ -27,6 +30,7 @@ public struct RunProfiler {
         self.onProgress = onProgress
     }
 
+    /// Measures the limits and the steps. Throws `.interrupted` if `onProgress` returned false.
     public func run(header: Profile.Header) throws(ProfilerError) -> Profile {
         let cache = defaultCacheByteCount(of: device.profile)
         let meter = LimitsMeter(device: device, copyByteCount: 2 * cache)
@@ -47,12 +51,13 @@ public struct RunProfiler {
             plainStep: median(recording.plain),
             attributed: collector.attributed, clockDeviation: alignment.deviation)
         if alignment.deviation == nil {
-            profile.notes.append("the device's clock cannot be read beside the host's: aligned by the steps' ends")
+            profile.notes.append(
+                "host and device clocks cannot be read together; times are aligned by the ends of the steps")
         }
         return profile
     }
 
-    /// One step's submission, and what it computed.
+    /// One submission of a step, with its phase and its number of tokens.
     struct Recorded {
         var phase: StepPhase
         var tokenCount: Int
@@ -60,20 +65,22 @@ public struct RunProfiler {
     }
 
     struct Recording {
-        /// Steps in which every dispatch is marked: for the pictures.
+        /// Steps in which every dispatch is marked, for the timelines.
         var shown: [Recorded] = []
-        /// Steps with few marks each, and the same steps without.
+        /// Steps in which some dispatches are marked.
         var sampled: [Recorded] = []
+        /// The steps of `sampled` without marks.
         var unmarked: [Recorded] = []
         var markedEvery = 1
-        /// What marks on all its dispatches add to the device's time for a decode step.
+        /// Device time that marking all dispatches adds to a decode step.
         var addedByMarks = 0.0
-        /// How long decode steps took, with marks and without.
+        /// Times of decode steps with marks.
         var marked: [Double] = []
+        /// Times of decode steps without marks.
         var plain: [Double] = []
     }
 
-    /// The part of a step that its marks may add.
+    /// The fraction by which marks may lengthen a step.
     private static let allowedOverhead = 0.02
 
     private func record() throws(ProfilerError) -> Recording {
@@ -84,7 +91,7 @@ public struct RunProfiler {
         let timeline = StepTimeline()
         let sequence = try onModel { () throws(ModelError) in try model.makeSequence() }
         defer { model.release(sequence) }
-        // Compiles the pipelines, not counted.
+        // Not measured: compiles the pipelines.
         _ = try step(.prefill, sequence, prompt)
         _ = try step(.decode, sequence, [0])
         try record(into: timeline)
@@ -101,13 +108,13 @@ public struct RunProfiler {
             return (
                 next, time,
                 parts.enumerated().map { index, part in
-                    // A long prompt takes several submissions, of as many tokens as a step takes at once.
+                    // A long prompt is split into several submissions of nearly equal numbers of tokens.
                     let count = tokens.count / parts.count + (index < tokens.count % parts.count ? 1 : 0)
                     return Recorded(phase: phase, tokenCount: count, submission: part)
                 }
             )
         }
-        /// One step over again: with all marks and without, some times; what the marks add, as a part of the step.
+        /// Repeats one step with all marks and without; returns the fraction by which marks lengthen it.
         func overhead(_ phase: StepPhase, _ tokens: [Int32], times: Int) throws(ProfilerError) -> Double {
             let length = model.tokenCount(of: sequence)
             var (marked, plain): ([Double], [Double]) = ([], [])
@@ -144,7 +151,7 @@ public struct RunProfiler {
             let length = promptTokenCount + index
             let token = next
             let marking = Marking(every: recording.markedEvery, first: index % recording.markedEvery)
-            // First with marks in even steps, last in odd ones: neither always finds the caches warm.
+            // Alternates the order, so that neither always runs with warm caches.
             for isMarked in index.isMultiple(of: 2) ? [true, false] : [false, true] {
                 model.truncate(sequence, to: length)
                 let found = try run(.decode, [token], isMarked ? marking : .none)
@@ -157,7 +164,7 @@ public struct RunProfiler {
         return recording
     }
 
-    /// Of how many dispatches one may be marked.
+    /// One dispatch in this many may be marked, if marking all costs `overhead`.
     private func every(_ overhead: Double, most: Int) -> Int {
         max(1, min(Int((overhead / Self.allowedOverhead).rounded(.up)), most))
     }
@@ -166,20 +173,21 @@ public struct RunProfiler {
         try onModel { () throws(ModelError) in try model.record(into: timeline) }
     }
 
-    /// The best next token after these.
+    /// Runs a step and returns the best next token.
     private func step(_ phase: StepPhase, _ sequence: SequenceID, _ tokens: [Int32]) throws(ProfilerError) -> Int32 {
-        let item = StepItem(sequence: sequence, tokens: tokens, output: .best(among: model.vocabularySize))
+        let item = StepItem(
+            sequence: sequence, tokens: tokens, rows: .last(1), kind: .best(among: model.vocabularySize))
         let results = try onModel { () throws(ModelError) in try model.step(phase, [item]) }
-        return results[0].token ?? 0
+        return results[0].tokens[0]
     }
 }
 
 extension Marking {
-    /// No command at all.
+    /// Marks no dispatch.
     fileprivate static var none: Marking { Marking(every: .max, first: .max) }
 }
 
-/// The device that runs a model and can tell times.
+/// The device that runs the model. Throws `.noTimestamps` if there is none or it has no timestamps.
 func timedDevice(of model: any TraceableModel) throws(ProfilerError) -> Device {
     guard let device = model.device, device.profile.timestampPeriod > 0 else {
         throw .noTimestamps(device: model.deviceName)

@@ -1,12 +1,13 @@
 import GPU
 import Model
 import Numerics
+import Program
 
-/// What a model's steps have to move and to compute for a token, by the costs of their kernels.
+/// Bytes moved and operations computed per token, summed over the kernels of a model's step.
 public struct StepCosts: Sendable {
     public var bytesPerToken, flopsPerToken: Double
 
-    /// Of a prompt's tokens and of the one that follows them; nil where no device records them.
+    /// Runs a prefill and a decode step and returns their costs; nil for a model without a device.
     ///
     /// - Parameter prompt: token ids of the prompt.
     public static func recorded(
@@ -21,7 +22,8 @@ public struct StepCosts: Sendable {
         func costs(_ phase: StepPhase, _ tokens: [Int32]) throws(ModelError) -> StepCosts {
             _ = try model.step(
                 phase,
-                [StepItem(sequence: sequence, tokens: tokens, output: .best(among: model.vocabularySize))])
+                [StepItem(sequence: sequence, tokens: tokens, rows: .last(1), kind: .best(among: model.vocabularySize))]
+            )
             let uses = timeline.take().flatMap(\.uses)
             return StepCosts(
                 bytesPerToken: Double(uses.reduce(0) { $0 + $1.cost.byteCount }) / Double(tokens.count),
@@ -32,7 +34,7 @@ public struct StepCosts: Sendable {
 }
 
 extension Profile.Limits {
-    /// The device's limits now, and what could not be measured, in sentences.
+    /// Measures the device's limits; the notes say which could not be measured, as sentences.
     public static func measured(on device: Device) throws(ProfilerError) -> (limits: Profile.Limits, notes: [String]) {
         guard device.profile.timestampPeriod > 0 else { throw .noTimestamps(device: device.profile.name) }
         let meter = LimitsMeter(device: device, copyByteCount: 2 * defaultCacheByteCount(of: device.profile))
@@ -40,7 +42,7 @@ extension Profile.Limits {
         return (found.limits, found.notes)
     }
 
-    /// The fastest arithmetic that the device was seen to do.
+    /// The highest of the measured arithmetic rates.
     public var fastestFlopsPerSecond: Double {
         [fp32FlopsPerSecond, fp16FlopsPerSecond, matrixFlopsPerSecond].compactMap { $0 }.max()!
     }

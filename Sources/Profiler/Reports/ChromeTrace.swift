@@ -1,10 +1,10 @@
 import JSON
 
 extension Profile {
-    /// The steps as Chrome trace events, which Perfetto opens: a process for the host with its steps and what it did,
-    /// one for the device with its dispatches. Times count from the earliest event.
+    /// The steps as Chrome trace events, a format that Perfetto opens: one process for the host with steps and
+    /// activities, one for the device with dispatches. Times are relative to the earliest event.
     ///
-    /// One event a line. Past `maximumEventCount` events later ones are left out, which `otherData` tells.
+    /// One event per line. Omits the events after the first `maximumEventCount` and notes that in `otherData`.
     public func chromeTrace(maximumEventCount: Int = 200_000) -> [UInt8] {
         ChromeTrace(self).document(maximumEventCount: maximumEventCount)
     }
@@ -17,7 +17,7 @@ private struct ChromeTrace {
         var category: String
         var process: Int
         var thread: Int
-        /// Whole nanoseconds: rounded once, so that what follows or encloses still does.
+        /// Nanoseconds, rounded once, so that the order and nesting of events are preserved.
         var start, end: Int
         var arguments: [JSONMember]
     }
@@ -28,7 +28,7 @@ private struct ChromeTrace {
     private let profile: Profile
     private var events: [Event] = []
     private var threads: [(process: Int, thread: Int, name: String)] = []
-    /// Events whose times are no numbers or run backwards.
+    /// Number of events whose times are not finite or whose end is before their start.
     private var invalidCount = 0
 
     init(_ profile: Profile) {
@@ -52,7 +52,7 @@ private struct ChromeTrace {
                         arguments(dispatch, row, shareOfLimit: shares[dispatch.row]))
                 }
             }, Self.device, 1, "dispatches")
-        // Enclosing events come before what they enclose.
+        // Enclosing events come before the events that they enclose.
         events.sort { ($0.start, $1.end) < ($1.start, $0.end) }
     }
 
@@ -60,7 +60,7 @@ private struct ChromeTrace {
         _ name: String, _ category: String, _ start: Double, _ end: Double,
         _ arguments: KeyValuePairs<String, JSONValue>
     ) -> Event? {
-        // A thousandth of an exact double's range: a day of nanoseconds is 1e14.
+        // 1e16 ns is 100 days.
         guard start.isFinite, end.isFinite, abs(start) < 1e16, abs(end) < 1e16, end >= start else { return nil }
         return Event(
             name: name, category: category, process: 0, thread: 0, start: Int(start.rounded()), end: Int(end.rounded()),
@@ -70,7 +70,8 @@ private struct ChromeTrace {
     private func arguments(
         _ dispatch: Profile.Dispatch, _ row: Profile.Row, shareOfLimit: Double
     ) -> KeyValuePairs<String, JSONValue> {
-        // The row counts a whole use; a dispatch's own rate is known where a use is one dispatch.
+        // The row's bytes are those of a whole use, so that the rate of a dispatch is known only if a use is one
+        // dispatch.
         let seconds = (dispatch.end - dispatch.start) * 1e-9
         let rate = row.dispatchCount == 1 && seconds > 0 ? Double(row.byteCount) / seconds / 1e9 : nil
         return [
@@ -82,7 +83,7 @@ private struct ChromeTrace {
         ]
     }
 
-    /// Places events on threads, each on the first that is free: on a thread nothing overlaps.
+    /// Assigns each event to the first thread that is free, so that the events of a thread do not overlap.
     private mutating func add(_ items: [Event?], _ process: Int, _ firstThread: Int, _ name: String) {
         invalidCount += items.count { $0 == nil }
         var ends: [Int] = []
@@ -142,7 +143,7 @@ private struct ChromeTrace {
         ]
     }
 
-    /// Whole nanoseconds in the format's unit. Three decimals are exact in text, and a double holds them for weeks.
+    /// Nanoseconds converted to the format's unit, with three decimals, which a double represents for weeks.
     private static func microseconds(_ nanoseconds: Int) -> JSONValue { JSONValue(Double(nanoseconds) / 1000) }
 
     private func otherData(leftOut: Int) -> JSONValue {
@@ -162,7 +163,7 @@ private struct ChromeTrace {
         ]
         var missing: [String] = []
         if leftOut > 0 { missing.append("the last \(leftOut) of \(events.count) events, for size") }
-        if invalidCount > 0 { missing.append("\(invalidCount) events whose times are no numbers or run backwards") }
+        if invalidCount > 0 { missing.append("\(invalidCount) events with invalid times") }
         members.append(JSONMember("left_out", missing.isEmpty ? "nothing" : JSONValue(missing.joined(separator: "; "))))
         return .object(members)
     }

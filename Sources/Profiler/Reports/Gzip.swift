@@ -1,9 +1,9 @@
 import CZlib
 
-/// The bytes as a gzip file (RFC 1952): what trace viewers open as they are.
+/// The bytes as a gzip file (RFC 1952), which trace viewers open directly.
 public func gzipped(_ bytes: [UInt8]) -> [UInt8] {
     var stream = z_stream()
-    // 15 + 16: the largest window, in a gzip wrapping.
+    // 15 selects the largest window; adding 16 selects the gzip format.
     let opened = deflateInit2_(
         &stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
         Int32(MemoryLayout<z_stream>.size))
@@ -14,7 +14,7 @@ public func gzipped(_ bytes: [UInt8]) -> [UInt8] {
     let size = result.count
     let code = input.withUnsafeMutableBufferPointer { input in
         result.withUnsafeMutableBufferPointer { output in
-            // The sizes are 32-bit: in pieces.
+            // zlib's sizes are 32-bit, so that large inputs need several pieces.
             var (taken, made) = (0, 0)
             while true {
                 let (inputPart, outputPart) = (min(input.count - taken, 1 << 30), min(size - made, 1 << 30))

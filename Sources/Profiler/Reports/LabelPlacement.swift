@@ -12,20 +12,20 @@ struct Box {
         x <= other.x && y <= other.y && other.x + other.width <= x + width && other.y + other.height <= y + height
     }
 
-    /// The place within that is nearest to a point.
+    /// The point of the box that is nearest to (x, y).
     func nearest(x: Double, y: Double) -> (x: Double, y: Double) {
         (min(max(x, self.x), self.x + width), min(max(y, self.y), self.y + height))
     }
 }
 
-/// Puts labels beside points such that none overlaps another.
+/// Places labels beside points so that no two labels overlap.
 struct LabelPlacement {
     struct Place {
         var box: Box
-        /// From the point's edge to the label, where they are apart.
+        /// The line from the point's edge to the label; nil if they are close together.
         var leader: (fromX: Double, fromY: Double, toX: Double, toY: Double)?
 
-        /// Small boxes along the leader.
+        /// Small boxes that cover the leader.
         fileprivate var trail: [Box] {
             guard let leader else { return [] }
             let length = hypot(leader.toX - leader.fromX, leader.toY - leader.fromY)
@@ -39,11 +39,11 @@ struct LabelPlacement {
         }
     }
 
-    /// Labels stay within it.
+    /// The area for labels.
     private let bounds: Box
-    /// Never covered by a label; crossed by a leader only where there is no better place.
+    /// Boxes that labels never cover, and that leaders cross only if there is no better place.
     private var taken: [Box]
-    /// Covered only where there is no better place.
+    /// Boxes that labels cover only if there is no better place.
     private var obstacles: [Box]
 
     init(bounds: Box, taken: [Box], obstacles: [Box]) {
@@ -52,7 +52,8 @@ struct LabelPlacement {
         self.obstacles = obstacles
     }
 
-    /// The best place for a label of a point: near, in the open; nil where none covers at most so many obstacles.
+    /// Finds and reserves the best place for the label of the point at (x, y): close, and covering few obstacles.
+    /// Returns nil if every place covers more than `most` obstacles.
     mutating func place(
         width: Double, height: Double, x: Double, y: Double, radius: Double, covering most: Int
     ) -> Place? {
@@ -61,7 +62,7 @@ struct LabelPlacement {
             let distance = radius + 4 + Double(ring) * 10
             for (step, angle) in Self.angles.enumerated() {
                 let (dx, dy) = (cos(angle), sin(angle))
-                // The side or corner of the label that faces the point lies at the distance.
+                // The side or corner of the label that faces the point is `distance` away from it.
                 let box = Box(
                     x: x + distance * dx + (dx > 0.3 ? 0 : dx < -0.3 ? -width : -width / 2),
                     y: y + distance * dy + (abs(dy) < 0.3 ? -height / 2 : dy < 0 ? -height : 0), width: width,
@@ -91,6 +92,7 @@ struct LabelPlacement {
         return (x + (near.x - x) * radius / distance, y + (near.y - y) * radius / distance, near.x, near.y)
     }
 
-    /// Right, left, then between, above and below last: leaders there run along columns of points.
+    /// Directions by preference: right and left first, above and below last, where leaders would run along columns of
+    /// points.
     private static let angles: [Double] = [0, 8, 15, 1, 7, 9, 14, 2, 6, 10, 13, 3, 5, 11, 12, 4].map { $0 * .pi / 8 }
 }

@@ -1,6 +1,6 @@
 import Numerics
 
-/// Text for XML and HTML, in elements and in quoted attributes; what XML forbids is left out.
+/// Text escaped for XML and HTML, in elements and quoted attributes. Removes characters that XML forbids.
 func escaped(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {
@@ -18,14 +18,14 @@ func escaped(_ text: String) -> String {
     return result
 }
 
-/// A coordinate: a tenth of a unit is finer than a screen, and short.
+/// A coordinate with at most one decimal, which is finer than a pixel.
 func coordinate(_ value: Double) -> String {
     let text = fixed(value, 1)
     return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
 }
 
-/// The colours of pages and pictures, as CSS variables for light and dark. Texts keep a contrast of 4.5 on the paper;
-/// series differ in lightness as well as in hue.
+/// The colours of pages and pictures, as CSS variables for a light and a dark scheme. Text colours have a contrast of
+/// at least 4.5 against the background; series colours differ in lightness as well as in hue.
 enum Palette {
     static let names = [
         "paper", "panel", "ink", "muted", "grid", "line", "accent", "memory", "arithmetic", "launch",
@@ -42,7 +42,7 @@ enum Palette {
 
     static let seriesCount = 8
 
-    /// The variables for `selector`: dark where the reader prefers it, light on paper.
+    /// The variables for `selector`: the reader's preferred scheme on screens, light in print.
     static func variables(_ selector: String) -> String {
         func block(_ colours: [String]) -> String {
             "\(selector){" + zip(names, colours).map { "--\($0):\($1)" }.joined(separator: ";") + "}"
@@ -55,7 +55,7 @@ enum Palette {
             """
     }
 
-    /// A declaration with the light colour before it, for programs that know no variables.
+    /// A declaration by variable, preceded by one of the light colour for programs without CSS variables.
     static func declaration(_ property: String, _ name: String) -> String {
         "\(property):\(light[names.firstIndex(of: name)!]);\(property):var(--\(name))"
     }

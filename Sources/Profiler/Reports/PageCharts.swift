@@ -1,10 +1,10 @@
 import Numerics
 
-/// Bars of time by kernel, columns of time by layer.
+/// Charts: bars of time by kernel, columns of time by layer.
 extension ProfilePage {
     private static let mostBars = 20
 
-    /// Of the steps, a chart a phase; of kernels by themselves, one use at each shape.
+    /// The section "Time by kernel": one chart per phase of the steps, or one chart for a profile of isolated kernels.
     var kernels: String {
         var charts: [String] = []
         for (phase, name) in tree.phases.enumerated() {
@@ -21,9 +21,10 @@ extension ProfilePage {
             var times: [(name: String, time: Double)] = []
             for row in profile.rows { add(profile.time(of: row), row.kernel, to: &times) }
             if times.isEmpty { return "" }
-            let what =
-                profile.mode == .kernels ? "One use at each of its shapes: the sum of the medians." : "All samples."
-            charts.append("<div><p class=\"muted\">\(what)</p>\n\(bars(times))</div>")
+            let caption =
+                profile.mode == .kernels
+                ? "The sum of the kernel's median times, one use at each of its shapes." : "The sum of all samples."
+            charts.append("<div><p class=\"muted\">\(caption)</p>\n\(bars(times))</div>")
         }
         let single = charts.count == 1 ? " one" : ""
         return section("Time by kernel", ["<div class=\"pair\(single)\">"] + charts + ["</div>"])
@@ -54,7 +55,7 @@ extension ProfilePage {
         return "<ul class=\"bars\">\n" + items.joined(separator: "\n") + "\n</ul>"
     }
 
-    /// For each phase a column a layer, its operations on one another.
+    /// The section "Time by layer": for each phase a chart with one column per layer, stacked by operation.
     var layers: String {
         if tree.isEmpty { return "" }
         let numbered = tree.layers.filter { TimeTree.number($0.name) != nil }
@@ -84,7 +85,7 @@ extension ProfilePage {
                 return "<div style=\"height:\(percent(layer.times[phase] / largest))\" "
                     + "title=\"\(tip)\">\(stack.joined())</div>"
             }
-            // A number every fifth layer, or tenth, where there are many.
+            // With many layers, labels only every fifth or tenth one.
             let every = layers.count > 40 ? 10 : layers.count > 12 ? 5 : 1
             let ticks = layers.map { layer in
                 let number = TimeTree.number(layer.name) ?? 0
@@ -104,7 +105,7 @@ extension ProfilePage {
         return parts.joined(separator: "\n")
     }
 
-    /// A part of 1 for CSS, within 0 and 100%.
+    /// A fraction as a CSS percentage, clamped to 0 … 100%.
     func percent(_ part: Double) -> String {
         part.isFinite ? "\(coordinate(max(0, min(1, part)) * 100))%" : "0%"
     }

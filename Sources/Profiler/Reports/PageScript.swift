@@ -1,8 +1,9 @@
-/// What the page does by itself: sorting and filtering the table, telling what lies under the pointer of a timeline.
+/// The page's script: sorts and filters the table, and describes the dispatch under the pointer in a timeline.
 enum PageScript {
     static let text = sorting + timelines
 
-    /// Heads are buttons: the first press sorts numbers from the largest and texts from A, the next turns it round.
+    /// Column heads are buttons: the first press sorts numbers in descending and texts in ascending order, the next
+    /// press reverses the order.
     private static let sorting = """
         'use strict';
         for (const table of document.querySelectorAll('table.rows')) {
@@ -40,7 +41,7 @@ enum PageScript {
 
         """
 
-    /// Pointer or arrow keys choose a dispatch; a line below says which it is.
+    /// The pointer or the arrow keys select a dispatch; a line below the timeline describes it.
     private static let timelines = """
         const time = ns => {
           const units = ['ns', '\\u00b5s', 'ms', 's'];

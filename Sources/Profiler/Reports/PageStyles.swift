@@ -1,4 +1,4 @@
-/// The page's looks. Colours are the palette's variables.
+/// The page's style sheet. Colours are variables of `Palette`.
 enum PageStyles {
     static var text: String {
         Palette.variables(":root") + RooflinePicture.rules + layout + charts + timeline + table + paper

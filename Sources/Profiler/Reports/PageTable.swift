@@ -1,6 +1,6 @@
 import Numerics
 
-/// The rows, sorted by a press on a column's head.
+/// The section "Kernels": the rows as a table that can be sorted and filtered.
 extension ProfilePage {
     var table: String {
         let tabulation = Tabulation(profile)
@@ -41,7 +41,7 @@ extension ProfilePage {
         default:
             guard case .number(let value) = tabulation.key(column, row) else { return "<td data-v=\"\">\(text)</td>" }
             let part = [.share, .limit].contains(column) ? " class=\"part\" style=\"--part:\(percent(value))\"" : ""
-            // Sorting needs no more digits.
+            // The key for sorting, rounded to keep the page small.
             let key = value >= 100 ? fixed(value, 0) : "\((value * 1e5).rounded() / 1e5)"
             return "<td\(part) data-v=\"\(key)\">\(text)</td>"
         }

@@ -1,15 +1,15 @@
 import JSON
 import Numerics
 
-/// One step of each phase, as lanes over time: the host, the layers, the device's operations.
+/// The section "Timeline": one step of each phase, as lanes for the host, the layers and the device's operations.
 extension ProfilePage {
-    /// A page stays small, and a screen shows no more.
+    /// Limits the size of the page; a screen cannot show more.
     static let mostDispatches = 1500
     private static let mostSpans = 200
 
     var timelines: String {
         let parts = tree.phases.compactMap { phase in
-            // The median is a step as steps usually are.
+            // The step of median duration.
             let steps = profile.steps.enumerated().filter { $0.element.phase == phase }
                 .sorted { $0.element.end - $0.element.start < $1.element.end - $1.element.start }
             return steps.isEmpty ? nil : timeline(steps[steps.count / 2].element, number: steps[steps.count / 2].offset)
@@ -81,7 +81,7 @@ extension ProfilePage {
             + "<div class=\"lane\(kind)\">\(content)</div>"
     }
 
-    /// Dispatches of the same layer, one after another.
+    /// Spans of consecutive dispatches of the same layer.
     private func runs(_ dispatches: [Profile.Dispatch]) -> [Profile.Span] {
         var runs: [Profile.Span] = []
         for dispatch in dispatches {
@@ -94,7 +94,7 @@ extension ProfilePage {
         return runs
     }
 
-    /// What the script tells of each dispatch: names once, then start, length, row, operation and layer in numbers.
+    /// The script's data: tables of names, then start, length, row, operation and layer of each dispatch as numbers.
     private func data(_ dispatches: [Profile.Dispatch], start: Double, span: Double) -> String {
         var rows = Numbering<Int>()
         var layers = Numbering<String>()
@@ -114,7 +114,7 @@ extension ProfilePage {
             "layers": .array(layers.values.map { JSONValue($0) }),
             "operations": .array(operations.map { JSONValue($0) }), "dispatches": .array(entries),
         ]
-        // Within JSON's strings alone; nothing there may end the element.
+        // These characters occur only within JSON strings. Escaped, no string can end the script element.
         return document.serialized().map { character in
             switch character {
             case "<": return "\\u003c"
@@ -126,7 +126,7 @@ extension ProfilePage {
     }
 }
 
-/// Values by number, in the order in which they are first asked for.
+/// Assigns numbers to values in the order of their first use.
 private struct Numbering<Value: Hashable> {
     private(set) var values: [Value] = []
     private var places: [Value: Int] = [:]

@@ -1,16 +1,16 @@
 import Numerics
 
 extension Profile {
-    /// The profile as one page that needs nothing else: limits, roofline, where the time goes, a step's timeline, the
-    /// table, notes. It is well-formed XML besides HTML.
+    /// The profile as one self-contained HTML page, which is also well-formed XML: limits, roofline, time by kernel and
+    /// layer, timelines, the table, notes.
     public var page: String { ProfilePage(self).text }
 }
 
-/// The page put together; its larger parts are in the files PageX.swift.
+/// Builds the page. Its larger sections are in PageCharts, PageTimeline and PageTable.
 struct ProfilePage {
     let profile: Profile
     let tree: TimeTree
-    /// The steps' operations in order of appearance: their colours.
+    /// The steps' operations in order of appearance, which determines their colours.
     let operations: [String]
 
     init(_ profile: Profile) {
@@ -67,11 +67,11 @@ struct ProfilePage {
     private var subtitle: String {
         let how =
             profile.mode == .run
-            ? "A model's real steps, dispatch by dispatch" : "Every kernel by itself at a model's shapes"
+            ? "Steps of a model, dispatch by dispatch" : "Each kernel in isolation, at a model's shapes"
         return "\(how). Measured \(profile.header.date)."
     }
 
-    /// The numbers that one asks for first: limits, then steps.
+    /// The most important numbers: the limits, then the steps.
     private var tiles: String {
         var tiles = profile.limits.texts.filter { $0.label != "marks" }
             .map { (name: $0.label == "launch" ? "a launch" : "\($0.label) limit", value: $0.text) }
@@ -97,7 +97,7 @@ struct ProfilePage {
         var rows = profile.headerFields.filter { !["shaders", "model", "date", "limits"].contains($0.label) }
             .map { "<dt>\(escaped($0.label))</dt><dd>\(escaped($0.words.joined(separator: " ")))</dd>" }
         let marks =
-            "what marks add to a dispatch, \(timeText(profile.limits.markNanoseconds)), is taken off every sample"
+            "marks add \(timeText(profile.limits.markNanoseconds)) to a dispatch, which is subtracted from every sample"
         let measuring = [marks] + (profile.overhead.map { [$0.words.joined(separator: " ")] } ?? [])
         rows.append("<dt>measuring</dt><dd>\(escaped(measuring.joined(separator: "; ")))</dd>")
         if !profile.header.shaders.isEmpty {

@@ -1,11 +1,10 @@
 import Numerics
 
 extension Profile {
-    /// The profile for a terminal, every line within 120 columns: what was measured on what, the limits, two lines a
-    /// row (names, then numbers), what to do next, where the model's time goes, notes.
+    /// The profile as text in lines of at most 120 columns: header, limits, two lines per row (names, then numbers),
+    /// the next limit, the model's time by layer, notes.
     ///
-    /// `names` choose kernels: a row stays if its kernel's name contains one of them. Rows are sorted by their share of
-    /// all time, in `.run` their total, unless by another column.
+    /// If `names` is not empty, shows only rows whose kernel's name contains one of them. Rows are sorted by `column`.
     public func table(sortedBy column: Column = .share, matching names: [String] = []) -> String {
         tableLines(sortedBy: column, matching: names, width: 120).joined(separator: "\n") + "\n"
     }
@@ -32,9 +31,9 @@ extension Profile {
         return lines
     }
 
-    /// Said where a row is faster than its limit allows.
+    /// The note for rows that exceed their limit.
     static let aboveLimit =
-        "above 100%: faster than the limit's own measurement, as where caches hold what a kernel reads."
+        "above 100%: faster than the measured limit, for example because caches hold the data that a kernel reads."
 
     private func emptyTable(_ names: [String], width: Int) -> [String] {
         if rows.isEmpty { return ["no kernel was measured"] }
@@ -44,7 +43,7 @@ extension Profile {
             "no kernel is called \(names.joined(separator: " or ")); measured: ".shortened(to: 60), known, width: width)
     }
 
-    /// The row whose limit would save most, in one line.
+    /// `nextLimit` in one line.
     func nextLimitLine(width: Int) -> String {
         guard let (row, saved) = nextLimit else { return "next limit: nothing was measured" }
         guard saved >= 0.0005 else { return "next limit: none, every kernel is as fast as its limit" }
@@ -60,7 +59,7 @@ extension Profile {
         headerFields.flatMap { label, words in wrapped(label.padded(to: 11), words, width: width) }
     }
 
-    /// What the head of every output says, as labels and words.
+    /// The header of all outputs, as labels and words.
     var headerFields: [(label: String, words: [String])] {
         let shared = byteText(header.sharedByteCount)
         var fields: [(label: String, words: [String])] = [
@@ -87,7 +86,7 @@ extension Profile {
 }
 
 extension Profile.Row.Bound {
-    /// The limit, in a sentence.
+    /// The limit's name within a sentence.
     var name: String {
         switch self {
         case .memory: return "the copy bandwidth"
@@ -98,7 +97,7 @@ extension Profile.Row.Bound {
 }
 
 extension Profile.Limits {
-    /// Each limit as measured.
+    /// The measured limits, as labels and texts with units.
     var texts: [(label: String, text: String)] {
         [
             ("copy", RateUnit.text(copyBytesPerSecond, RateUnit.bytes) ?? missingText),
@@ -111,10 +110,10 @@ extension Profile.Limits {
 }
 
 extension Profile.Overhead {
-    /// What marking costs a step: marked over plain, less 1.
+    /// The overhead of marks in a decode step: markedStep / plainStep − 1.
     var share: Double? { plainStep > 0 ? markedStep / plainStep - 1 : nil }
 
-    /// What measuring cost and how sure it is, as words of a sentence.
+    /// The measuring overhead and accuracy, as words of a sentence.
     var words: [String] {
         let clocks =
             clockDeviation.map { "host and device clocks within \(timeText($0))" }
@@ -127,11 +126,11 @@ extension Profile.Overhead {
     }
 }
 
-/// The rows as lines: names over numbers.
+/// The rows as pairs of lines: names, then numbers.
 private struct TableLines {
     var lines: [String] = []
 
-    /// Right-aligned, a space before each.
+    /// Columns of the second line, right-aligned. Widths include a leading space.
     private static let numbers: [(column: Profile.Column, width: Int)] = [
         (.dispatches, 11), (.total, 9), (.share, 8), (.mean, 9), (.least, 9), (.p50, 9), (.p99, 9), (.bytes, 9),
         (.flops, 9), (.limit, 10), (.bound, 12), (.gap, 10),

@@ -1,10 +1,10 @@
 import Glibc
 import Numerics
 
-/// Stands for what was not measured, is not available or is no number.
+/// Placeholder for values that were not measured, are not available or are not finite.
 let missingText = "-"
 
-/// Three digits of a number from 1 to 1000; fewer below, all integer digits above.
+/// A number with three significant digits from 1 to 1000, two decimals below 1, no decimals above 1000.
 func significant(_ value: Double) -> String {
     switch abs(value) {
     case 99.95...: return fixed(value, 0)
@@ -13,7 +13,7 @@ func significant(_ value: Double) -> String {
     }
 }
 
-/// A time for people: "21.4 µs".
+/// A time with its unit: "21.4 µs".
 func timeText(_ nanoseconds: Double?) -> String {
     guard let nanoseconds, nanoseconds.isFinite else { return missingText }
     let units = ["ns", "µs", "ms", "s"]
@@ -25,13 +25,13 @@ func timeText(_ nanoseconds: Double?) -> String {
     return "\(significant(value)) \(units[unit])"
 }
 
-/// A part of a whole: "37.5%".
+/// A fraction as a percentage: "37.5%".
 func percentText(_ share: Double?) -> String {
     guard let share, share.isFinite else { return missingText }
     return fixed(share * 100, 1) + "%"
 }
 
-/// A unit for rates that keeps a column of them readable: the largest has digits before the point.
+/// The unit of a column of rates.
 struct RateUnit {
     let name: String
     let size: Double
@@ -42,13 +42,13 @@ struct RateUnit {
         RateUnit(name: "MFLOP/s", size: 1e6),
     ]
 
-    /// The largest of the units in which the largest rate is at least 1; the smallest where none is.
+    /// The largest unit in which the largest rate is at least 1; the smallest unit if there is none.
     static func fitting(_ rates: [Double], _ units: [RateUnit]) -> RateUnit {
         let largest = rates.filter(\.isFinite).max() ?? 0
         return units.first { largest >= 0.9995 * $0.size } ?? units[units.count - 1]
     }
 
-    /// The number alone: the unit stands in the column's head.
+    /// A rate in this unit, without the unit's name.
     func number(_ rate: Double) -> String {
         guard rate.isFinite else { return missingText }
         let value = rate / size
@@ -65,7 +65,7 @@ struct RateUnit {
 }
 
 extension String {
-    /// At most `width` characters, the last an ellipsis where some are left out; control characters become spaces.
+    /// At most `width` characters, ending with an ellipsis if shortened. Control characters become spaces.
     func shortened(to width: Int) -> String {
         let clean = String(
             map { $0.isNewline || $0.unicodeScalars.contains { $0.value < 32 || $0.value == 127 } ? " " : $0 })
@@ -77,7 +77,8 @@ extension String {
     func aligned(right width: Int) -> String { String(repeating: " ", count: max(0, width - count)) + self }
 }
 
-/// Words in lines of at most `width` columns, the first behind `label`, the others indented as far.
+/// Wraps words into lines of at most `width` columns. The first line begins with `label`; the others are indented by
+/// its length.
 func wrapped(_ label: String, _ words: [String], width: Int) -> [String] {
     let indent = String(repeating: " ", count: label.count)
     var lines = [label]

@@ -1,38 +1,38 @@
 import Glibc
 
-/// What a roofline shows: each row's arithmetic intensity and rate, under the measured limits, on logarithmic axes.
+/// The content of a roofline: each row's arithmetic intensity and rate, and the measured limits, on logarithmic axes.
 struct Roofline {
     typealias Bound = Profile.Row.Bound
 
     struct Point {
         var kernel: String
-        /// Kernel and the shape's first words.
+        /// The kernel and the shape up to its first comma.
         var label: String
         var tooltip: String
         var bound: Bound
-        /// Operations a byte.
+        /// Operations per byte.
         var intensity: Double
-        /// Operations a second.
+        /// Operations per second.
         var rate: Double
-        /// Of all time.
+        /// Fraction of all time.
         var share: Double
     }
 
     struct Ceiling {
         var label: String
         var rate: Double
-        /// Whether kernels use it: the roof.
+        /// Whether this is the arithmetic limit to which kernels are compared.
         var used: Bool
     }
 
-    /// The largest share first.
+    /// In descending order of share.
     let points: [Point]
-    /// The highest first.
+    /// In descending order of rate.
     let ceilings: [Ceiling]
-    /// Bytes a second; nil where it was not measured.
+    /// Bytes per second; nil if it was not measured.
     let bandwidth: Double?
     let x, y: LogAxis
-    /// Rows without arithmetic or bytes have no place on the axes: their kernels, and their share of all time.
+    /// The kernels of rows without arithmetic or bytes, which have no place on the axes, and their share of all time.
     let leftOut: (kernels: [String], share: Double)
 
     init(_ profile: Profile) {
@@ -70,7 +70,7 @@ struct Roofline {
         let ridges = bandwidth.map { bandwidth in ceilings.map { $0.rate / bandwidth } } ?? []
         let intensities = points.map(\.intensity) + ridges
         let x = LogAxis(from: (intensities.min() ?? 0.1) * 0.6, to: (intensities.max() ?? 100) * 2.5)
-        // Where the slope meets the left edge, if kernels are not lower still.
+        // The vertical axis includes the point where the slope meets the left edge.
         let slope = bandwidth.map { [$0 * x.values.lowerBound * 2] } ?? []
         let heights = points.map(\.rate) + ceilings.map(\.rate) + slope
         y = LogAxis(from: (heights.min() ?? 1e9) * 0.6, to: (heights.max() ?? 1e12) * 1.6)
@@ -79,7 +79,7 @@ struct Roofline {
 }
 
 extension Profile.Row {
-    /// All that is known of a use, a line a subject.
+    /// The tooltip of a row's point.
     func tooltip(_ limits: Profile.Limits, share: Double) -> String {
         let (bytes, flops) = (
             RateUnit.text(bytesPerSecond, RateUnit.bytes), RateUnit.text(flopsPerSecond, RateUnit.flops)
@@ -95,13 +95,13 @@ extension Profile.Row {
     }
 }
 
-/// A logarithmic axis over whole decades, at least two.
+/// A logarithmic axis over two or more whole decades.
 struct LogAxis {
-    /// Powers of ten.
+    /// Exponents of ten.
     let decades: ClosedRange<Int>
 
     init(from low: Double, to high: Double) {
-        // Beyond these nothing can be told from nothing.
+        // Clamps absurd values.
         func decade(_ value: Double) -> Double { log10(min(max(value, 1e-15), 1e24)) }
         let first = Int(decade(low).rounded(.down))
         decades = first...max(first + 2, Int(decade(high).rounded(.up)))
@@ -109,17 +109,17 @@ struct LogAxis {
 
     var values: ClosedRange<Double> { pow(10, Double(decades.lowerBound))...pow(10, Double(decades.upperBound)) }
 
-    /// 0 at the axis' start, 1 at its end.
+    /// The position of a value: 0 at the start of the axis, 1 at its end.
     func place(_ value: Double) -> Double {
         (log10(value) - Double(decades.lowerBound)) / Double(decades.count - 1)
     }
 
-    /// At most about eight decades, evenly.
+    /// The labelled decades: about eight at most, evenly spaced.
     var ticks: [Int] {
         Array(stride(from: decades.lowerBound, through: decades.upperBound, by: (decades.count + 7) / 8))
     }
 
-    /// "0.01", "1", "10000", with prefixes beyond: "10 G".
+    /// The label of a decade: "0.01", "1", "10000", with prefixes for larger values: "10 G".
     static func text(_ decade: Int) -> String {
         let prefixes = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"]
         switch decade {

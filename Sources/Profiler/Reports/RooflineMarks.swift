@@ -1,7 +1,8 @@
 import Glibc
 
 extension RooflinePicture {
-    /// The kernels: large ones first, so that small ones lie on top; labels for the largest where there is room.
+    /// The kernels as marks, with labels for the largest if there is room. Draws small marks last, on top of large
+    /// ones.
     func marks(avoiding reserved: [Box]) -> [String] {
         if roofline.points.isEmpty {
             let message = "no kernel with arithmetic was measured"
@@ -20,7 +21,7 @@ extension RooflinePicture {
             let found = placement.place(
                 width: width(label), height: 15, x: x, y: y, radius: radius, covering: place < 3 ? .max : 2)
             guard let box = found?.box else { continue }
-            // Texts are narrower than their boxes: they keep to the side of their point.
+            // A text is narrower than its box: aligns it to the side of its point.
             let (at, anchor) =
                 box.x >= x
                 ? (box.x + 2, "start")
@@ -35,7 +36,7 @@ extension RooflinePicture {
         return (leaders.isEmpty ? [] : ["<path class=\"leader\" d=\"\(leaders.joined())\"/>"]) + marks + labels
     }
 
-    /// The squares about the marks.
+    /// The bounding boxes of the marks.
     var markBoxes: [Box] {
         roofline.points.map { point in
             let radius = radius(point.share)
@@ -43,7 +44,7 @@ extension RooflinePicture {
         }
     }
 
-    /// Small boxes along the roof, which labels had better not hide.
+    /// Small boxes along the roof, which labels should not hide.
     private var roofBoxes: [Box] {
         let (left, right) = (roofline.x.values.lowerBound, roofline.x.values.upperBound)
         return (0...80).compactMap { step in
@@ -63,7 +64,7 @@ extension RooflinePicture {
             return "<circle \(attributes) cx=\"\(coordinate(x))\" cy=\"\(coordinate(y))\" r=\"\(coordinate(radius))\">"
                 + "\(title)</circle>"
         case .arithmetic:
-            // The circle's area.
+            // Equal in area to the circle.
             let half = radius * 0.886
             return "<rect \(attributes) x=\"\(coordinate(x - half))\" y=\"\(coordinate(y - half))\" "
                 + "width=\"\(coordinate(2 * half))\" height=\"\(coordinate(2 * half))\">\(title)</rect>"
@@ -74,7 +75,7 @@ extension RooflinePicture {
         }
     }
 
-    /// What the marks mean, below the plot.
+    /// The legend of the marks, below the plot.
     var legend: [String] {
         var parts: [String] = []
         var (place, line) = (isWide ? plot.x : 14.0, plot.y + plot.height + 62)

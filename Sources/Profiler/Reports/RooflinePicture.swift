@@ -2,27 +2,27 @@ import Glibc
 import Numerics
 
 extension Profile {
-    /// The roofline as an SVG document: kernels by intensity and rate under the measured limits; dark where the reader
-    /// prefers it.
+    /// The roofline as an SVG document: kernels by intensity and rate, and the measured limits. Follows the reader's
+    /// preferred colour scheme.
     public var roofline: String {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + RooflinePicture(self, .wide).svg(styled: true)
     }
 }
 
-/// A roofline drawn.
+/// Draws a roofline as SVG.
 struct RooflinePicture {
     struct Layout {
         var width, height, left, right, top, bottom: Double
         var labelCount: Int
 
         static let wide = Layout(width: 960, height: 620, left: 64, right: 24, top: 76, bottom: 104, labelCount: 10)
-        /// For a telephone.
+        /// For small screens.
         static let narrow = Layout(width: 368, height: 520, left: 46, right: 22, top: 72, bottom: 148, labelCount: 5)
     }
 
     let roofline: Roofline
     let header: Profile.Header
-    /// What the picture says of its making when it stands alone.
+    /// The profile's header, included in a standalone picture.
     private let description: [String]
     let layout: Layout
 
@@ -44,8 +44,9 @@ struct RooflinePicture {
     func y(_ rate: Double) -> Double { plot.y + plot.height * (1 - roofline.y.place(rate)) }
     func radius(_ share: Double) -> Double { 4 + (isWide ? 18 : 12) * max(0, min(1, share)).squareRoot() }
 
+    /// - Parameter styled: true for a standalone picture with styles, heading and description.
     func svg(styled: Bool) -> String {
-        // The page has a heading of its own.
+        // Within the page, crops the space of the heading.
         let top = styled ? 0 : layout.top - 24
         let size = "0 \(coordinate(top)) \(coordinate(layout.width)) \(coordinate(layout.height - top))"
         let name = escaped("Roofline of \(header.device), \(header.model)")

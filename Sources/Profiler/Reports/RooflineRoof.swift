@@ -1,12 +1,12 @@
 import Glibc
 
 extension RooflinePicture {
-    /// The limits drawn.
+    /// The drawing of the limits.
     struct Roof {
         var lines: [String] = []
-        /// Above the marks, which may lie close to a limit.
+        /// Drawn on top of the marks, which may lie close to a limit.
         var labels: [String] = []
-        /// Where the labels are.
+        /// The boxes of the labels.
         var taken: [Box] = []
     }
 
@@ -17,7 +17,7 @@ extension RooflinePicture {
         return roof
     }
 
-    /// What memory allows, up to the ceiling in use and along it; below it all that can be reached.
+    /// Draws the bandwidth's slope up to the used ceiling, then along the ceiling, and shades the reachable area below.
     private func addSlope(_ bandwidth: Double, to roof: inout Roof) {
         let (x, y) = (roofline.x.values, roofline.y.values)
         let used = roofline.ceilings.first(where: \.used)?.rate
@@ -44,7 +44,7 @@ extension RooflinePicture {
             text(
                 label, x: centre.x + 7 * across.x, y: centre.y + 7 * across.y, "halo", anchor: "middle",
                 turn: angle * 180 / .pi))
-        // Small boxes along the turned label.
+        // Small boxes that cover the rotated label.
         for step in stride(from: -width(label) / 2, through: width(label) / 2, by: 12) {
             roof.taken.append(
                 Box(
@@ -53,18 +53,18 @@ extension RooflinePicture {
         }
     }
 
-    /// A rate of arithmetic, from where memory could feed it.
+    /// Draws an arithmetic ceiling, from its intersection with the slope to the right edge.
     private func add(_ ceiling: Roofline.Ceiling, to roof: inout Roof) {
         let (left, right) = (roofline.x.values.lowerBound, roofline.x.values.upperBound)
         let start = roofline.bandwidth.map { max(left, min(right, ceiling.rate / $0)) } ?? left
         let height = y(ceiling.rate)
-        // The slope's line goes on along the ceiling in use.
+        // `addSlope` already draws the line of the used ceiling.
         if !ceiling.used || roofline.bandwidth == nil || start == left {
             roof.lines.append(
                 "<path class=\"\(ceiling.used ? "roof" : "ceiling")\" d=\"M\(coordinate(x(start))) "
                     + "\(coordinate(height))H\(coordinate(x(right)))\"/>")
         }
-        // At the right above the line, or where neither a label nor, if possible, a mark is.
+        // Prefers the right end above the line; avoids other labels, and marks if possible.
         let length = width(ceiling.label)
         let sides = [x(right) - length - 4, (x(start) + x(right) - length) / 2, x(start) + 4]
         let free = sides.flatMap { side in

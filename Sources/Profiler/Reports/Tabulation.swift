@@ -1,7 +1,7 @@
 import Numerics
 
 extension Profile {
-    /// The table's columns, by the words that sort it.
+    /// The table's columns. Raw values are the names by which a user selects the sort order.
     public enum Column: String, CaseIterable, Sendable {
         case kernel, variant, shape, dispatches, total, share, mean
         case least = "min"
@@ -10,16 +10,16 @@ extension Profile {
         case flops = "tflop/s"
         case limit, bound, gap, registers, spills, shared, subgroup
 
-        /// What only some drivers tell.
+        /// Columns that only some drivers provide.
         static let code: [Column] = [.registers, .spills, .shared, .subgroup]
     }
 
-    /// A row's part of the time: in `.run` all that its samples took; in `.kernels`, where the number of samples is the
-    /// measurement's choice, one use.
+    /// The time by which rows are weighted: the total in `.run`; one use in `.kernels`, where the profiler chooses the
+    /// number of samples.
     func time(of row: Row) -> Double { mode == .run ? row.total : row.p50 }
 }
 
-/// The table's cells, the same at a terminal and on the page: texts for people, keys to sort by.
+/// The table's cells for terminal and page: texts, and keys for sorting.
 struct Tabulation {
     typealias Column = Profile.Column
     typealias Row = Profile.Row
@@ -31,7 +31,7 @@ struct Tabulation {
     }
 
     let profile: Profile
-    /// Without what the driver does not tell of any row.
+    /// All columns, without those of the compiled code if the driver reports none for any row.
     let columns: [Column]
     private let bytes, flops: RateUnit
     private let total: Double
@@ -87,7 +87,7 @@ struct Tabulation {
         }
     }
 
-    /// A cell's number; nil for texts, without samples and where the driver does not tell.
+    /// A cell's number; nil for text columns, for rows without samples, and for values that the driver does not report.
     private func number(_ column: Column, _ row: Row) -> Double? {
         switch column {
         case .dispatches: return Double(row.dispatchCount) * Double(row.useCount ?? row.samples.count)
@@ -114,8 +114,8 @@ struct Tabulation {
         }
     }
 
-    /// Rows whose kernel's name contains one of `names` (all without names): texts from A, numbers from the largest,
-    /// what is missing last, equals in the order of measuring.
+    /// Rows whose kernel's name contains one of `names` (all rows if `names` is empty). Sorts texts in ascending and
+    /// numbers in descending order, missing values last, equal ones in the order of measuring.
     func rows(sortedBy column: Column, matching names: [String] = []) -> [Row] {
         let chosen = profile.rows.filter { row in names.isEmpty || names.contains { row.kernel.contains($0) } }
         let keyed = chosen.enumerated().map { (row: $1, key: key(column, $1), place: $0) }

@@ -1,23 +1,23 @@
-/// Where the steps' device time goes: layer → operation → kernel, by phase.
+/// The steps' device time by phase, as a tree: layer → operation → kernel.
 struct TimeTree {
     struct Node {
         var name: String
-        /// Nanoseconds in each phase.
+        /// Nanoseconds per phase.
         var times: [Double]
         var children: [Node] = []
 
         var total: Double { times.reduce(0, +) }
     }
 
-    /// In the order in which the steps come: "prefill", "decode".
+    /// In the order of their first steps: "prefill", "decode".
     let phases: [String]
-    /// Layers of the same kind together, in the order of the model.
+    /// Layers with the same operations and kernels, merged; in the order of the model.
     private(set) var groups: [Node] = []
-    /// Layers one by one, with their operations.
+    /// Single layers.
     private(set) var layers: [Node] = []
-    /// Between the end of a dispatch and the start of the next of its step.
+    /// Per phase, the time between the end of a dispatch and the start of the next one of the same step.
     private(set) var gaps: [Double]
-    /// Dispatches and gaps.
+    /// Per phase, the time of dispatches and gaps.
     private(set) var totals: [Double]
 
     var isEmpty: Bool { layers.isEmpty }
@@ -85,7 +85,7 @@ struct TimeTree {
         return layer
     }
 
-    /// The layer's number, where its name is one: "layer 3".
+    /// The number in a layer's name, such as "layer 3"; nil if there is none.
     static func number(_ layer: String) -> Int? { layer.hasPrefix("layer ") ? Int(layer.dropFirst(6)) : nil }
 
     /// Ascending numbers as ranges: "0–2, 5".
@@ -104,7 +104,7 @@ struct TimeTree {
 }
 
 extension TimeTree.Node {
-    /// Adds another's times, children by name.
+    /// Adds the times of another node; merges children by name.
     mutating func add(_ other: Self) {
         for phase in times.indices { times[phase] += other.times[phase] }
         for child in other.children {
@@ -118,7 +118,7 @@ extension TimeTree.Node {
 }
 
 extension TimeTree {
-    /// A head and one line a node, at most `count` lines: the smallest kernels, then operations, are left out.
+    /// A header and one line per node, at most `count` lines: omits the nodes with the smallest shares.
     func lines(width: Int, count: Int) -> [String] {
         let shown = phases.prefix(4).indices
         let nameWidth = width - 18 * shown.count
@@ -149,13 +149,13 @@ extension TimeTree {
         return lines + tail
     }
 
-    /// Nodes in the order of the tree. A parent's share is at least its children's, and it comes first among equals: a
-    /// child is never shown without its parents. An operation of one kernel is one entry.
+    /// Nodes in the order of the tree. A parent's share is larger than its children's, so that a child is never shown
+    /// without its parents. An operation with a single kernel is one entry.
     private var entries: [(name: String, depth: Int, times: [Double], share: Double)] {
         var entries: [(name: String, depth: Int, times: [Double], share: Double)] = []
         func add(_ node: Node, _ depth: Int, under bound: Double) {
             let shares = phases.indices.map { totals[$0] > 0 ? node.times[$0] / totals[$0] : 0 }
-            // Deeper levels a hair smaller, so that sorting by share keeps parents.
+            // Reduces the share slightly at each level, so that parents sort before their children.
             let share = min(shares.max() ?? 0, bound) * (1 - 1e-9)
             let single = depth == 1 && node.children.count == 1
             let name = single ? "\(node.name): \(node.children[0].name)" : node.name

@@ -2,22 +2,24 @@ import GPU
 import Kernels
 import Model
 import Numerics
+import Program
 
 /// Finds the fastest variant of every kernel that has several, in a model's own steps on its device.
 ///
-/// Variants whose results are not their references' are left out. A prefill and some decode steps run with each other in turn, every dispatch between marks; a choice goes to the
-/// variant whose dispatches took least, unless that is not clearly less than the one which runs untuned.
+/// Variants that disagree with their reference are left out. With each of the others in turn, a prefill and some decode steps
+/// run with a time mark around every dispatch. The variant whose dispatches took the least time is chosen, if it is clearly
+/// faster than the one that runs untuned.
 public struct KernelTuner {
-    /// One choice: what its dispatches took with each variant, in nanoseconds a step (the least of the repeats).
+    /// One choice, and the time of its dispatches with each variant, in nanoseconds a step (the least of the repeats).
     public struct Result: Sendable {
         public var choice: String
         public var best: String
         public var times: [(variant: String, nanoseconds: Double)]
-        /// Variants that this device gets wrong, and what it got.
+        /// Variants whose results are wrong on this device, and the first wrong result.
         public var wrong: [(variant: String, found: String)]
     }
 
-    /// A variant that saves less than this part of the time is not preferred to the one that runs untuned.
+    /// A variant must save at least this part of the time to be preferred to the one that runs untuned.
     static let leastGain = 0.03
     private static let repeatCount = 3
 
@@ -26,7 +28,7 @@ public struct KernelTuner {
     private let promptTokenCount: Int
     private let onProgress: (_ done: Int, _ total: Int) -> Bool
 
-    /// - Parameter onProgress: told how many variants are done, and of how many; false stops.
+    /// - Parameter onProgress: receives the number of variants that are done and the total; its result false stops the tuner.
     public init(
         model: any LanguageModel & TraceableModel, promptTokenCount: Int, onProgress: @escaping (Int, Int) -> Bool
     ) throws(ProfilerError) {
@@ -36,7 +38,9 @@ public struct KernelTuner {
         self.onProgress = onProgress
     }
 
-    /// What was found, by choice; the device runs it from then on.
+    /// Measures, and has the device run the variants that were found.
+    ///
+    /// - Returns: the results, sorted by choice.
     public func run() throws(ProfilerError) -> [Result] {
         device.chosenVariants.setMeasured([:])
         let untuned = try measure()
@@ -72,7 +76,7 @@ public struct KernelTuner {
         return results
     }
 
-    /// The fastest that is right; the one that runs untuned, which is the first, unless another is clearly faster.
+    /// The fastest variant with right results. The first, which runs untuned, is kept unless another is clearly faster.
     static func best(of result: Result) -> String {
         let right = result.times.filter { time in !result.wrong.contains { $0.variant == time.variant } }
         guard let first = right.first, let fastest = right.min(by: { $0.nanoseconds < $1.nanoseconds }) else {
@@ -82,7 +86,7 @@ public struct KernelTuner {
         return isClear || first.variant != result.times[0].variant ? fastest.variant : first.variant
     }
 
-    /// Variants by choice, as a device takes them.
+    /// The best variants by choice, for `ChosenVariants`.
     public static func choices(_ results: [Result]) -> [String: String] {
         Dictionary(uniqueKeysWithValues: results.map { ($0.choice, $0.best) })
     }
@@ -94,7 +98,7 @@ public struct KernelTuner {
         var time: Double
     }
 
-    /// What each choice's dispatches take in a prefill and some decode steps.
+    /// The time of each choice's dispatches in a prefill and some decode steps.
     private func measure() throws(ProfilerError) -> [String: Use] {
         var random = SeededRandom(seed: 1)
         let prompt = (0..<promptTokenCount).map { _ in
@@ -104,13 +108,14 @@ public struct KernelTuner {
         try onModel { () throws(ModelError) in try model.record(into: timeline) }
         defer { try? model.record(into: nil) }
         var best: [String: Use] = [:]
-        // The first compiles the pipelines.
+        // The first repeat compiles the pipelines and does not count.
         for number in 0...Self.repeatCount {
             var sums: [String: Use] = [:]
             let sequence = try onModel { () throws(ModelError) in try model.makeSequence() }
             defer { model.release(sequence) }
             for (phase, tokens) in [(StepPhase.prefill, prompt)] + Array(repeating: (.decode, [prompt[0]]), count: 4) {
-                let item = StepItem(sequence: sequence, tokens: tokens, output: .best(among: model.vocabularySize))
+                let item = StepItem(
+                    sequence: sequence, tokens: tokens, rows: .last(1), kind: .best(among: model.vocabularySize))
                 _ = try onModel { () throws(ModelError) in try model.step(phase, [item]) }
                 for use in timeline.take().flatMap(\.uses) {
                     guard let choice = use.choice else { continue }

@@ -1,26 +1,27 @@
 import GPU
 import Kernels
 
-/// Whether a device computes with each variant what the kernels' references say: a driver may offer what it gets wrong.
+/// Compares the results of each variant on a device with the kernel's reference: a driver may offer features that compute
+/// wrong results.
 struct VariantCheck {
     struct Key: Hashable {
         var choice, variant: String
     }
 
-    /// Cases of a variant that are run: a driver's error shows in the first small shapes; `fathom selftest` runs all.
+    /// Cases of a variant that are run at most. A driver's error shows in the first small shapes; `fathom selftest` runs all.
     private static let mostCases = 3
 
-    /// What the first wrong result of each variant was; variants that are right are not in it.
+    /// The first wrong result of each variant; variants with right results are not in it.
     private(set) var failures: [Key: String] = [:]
-    /// Cases of each variant that were looked at.
+    /// The number of cases of each variant that were run.
     private(set) var caseCounts: [Key: Int] = [:]
 
     /// Runs the catalogue's cases of these choices' variants.
     ///
     /// - Parameters:
     ///   - kernels: the kernels' names.
-    ///   - wanted: the choices to look at, and the variants of each.
-    ///   - goesOn: asked before every case; false stops.
+    ///   - wanted: the choices to check, and the variants of each.
+    ///   - goesOn: called before every case; its result false stops the check.
     init(
         kernels: Set<String>, wanted: [String: Set<String>], on device: Device, goesOn: () -> Bool
     ) throws(ProfilerError) {

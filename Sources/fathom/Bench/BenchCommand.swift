@@ -1,6 +1,6 @@
 import ArgumentParser
 import GPU
-import Generation
+import Engine
 import JSON
 import Model
 import Numerics
@@ -40,7 +40,7 @@ struct BenchCommand: ParsableCommand {
     var json = false
 
     mutating func validate() throws {
-        // No model has a longer context; the sum of two such numbers is still one.
+        // No context is longer, and the sum of two such numbers does not overflow.
         let most = 1 << 30
         for (flag, value) in [("--prompt", prompt), ("--generate", generate), ("--repeats", repeats)]
         where !(1...most).contains(value) {

@@ -4,7 +4,7 @@ import Model
 import Numerics
 import Profiler
 
-/// What a bench found, for people and programs.
+/// The results of a bench, as text and as JSON.
 struct BenchReport {
     private let command: BenchCommand
     private let opened: OpenedModel
@@ -56,7 +56,7 @@ struct BenchReport {
             + (BuildInfo.commit.map { row("commit", $0) } ?? "")
     }
 
-    /// "2.31 s, 7.4 GB: 3.2 GB/s", of which device and tokenizer take their part.
+    /// "2.31 s, 7.4 GB: 3.2 GB/s". The time includes opening the device and the tokenizer.
     private var loadText: String {
         let time = "\(fixed(opened.loadSeconds, 2)) s"
         guard let byteCount = opened.loadedByteCount.map({ Double($0) }) else { return time }
@@ -90,7 +90,7 @@ struct BenchReport {
     }
 }
 
-/// The most memory that the process had (VmHWM, in kB); nil where the system does not tell.
+/// The process's peak memory (VmHWM, in kB); nil where the system does not report it.
 private func peakMemory() -> Int? {
     guard let status = try? Input.file("/proc/self/status") else { return nil }
     for line in Input.lines(status) {

@@ -3,7 +3,7 @@ import Model
 import Numerics
 import Profiler
 
-/// What a model's tokens cost on a device, beside what the device can do.
+/// The bytes and operations of a model's tokens on a device, beside the device's measured limits.
 struct BenchWork {
     let costs: (prefill: StepCosts, decode: StepCosts)
     /// Nil where the device has no clock of its own.

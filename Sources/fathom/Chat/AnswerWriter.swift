@@ -1,4 +1,4 @@
-import Generation
+import Engine
 import Terminal
 
 /// Writes an answer as it streams: the answer to stdout, its reasoning dimmed, to stderr, or nowhere.
@@ -52,7 +52,7 @@ struct AnswerWriter {
     mutating func write(_ event: GenerationEvent) {
         switch event {
         case .text(let text): for part in splitter.feed(text) { write(part) }
-        // A short prompt is read before anyone has read that it is.
+        // The status of a short prompt would vanish before anyone could read it.
         case .prefilled(let count, let total) where total - count >= 128 || (status?.isShown == true && count < total):
             showStatus("reading \(count) of \(total) tokens …")
         case .prefilled, .token: break

@@ -1,4 +1,4 @@
-import Generation
+import Engine
 import Text
 
 /// What the chat needs of a model. `SessionBackend` is the real one; tests use a scripted one.
@@ -7,7 +7,7 @@ protocol ChatBackend: AnyObject {
     var deviceName: String { get }
     /// Tokens that the conversation and its answer may have together.
     var contextLength: Int { get }
-    /// The template opens the reasoning itself: an answer begins inside `<think>` without saying so.
+    /// Whether prompts end with `<think>`: answers then begin inside the reasoning, without the mark.
     var beginsInReasoning: Bool { get }
 
     /// Tokens that the conversation takes, to check it against the context before anything runs.
@@ -24,7 +24,7 @@ protocol ChatBackend: AnyObject {
     ) throws -> (text: String, summary: GenerationSummary)
 }
 
-/// A loaded model that keeps what it has computed of the conversation.
+/// A loaded model that keeps the conversation's cache between answers.
 final class SessionBackend: ChatBackend {
     private let opened: OpenedModel
     private let tokenizer: Tokenizer

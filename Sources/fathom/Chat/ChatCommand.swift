@@ -43,7 +43,7 @@ struct ChatCommand: ParsableCommand {
             valueName: "how"))
     var overflow = Overflow.error
 
-    @Flag(help: "Remember nothing of what is typed after this chat, and offer nothing from before.")
+    @Flag(help: "Neither keep the messages of this chat for later chats nor offer those of earlier ones.")
     var noHistory = false
 
     enum Reasoning: String, ExpressibleByArgument, CaseIterable { case show, hide }
@@ -53,7 +53,7 @@ struct ChatCommand: ParsableCommand {
     }
 
     func run() throws {
-        // A reader that goes away, and a file that may grow no more, are then errors of the write, which say so.
+        // Closed pipes and limits on file sizes become errors of the write instead of signals.
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
         Interrupt.install()
@@ -73,7 +73,7 @@ struct ChatCommand: ParsableCommand {
             loop.conversation.system = system.flatMap { $0.trimmed.isEmpty ? nil : $0 }
             try loop.run()
         } catch TerminalError.outputClosed {
-            // Whoever read the answers has enough of them.
+            // The reader of the answers has closed the pipe.
         }
     }
 }

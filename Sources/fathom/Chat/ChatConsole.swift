@@ -75,7 +75,7 @@ final class ChatConsole {
         try note("what you write is not remembered after this chat: \(error)")
     }
 
-    /// Runs `body`, during which Ctrl-C is a question that it asks. In a pipe a second one ends the program.
+    /// Runs `body`, which asks whether Ctrl-C was pressed. In a pipe a second Ctrl-C ends the program.
     func work<Result>(_ body: (_ isInterrupted: @escaping () -> Bool) throws -> Result) rethrows -> Result {
         switch input {
         case .editor(let editor, let interrupts, _):
@@ -95,15 +95,15 @@ final class ChatConsole {
         }
     }
 
-    /// Says something that is not an answer, on stderr.
+    /// Writes a note to stderr.
     func note(_ text: String) throws(TerminalError) {
         let shown = surroundings.note(isInteractive ? text : "fathom: \(text)", on: errors)
         try errors.write((isInteractive ? surroundings.errorStyle(.dim) : .plain).applied(to: shown) + "\n")
     }
 
-    /// Says what went wrong, where the chat goes on.
+    /// Reports an error after which the chat goes on.
     func complain(_ error: any Error) throws(TerminalError) {
-        let shown = surroundings.note("\(error)", on: errors)
+        let shown = surroundings.note(ErrorAdvice.line(error), on: errors)
         try errors.write(surroundings.errorStyle(.red).applied(to: shown) + "\n")
     }
 }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Generation
+import Engine
 import Numerics
 import Terminal
 import Text
@@ -11,7 +11,7 @@ struct ChatLoop {
         var options = GenerationOptions()
         /// Nil: shown where a person reads the answers, hidden elsewhere.
         var showsReasoning: Bool?
-        /// What does not fit the context: an error, or the oldest turns go.
+        /// Where the conversation exceeds the context: an error, or the oldest turns are dropped.
         var dropsOldest = false
     }
 
@@ -49,7 +49,7 @@ struct ChatLoop {
         }
     }
 
-    /// False to leave.
+    /// Returns false to end the chat.
     private mutating func handle(_ line: String) throws -> Bool {
         switch SlashCommand.read(line) {
         case .command(let command, let argument): return try run(command, argument)
@@ -57,7 +57,7 @@ struct ChatLoop {
             let hint = suggestion.map { "did you mean \($0.name)?" } ?? "/help lists the commands;"
             throw CommandError("\(word): no such command; \(hint) // sends a line that begins with /")
         case .message(let text):
-            // A paste often ends in a line break that no one means.
+            // A paste often ends in an unintended line break.
             let text = text.withoutTrailingSpace
             guard !text.isEmpty else { return true }
             let before = conversation
@@ -136,7 +136,7 @@ struct ChatLoop {
         }
     }
 
-    /// Checks the conversation against the context; where the oldest turns may go, they go until there is room for an answer.
+    /// Checks that the conversation fits the context; drops the oldest turns, where allowed, until an answer has room.
     private mutating func makeFit() throws {
         let limit = backend.contextLength
         let count = try backend.promptTokenCount(conversation.sent)
@@ -168,7 +168,7 @@ struct ChatLoop {
 
     // MARK: Commands
 
-    /// False to leave.
+    /// Returns false to end the chat.
     private mutating func run(_ command: SlashCommand, _ argument: String) throws -> Bool {
         guard argument.isEmpty || !command.argument.isEmpty else {
             throw CommandError("\(command.name): expected nothing behind it, found \"\(argument)\"")

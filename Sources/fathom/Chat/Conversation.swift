@@ -1,8 +1,8 @@
 import Text
 
-/// The messages of a chat. What no longer fits the context stays here, and in the file, but is not sent any more.
+/// The messages of a chat. Messages that no longer fit the context stay here and in the file, but are not sent.
 struct Conversation: Equatable {
-    /// What the model is told before the first message.
+    /// The system message.
     var system: String?
     /// User's and assistant's messages in turn.
     private(set) var turns: [Message] = []
@@ -14,7 +14,7 @@ struct Conversation: Equatable {
         self.turns = turns
     }
 
-    /// What the model gets to see.
+    /// The messages that are sent to the model.
     var sent: [Message] { (system.map { [Message(role: .system, content: $0)] } ?? []) + turns[firstSent...] }
 
     mutating func append(_ role: Message.Role, _ content: String) {

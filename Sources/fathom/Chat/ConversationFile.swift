@@ -7,8 +7,8 @@ enum ConversationFile {
     private static let format = "fathom-chat"
     private static let version = 1
 
-    /// Puts the file in place whole: after a failure the old one is as it was. A file that holds anything but a
-    /// conversation is not replaced: a slip of the finger should cost no one a document.
+    /// Replaces the file as a whole; after a failure the old content remains. Refuses to replace a file that is not a
+    /// conversation: a typing mistake should not destroy a document.
     static func save(_ conversation: Conversation, model: String, to path: String) throws(CommandError) {
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 {
@@ -37,7 +37,7 @@ enum ConversationFile {
     /// - Throws: what is wrong, naming the file and the field.
     static func load(from path: String) throws(CommandError) -> Conversation {
         var status = stat()
-        // A pipe would have the chat wait for whoever writes it, a device might never end.
+        // Reading a pipe could wait forever, and a device may never end.
         if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
             throw CommandError("\(path): expected a file, found \(fileKind(status))")
         }

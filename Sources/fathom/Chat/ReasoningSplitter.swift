@@ -9,7 +9,7 @@ struct ReasoningSplitter {
 
     private enum State { case start, reasoning, beforeAnswer, answer }
     private var state: State
-    /// What may still become a mark.
+    /// Held back: what may be the beginning of a mark.
     private var held = ""
 
     /// - Parameter isOpen: the prompt has opened the reasoning already.
@@ -18,7 +18,7 @@ struct ReasoningSplitter {
     /// The reasoning has begun and not ended.
     var isInReasoning: Bool { state == .reasoning }
 
-    /// What is known of the text so far and was not returned before.
+    /// The parts that the text so far determines, without those returned before.
     mutating func feed(_ text: String) -> [Part] {
         held += text
         var parts: [Part] = []
@@ -54,7 +54,7 @@ struct ReasoningSplitter {
         return parts
     }
 
-    /// What was held back, once the answer has ended.
+    /// The rest that was held back, at the answer's end.
     mutating func finish() -> [Part] {
         defer { held = "" }
         guard !held.isEmpty, state == .reasoning || state == .start else { return [] }

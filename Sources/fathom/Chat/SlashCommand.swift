@@ -1,12 +1,12 @@
 import Terminal
 
-/// What a line that begins with `/` asks for.
+/// A command of the chat: a line that begins with `/`.
 enum SlashCommand: String, CaseIterable {
     case help, clear, system, save, load, regen, stats, exit
 
     var name: String { "/" + rawValue }
 
-    /// What may follow, as the help shows it.
+    /// The argument, as the help shows it.
     var argument: String {
         switch self {
         case .system: " [TEXT]"
@@ -62,7 +62,7 @@ enum SlashCommand: String, CaseIterable {
         ]
     }
 
-    /// What could follow a line up to the cursor: commands, and files after those that take one.
+    /// Completions of a line up to the cursor: commands, and files after those that take one.
     static func complete(_ text: String) -> Completion? {
         for command in [SlashCommand.save, .load] where text.hasPrefix(command.name + " ") {
             return .paths(String(text.dropFirst(command.name.count + 1)))

@@ -1,4 +1,4 @@
-import Generation
+import Engine
 import JSON
 import Numerics
 import Terminal
@@ -8,7 +8,7 @@ struct AnswerPrinter {
     private let isJSON: Bool
     private let showsIDs: Bool
     private var isEmpty = true
-    /// Why stdout takes no more; the answer then need not go on.
+    /// The error of a write to stdout that failed; generation then stops.
     private(set) var failure: TerminalError?
 
     init(isJSON: Bool, showsIDs: Bool) {
@@ -39,10 +39,10 @@ struct AnswerPrinter {
     }
 }
 
-/// Text as it may go to stdout: to a terminal without control characters, which it would obey.
+/// Text for stdout; without control characters where stdout is a terminal, which would obey them.
 func shown(_ text: String) -> String { Surroundings.current().outputIsTerminal ? terminalSafe(text) : text }
 
-extension Generation.Completion {
+extension Engine.Completion {
     /// text (where there is a tokenizer), ids, finish_reason, counts and timings.
     func json(hasText: Bool) -> JSONValue {
         let timings = JSONValue.object([

@@ -5,7 +5,7 @@ import Kernels
 import Profiler
 import Terminal
 
-/// Compiles every pipeline of some kernels' cases, runs none, and reports what the driver tells of the code.
+/// Compiles the pipelines of the chosen kernels' cases without running them, and reports the driver's statistics.
 struct CompileReport {
     enum Form { case table, json, assembly }
 
@@ -32,16 +32,14 @@ struct CompileReport {
     }
 
     private func compile(_ kernels: [any Kernel.Type], seed: UInt64) throws {
-        var commands = try Commands(on: device)
-        commands.listsPipelinesOnly = true
-        try commands.begin()
+        var commands = Commands(listingFor: device)
         for kernel in kernels {
             for kernelCase in kernel.cases(on: device.profile) {
-                var bench = Workbench(on: device, seed: seed)
+                var bench = Workbench(planningFor: device, seed: seed)
                 try kernelCase.make(&bench).encode(into: &commands)
             }
         }
-        for needed in commands.neededPipelines {
+        for needed in commands.dispatches.neededPipelines {
             _ = try device.pipeline(for: needed.module, constants: needed.constants)
         }
     }

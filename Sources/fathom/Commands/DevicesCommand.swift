@@ -38,7 +38,7 @@ extension DeviceProfile {
             let place = heap.isDeviceLocal ? (heap.isHostVisible ? "shared" : "device") : "host"
             return "\(byteText(heap.byteCount)) \(place), \(byteText(heap.budget)) free"
         }
-        let shapes = matrixShapes.filter { $0.scope == Self.subgroupScope }.map(\.text)
+        let shapes = matrixShapes.filter { $0.scope == .subgroup }.map(\.text)
         let rows = [
             ("kind", kind.rawValue),
             ("driver", "\(driverName) \(driverInfo)".trimmed),
@@ -96,19 +96,16 @@ extension DeviceProfile {
                             JSONMember("m", JSONValue(shape.m)),
                             JSONMember("n", JSONValue(shape.n)),
                             JSONMember("k", JSONValue(shape.k)),
-                            JSONMember("a", JSONValue(componentName(shape.aType))),
-                            JSONMember("b", JSONValue(componentName(shape.bType))),
-                            JSONMember("c", JSONValue(componentName(shape.cType))),
-                            JSONMember("result", JSONValue(componentName(shape.resultType))),
+                            JSONMember("a", JSONValue(shape.aType.name)),
+                            JSONMember("b", JSONValue(shape.bType.name)),
+                            JSONMember("c", JSONValue(shape.cType.name)),
+                            JSONMember("result", JSONValue(shape.resultType.name)),
                             JSONMember(
-                                "scope", JSONValue(shape.scope == Self.subgroupScope ? "subgroup" : "workgroup")),
+                                "scope", JSONValue(shape.scope == .subgroup ? "subgroup" : "workgroup")),
                         ])
                     })),
         ])
     }
-
-    /// `VK_SCOPE_SUBGROUP_KHR`.
-    private static var subgroupScope: UInt32 { 3 }
 
     /// Beyond 32-bit ones.
     private var numberFormats: [String] {
@@ -120,20 +117,7 @@ extension DeviceProfile {
 extension DeviceProfile.MatrixShape {
     /// "16×16×16 f16→f32"
     fileprivate var text: String {
-        let input = aType == bType ? componentName(aType) : "\(componentName(aType))·\(componentName(bType))"
-        return "\(m)×\(n)×\(k) \(input)→\(componentName(resultType))"
-    }
-}
-
-/// The name of a `VkComponentTypeKHR`.
-private func componentName(_ type: UInt32) -> String {
-    let names = ["f16", "f32", "f64", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"]
-    return switch type {
-    case 1_000_141_000: "bf16"
-    case 1_000_491_000: "i8x4"
-    case 1_000_491_001: "u8x4"
-    case 1_000_491_002: "e4m3"
-    case 1_000_491_003: "e5m2"
-    default: Int(type) < names.count ? names[Int(type)] : "type \(type)"
+        let input = aType == bType ? aType.name : "\(aType.name)·\(bType.name)"
+        return "\(m)×\(n)×\(k) \(input)→\(resultType.name)"
     }
 }

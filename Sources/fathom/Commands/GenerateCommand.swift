@@ -1,5 +1,5 @@
 import ArgumentParser
-import Generation
+import Engine
 import JSON
 import Numerics
 import Terminal
@@ -45,7 +45,7 @@ struct GenerateCommand: ParsableCommand {
     var inputFile: String?
 
     @Option(
-        parsing: .unconditional, help: ArgumentHelp("Most prompts of --input-file under way at once.", valueName: "n"))
+        parsing: .unconditional, help: ArgumentHelp("Most prompts of --input-file that run at once.", valueName: "n"))
     var batch = 16
 
     @Option(help: ArgumentHelp("A system message before the prompt.", valueName: "text"))
@@ -97,7 +97,7 @@ struct GenerateCommand: ParsableCommand {
             var prompts: [[Int32]] = []
             for (index, line) in lines.enumerated() {
                 do { prompts.append(try encode(line, for: opened)) } catch {
-                    throw CommandError("\(name), line \(index + 1): \(error)")
+                    throw CommandError("\(name), line \(index + 1): \(ErrorAdvice.line(error))")
                 }
             }
             try answerBatch(prompts, name: name, opened)
@@ -137,7 +137,7 @@ struct GenerateCommand: ParsableCommand {
         try noteEnd(completion.summary)
     }
 
-    /// Says on stderr what the answer cannot: that it was cut, and at a terminal how fast it came.
+    /// Notes on stderr that the answer was cut short, and at a terminal how fast it came.
     private func noteEnd(_ summary: GenerationSummary) throws {
         switch summary.finishReason {
         case .length: try note("the answer ends at --max-new-tokens \(summary.generatedTokenCount)")
@@ -170,7 +170,7 @@ struct GenerateCommand: ParsableCommand {
             }
         } catch {
             guard case .request(let index, let reason) = error else { throw error }
-            throw CommandError("\(name), line \(index + 1): \(reason)")
+            throw CommandError("\(name), line \(index + 1): \(ErrorAdvice.line(reason))")
         }
         if let failure { throw failure }
         if Surroundings.current().errorIsTerminal {

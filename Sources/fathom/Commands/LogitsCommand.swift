@@ -42,17 +42,17 @@ struct LogitsCommand: ParsableCommand {
     }
 
     func run() throws {
-        // A wrong place should not cost a model's load.
+        // Checked first: a wrong path should not cost loading a model.
         let isFile = try SafetensorsWriter.check(out)
         let opened = try modelOptions.open(needsText: false)
         let tensors = try all ? trace(opened.model) : [logits(opened.model)]
-        // From here on there is something to take away: a part of a file.
+        // From here on an interrupt has to remove a partial file.
         if isFile { Interrupt.install() }
         signal(SIGXFSZ, SIG_IGN)
         do throws(CheckpointError) {
             try SafetensorsWriter.write(tensors: tensors, to: out) { Interrupt.isRequested }
         } catch {
-            if Interrupt.isRequested { throw ExitCode.interrupted }
+            if error.kind == .interrupted { throw ExitCode.interrupted }
             throw error
         }
         if Surroundings.current().errorIsTerminal {
@@ -68,8 +68,8 @@ struct LogitsCommand: ParsableCommand {
         var values: [Float] = []
         for start in stride(from: 0, to: tokens.count, by: size) {
             let part = Array(tokens[start..<min(start + size, tokens.count)])
-            let item = StepItem(sequence: sequence, tokens: part, output: .all)
-            values += try model.step(size == 1 ? .decode : .prefill, [item])[0].values
+            let item = StepItem(sequence: sequence, tokens: part, rows: .all)
+            values += try model.step(size == 1 ? .decode : .prefill, [item])[0].logits
         }
         return tensor("logits", [tokens.count, model.vocabularySize], values)
     }

@@ -3,16 +3,16 @@ import JSON
 import Numerics
 import Terminal
 
-/// How well a model foretells a text: what a conversion of its weights should not change.
+/// How well a model predicts a text: a conversion of its weights should not change it.
 struct PerplexityCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "perplexity",
-        abstract: "Measures how well a model foretells a text.",
+        abstract: "Measures how well a model predicts a text.",
         discussion: """
-            exp of the mean of −ln p(token), each token after those before it; the lower, the better. A text longer than the \
-            context (--context) goes through it in windows that begin --stride tokens apart: every token is foretold once, after \
-            at least context − stride others where there are as many. Compare models with the same tokenizer, text, context and \
-            stride alone.
+            Perplexity is exp of the mean of −ln p(token), each token predicted from those before it; lower is better. A text \
+            longer than the context (--context) is read in windows that begin --stride tokens apart: every token is predicted \
+            once, from at least context − stride tokens before it where the text has as many. Perplexities compare only with \
+            the same tokenizer, text, context and stride.
 
               fathom perplexity --model DIR --text wiki.test.raw --context 2048
             """)
@@ -34,7 +34,7 @@ struct PerplexityCommand: ParsableCommand {
     mutating func validate() throws {
         if let context = modelOptions.context, context < 2 {
             throw ValidationError(
-                "--context: expected 2 or more, found \(context): a token is foretold from one before it")
+                "--context: expected 2 or more, found \(context): a token is predicted from the one before it")
         }
         if let stride, stride < 1 { throw ValidationError("--stride: expected 1 or more, found \(stride)") }
         if let stride, let context = modelOptions.context, stride >= context {
@@ -43,13 +43,13 @@ struct PerplexityCommand: ParsableCommand {
     }
 
     func run() throws {
-        let text = try ForetoldText(path: text)
+        let text = try PredictedText(path: text)
         Interrupt.install()
         let measured = try text.measure(on: modelOptions.open(needsText: true), stride: stride)
         try Output.standard.write(json ? object(measured).serialized() + "\n" : page(measured))
     }
 
-    private func page(_ measured: ForetoldText.Measure) -> String {
+    private func page(_ measured: PredictedText.Measure) -> String {
         """
         perplexity  \(measured.value)
         tokens      \(measured.tokens)
@@ -58,7 +58,7 @@ struct PerplexityCommand: ParsableCommand {
         """
     }
 
-    private func object(_ measured: ForetoldText.Measure) -> JSONValue {
+    private func object(_ measured: PredictedText.Measure) -> JSONValue {
         let perplexity = measured.perplexity
         return [
             "perplexity": .init(perplexity.value), "uncertainty": perplexity.uncertainty.map { .init($0) } ?? .null,

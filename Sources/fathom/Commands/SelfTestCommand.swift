@@ -16,7 +16,7 @@ struct SelfTestCommand: ParsableCommand {
             Exits with 0 if all pass, 1 if one fails.
             """)
 
-    @Argument(help: ArgumentHelp("Kernels to check; all without.", valueName: "kernel"))
+    @Argument(help: ArgumentHelp("Kernels to check. Without any, all of them.", valueName: "kernel"))
     var names: [String] = []
 
     @Option(help: ArgumentHelp("A Vulkan device by index or part of its name.", valueName: "device"))
@@ -87,9 +87,4 @@ struct SelfTestCommand: ParsableCommand {
             JSONMember("failure", outcome.failure.map { JSONValue($0) } ?? .null),
         ]).serialized() + "\n"
     }
-}
-
-extension String {
-    /// At least `width` characters, filled with spaces.
-    func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 }

@@ -31,10 +31,10 @@ struct TokenizeCommand: ParsableCommand {
     @Flag(help: "Read and write a JSON object a line.")
     var jsonl = false
 
-    @Flag(help: "From ids to text.")
+    @Flag(help: "Turn ids into text.")
     var decode = false
 
-    @Flag(help: "Take what spells a special token as plain text.")
+    @Flag(help: "Treat the spelling of special tokens as plain text.")
     var asText = false
 
     @Flag(help: "Leave special tokens out of decoded text.")
@@ -82,7 +82,7 @@ struct TokenizeCommand: ParsableCommand {
             do {
                 output += try convert(line, tokenizer) + "\n"
             } catch {
-                // What is done is shown even if a later line is wrong.
+                // Results of earlier lines are printed even if a later line is wrong.
                 try Output.standard.write(output)
                 throw CommandError("standard input, line \(lines.number): \(inLine(error))")
             }
@@ -100,7 +100,7 @@ struct TokenizeCommand: ParsableCommand {
                 var ids: [Int32] = []
                 try reader.beginArray()
                 while try reader.nextElement() {
-                    // Beyond 32 bits it is no token's id either way; the decoder says so.
+                    // No id exceeds 32 bits; the decoder reports it.
                     ids.append(Int32(clamping: try reader.readInt()))
                 }
                 return ids
@@ -110,7 +110,7 @@ struct TokenizeCommand: ParsableCommand {
             ])
             .serialized()
         }
-        // By bytes: a lone surrogate, which no Unicode text can hold, is the tokenizer's to judge.
+        // As bytes: the tokenizer decides about lone surrogates, which a Swift string cannot hold.
         let text = try member("text", of: line) { (reader) throws(JSONError) in
             Array(try reader.readStringBytes())
         }

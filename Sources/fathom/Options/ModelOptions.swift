@@ -1,3 +1,4 @@
+import Cache
 import ArgumentParser
 import Model
 
@@ -15,22 +16,22 @@ struct ModelOptions: ParsableArguments {
             valueName: "device"))
     var device: String?
 
-    @Flag(help: "Run every kernel on the CPU too, and stop where the two part. Slow.")
+    @Flag(help: "Run every kernel on the CPU too, and stop where the results differ. Slow.")
     var check = false
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Tokens that prompt and answer may have together. Without it, 4096 or the model's most, if less.",
+            "Most tokens of prompt and answer together. Without it, 4096 or the model's maximum, if less.",
             valueName: "n"))
     var context: Int?
 
-    @Option(help: ArgumentHelp("Numbers of the cache: f32, or bf16 at half the memory.", valueName: "format"))
-    var kvCache = LoadOptions.CacheFormat.f32
+    @Option(help: ArgumentHelp("Number format of the cache: f32, or bf16 at half the memory.", valueName: "format"))
+    var kvCache = CacheLayout.Format.f32
 
     @Option(
         help: ArgumentHelp(
-            "What products with FP8 weights take: f32, activations as they are, or fp8, rounded as in DeepSeek's own inference.",
+            "Activations in products with FP8 weights: f32, unrounded, or fp8, rounded as in DeepSeek's own inference.",
             valueName: "format"))
     var activations = LoadOptions.ActivationFormat.f32
 
@@ -52,6 +53,6 @@ extension LoadOptions.ActivationFormat: ExpressibleByArgument {
     public static var allValueStrings: [String] { ["f32", "fp8"] }
 }
 
-extension LoadOptions.CacheFormat: ExpressibleByArgument {
+extension CacheLayout.Format: ExpressibleByArgument {
     public static var allValueStrings: [String] { ["f32", "bf16"] }
 }

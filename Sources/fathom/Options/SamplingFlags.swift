@@ -1,11 +1,12 @@
 import ArgumentParser
-import Generation
+import Engine
 
 /// How tokens are drawn and where an answer ends: the flags that every generating command has.
 struct SamplingFlags: ParsableArguments {
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("0 takes the likeliest token; more makes the answer freer.", valueName: "number"))
+        help: ArgumentHelp(
+            "0 always takes the likeliest token; higher values vary the answer more.", valueName: "number"))
     var temperature = 0.0
 
     @Option(
@@ -46,7 +47,7 @@ struct SamplingFlags: ParsableArguments {
     var maxNewTokens: Int?
 
     mutating func validate() throws {
-        do { try options(stopTokens: []).validate() } catch { throw ValidationError("\(error)") }
+        do { try options(stopTokens: []).validate() } catch { throw ValidationError(ErrorAdvice.line(error)) }
     }
 
     /// The flags as generation takes them.

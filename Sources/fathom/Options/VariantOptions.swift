@@ -29,12 +29,12 @@ struct VariantOptions: ParsableArguments {
         return (parts[0], parts[1])
     }
 
-    /// Has the device run what fathom tune found.
+    /// Chooses the variants that fathom tune measured.
     static func applyMeasured(to device: Device) {
         device.chosenVariants.setMeasured(TuningFile(for: device.profile)?.read() ?? [:])
     }
 
-    /// Has the device run what was asked for or measured.
+    /// Chooses the variants that were asked for, else those measured.
     func apply(to device: Device) {
         Self.applyMeasured(to: device)
         for case let (kernel, name)? in variant.map({ try? Self.parsed($0) }) {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Glibc
 import JSON
 import Profiler
@@ -40,7 +41,7 @@ struct ProfileOutputs: ParsableArguments {
             guard let path else { continue }
             let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
             guard access(folder, W_OK | X_OK) == 0 else {
-                throw CommandError("\(path): expected a folder that can be written to, found: \(errorText(errno))")
+                throw CommandError("\(path): expected a folder that can be written to, found: \(SystemError.last)")
             }
         }
     }

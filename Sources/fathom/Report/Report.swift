@@ -8,7 +8,7 @@ struct Report {
     struct Part {
         let name: String
         let seconds: Int
-        /// Nil where it went well and its output could be read.
+        /// Nil where it succeeded and its output could be read.
         var failure: String?
     }
 
@@ -41,9 +41,9 @@ struct Report {
                     "\(folder)/parts: expected a name and two numbers, found \(words.joined(separator: " "))")
             }
             var part = Part(name: words[0], seconds: seconds)
-            // A selftest with failures ends with 1, and says which.
+            // A selftest with failures exits with 1 and names them.
             if status == 0 || part.name == "selftest" {
-                do { try take(part.name, folder, index) } catch { part.failure = "\(error)" }
+                do { try take(part.name, folder, index) } catch { part.failure = ErrorAdvice.line(error) }
             }
             if status != 0 {
                 let isLate = status == 124 || status == 137
@@ -85,11 +85,11 @@ struct Report {
         case "synthetic": synthetic.append(try field(".out"))
         case "start": start = try field(".out").content
         case "torch": torch = try field(".out").present
-        default: throw CommandError("\(part): expected a part that reports know")
+        default: throw CommandError("\(part): expected the name of a known part")
         }
     }
 
-    /// What a command said of its failure: its error's line, before how it is used; else its last line.
+    /// A failed command's message: the line with its error, without the usage below it; else its last line.
     private static func message(_ path: String) -> String? {
         guard let bytes = try? Input.file(path) else { return nil }
         let lines = Input.lines(bytes).map { String(decoding: $0, as: UTF8.self) }.filter { !$0.isEmpty }
@@ -98,7 +98,7 @@ struct Report {
 
     func failure(of part: String) -> String? { parts.first { $0.name == part }?.failure }
 
-    /// A processor that computes as a device does, or nothing at all: none of the figures is a GPU's.
+    /// Whether no figure is a GPU's: the device is a software driver, or none was found.
     var isWithoutGPU: Bool { !["discrete", "integrated", "virtual"].contains(device.kind) }
 
     /// "gpu-report-" and the device's name in lower-case letters and digits.

@@ -43,7 +43,7 @@ extension Report {
             "grouped product, 128 rows an expert (the slower of V3's)",
             ("85% of dense", "85% of dense", "85% of dense"),
             profile("v3-experts").flatMap { profile in
-                rows(profile, "prefill", ["grouped_gemm"]).min { $0.flopsPerSecond < $1.flopsPerSecond }.map { row in
+                rows(profile, "prefill", ["grouped_linear"]).min { $0.flopsPerSecond < $1.flopsPerSecond }.map { row in
                     let dense = square.map {
                         percent(row.flopsPerSecond / $0.1.flopsPerSecond) + " of the 4096 × 4096 product"
                     }

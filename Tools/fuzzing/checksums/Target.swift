@@ -1,8 +1,8 @@
 import Checkpoint
 import Crypto
 
-/// A list of checksums over the files of a small model: what is accepted is read again the same, and nothing is wrong if
-/// and only if every digest is right and no weights are left out.
+/// The input is a list of checksums for the files of a small model. An accepted list round-trips through its text form.
+/// Verification finds no problem if and only if every digest is right and every file of weights is listed.
 func fuzz(_ input: UnsafeRawBufferPointer) {
     do throws(CheckpointError) {
         let list = try ChecksumList(Array(input), name: "input")
@@ -11,7 +11,7 @@ func fuzz(_ input: UnsafeRawBufferPointer) {
             check(!name.isEmpty && name != ".." && !name.utf8.contains { $0 == 0 || $0 == 0x2F }, "a name \(name)")
         }
         let text = list.digests.map { "\($1)  \($0)\r\n" }.joined()
-        check(try ChecksumList(bytes(text), name: "input") == list, "not the same again: \(text)")
+        check(try ChecksumList(bytes(text), name: "input") == list, "does not round-trip: \(text)")
         let isRight = list.digests.allSatisfy { digests[$0] == $1 }
         let isWhole = SmallModel.shards.values.allSatisfy { list.digests[$0] != nil }
         let problems = folder.read(list) { _, _ in true } ?? []

@@ -1,6 +1,7 @@
 import Checkpoint
 
-/// A config.json: from what is accepted everything that depends on the config alone can be computed.
+/// The input is a config.json. If it is accepted, all values that depend only on the config can be computed and are
+/// valid.
 func fuzz(_ input: UnsafeRawBufferPointer) {
     do throws(CheckpointError) {
         let config = try ModelConfig(json: Array(input), name: "config.json")
@@ -16,13 +17,13 @@ func fuzz(_ input: UnsafeRawBufferPointer) {
     }
 }
 
-/// The tensors that a config calls for: each once, none empty, and together of a size that a sum of 64 bits holds.
+/// Checks the tensors that a config requires: each once, none empty, and with a total size that fits in 64 bits.
 private func list(_ config: ModelConfig) {
     let layers = config.numHiddenLayers + config.numNextnPredictLayers
-    // Larger lists are made of the same parts and only take longer.
+    // Larger lists have the same parts and only take longer.
     guard config.nRoutedExperts <= 64 else { return }
     let short = layers <= 4 ? config : config.resized(layers: 4, experts: nil, isFP8: config.isFP8)
-    let tensors = WeightMap.expected(short, hasMTP: true)
+    let tensors = WeightList(short, hasMTP: true)
     check(Set(tensors.map(\.name)).count == tensors.count, "a tensor twice")
     var byteCount = 0
     for tensor in tensors {

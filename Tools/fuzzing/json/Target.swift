@@ -1,6 +1,6 @@
 import JSON
 
-/// Any bytes as a JSON text: reading and skipping agree, and what was read is written and read again the same.
+/// The input is any bytes, read as JSON. Reading and skipping agree, and accepted values round-trip through the writer.
 func fuzz(_ input: UnsafeRawBufferPointer) {
     let skipping = failure { () throws(JSONError) in
         var reader = JSONReader(input, name: "input")
@@ -9,19 +9,19 @@ func fuzz(_ input: UnsafeRawBufferPointer) {
     }
     do throws(JSONError) {
         let value = try JSONValue(parsing: input, name: "input")
-        check(skipping == nil, "read, but not skipped: \(skipping?.description ?? "")")
-        check(String(validating: input, as: UTF8.self) != nil, "read, though it is not UTF-8")
+        check(skipping == nil, "reading succeeds, but skipping fails: \(skipping?.description ?? "")")
+        check(String(validating: input, as: UTF8.self) != nil, "reading accepts invalid UTF-8")
         for pretty in [false, true] {
             let text = value.serialized(pretty: pretty)
             let again = try JSONValue(parsing: text)
             let isSame = again == value && bytes(again.serialized(pretty: pretty)) == bytes(text)
-            check(isSame, "not the same again: \(text)")
+            check(isSame, "does not round-trip: \(text)")
         }
         inspect(value)
         var reader = JSONReader(input)
         try compare(&reader, value)
     } catch {
-        check(!error.description.isEmpty && skipping == error, "skipped, but not read: \(error)")
+        check(!error.description.isEmpty && skipping == error, "skipping succeeds, but reading fails: \(error)")
     }
 }
 
@@ -30,17 +30,17 @@ private func failure(_ body: () throws(JSONError) -> Void) -> JSONError? {
     return nil
 }
 
-/// Numbers as numbers, and the errors that would name each value.
+/// Checks the conversions of all numbers, and that an error can describe every value.
 private func inspect(_ value: JSONValue) {
     check(!JSONField(value, name: "input").error(expected: "another").description.isEmpty, "an empty description")
     switch value {
     case .number(let number):
         if let int = number.int {
-            check(JSONNumber(int).int == int, "\(number.text) is not the same again")
-            check(number.double == Double(int), "\(number.text) is another number as a double")
+            check(JSONNumber(int).int == int, "\(number.text) does not round-trip")
+            check(number.double == Double(int), "\(number.text) differs as a double")
         }
         if let double = number.double {
-            check(JSONNumber(double)?.double?.bitPattern == double.bitPattern, "\(number.text) is not the same again")
+            check(JSONNumber(double)?.double?.bitPattern == double.bitPattern, "\(number.text) does not round-trip")
         }
     case .array(let elements): for element in elements { inspect(element) }
     case .object(let members):
@@ -50,7 +50,8 @@ private func inspect(_ value: JSONValue) {
     }
 }
 
-/// Strings as bytes are the strings that were read, but for lone surrogates, which text cannot hold.
+/// Reads the text again and checks that strings read as bytes equal those of `value`, except for lone surrogates, which
+/// a String cannot contain.
 private func compare(_ reader: inout JSONReader, _ value: JSONValue) throws(JSONError) {
     func isSame(_ found: UnsafeRawBufferPointer, _ text: String) -> Bool {
         let valid = String(validating: found, as: UTF8.self)
@@ -61,15 +62,15 @@ private func compare(_ reader: inout JSONReader, _ value: JSONValue) throws(JSON
     case .array(let elements):
         try reader.beginArray()
         for element in elements where try reader.nextElement() { try compare(&reader, element) }
-        check(try !reader.nextElement(), "more elements than were read")
+        check(try !reader.nextElement(), "more elements than in the value")
     case .object(let members):
         try reader.beginObject()
         for member in members {
-            guard let key = try reader.nextKeyBytes() else { fatalError("fewer members than were read") }
+            guard let key = try reader.nextKeyBytes() else { fatalError("fewer members than in the value") }
             check(isSame(key, member.key), "other bytes than \(member.key)")
             try compare(&reader, member.value)
         }
-        check(try reader.nextKey() == nil, "more members than were read")
+        check(try reader.nextKey() == nil, "more members than in the value")
     case .null, .bool, .number: try reader.skipValue()
     }
 }

@@ -1,8 +1,8 @@
 @testable import Checkpoint
 
-/// A checkpoint that was split for two ranks: source-layout.json and the headers of the ranks' files, a byte 0x1E between.
-/// What merging accepts it can read, and writes to the end of each file and no further. Where source-layout.json is empty
-/// the first rank's part is opened instead, which succeeds only if it is whole.
+/// The input is a checkpoint split over two ranks: source-layout.json and the headers of the ranks' files, separated by
+/// bytes 0x1E. If merging accepts it, all tensors can be read, and the outputs cover each file exactly. If
+/// source-layout.json is empty, opens the first rank's part instead, which succeeds only if it is complete.
 func fuzz(_ input: UnsafeRawBufferPointer) {
     let parts = input.split(separator: 0x1E, maxSplits: 2, omittingEmptySubsequences: false)
     let ranks = parts.dropFirst().map { header in
@@ -11,7 +11,7 @@ func fuzz(_ input: UnsafeRawBufferPointer) {
         return safetensors(header: header, dataCount: min(end, 4096))
     }
     var files = ["config.json": config, SourceLayout.fileName: UnsafeRawBufferPointer(rebasing: parts[0])]
-    // One file may stand for the only rank there is, too.
+    // The first file is also offered as the file of a single rank.
     withBytes(ranks[...]) { buffers in
         for (index, buffer) in buffers.enumerated() { files[Rank(index, of: 2).fileName] = buffer }
         files[Rank(0, of: 1).fileName] = buffers.first
@@ -32,7 +32,7 @@ private func merge(_ folder: CheckpointSource) {
         let source = try ConversionSource(merging: folder)
         let plan = try ConversionPlan(merging: source)
         for file in plan.files {
-            check(file.name.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x2F }, "a file called \(file.name)")
+            check(file.name.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x2F }, "the file name \(file.name)")
             var end = file.header.count
             for step in file.steps {
                 let output = step.outputs[0]
@@ -52,7 +52,7 @@ private func merge(_ folder: CheckpointSource) {
     } catch { check(!error.description.isEmpty, "an empty description") }
 }
 
-/// Calls `body` with all of them in memory.
+/// Calls `body` with pointers to all arrays.
 private func withBytes(
     _ arrays: ArraySlice<[UInt8]>, _ known: [UnsafeRawBufferPointer] = [], _ body: ([UnsafeRawBufferPointer]) -> Void
 ) {
@@ -60,7 +60,7 @@ private func withBytes(
     first.withUnsafeBytes { withBytes(arrays.dropFirst(), known + [$0], body) }
 }
 
-/// Two experts, one for each rank, and a prediction layer.
+/// The config of a model with two experts, one per rank, and a prediction layer.
 nonisolated(unsafe) private let config = kept(
     bytes(
         """

@@ -1,7 +1,7 @@
 @testable import Checkpoint
 
-/// A safetensors file. The input's first two bytes are the number of zeros to put as data after the header that is the
-/// rest; with both 255 the rest is a whole file, its length included.
+/// The input is a safetensors file. Its first two bytes are the number of zero bytes of data, and the rest is the
+/// header. If both are 255, the rest is a whole file, including the header's length.
 func fuzz(_ input: UnsafeRawBufferPointer) {
     guard input.count >= 2 else { return }
     let rest = UnsafeRawBufferPointer(rebasing: input[2...])
@@ -10,12 +10,13 @@ func fuzz(_ input: UnsafeRawBufferPointer) {
     safetensors(header: Array(rest), dataCount: dataCount).withUnsafeBytes { open($0) }
 }
 
-/// What has no faults holds what its header says, all within the file and nothing between.
+/// If the file has no faults, its tensors have the sizes that their types and shapes require and cover the data
+/// exactly.
 private func open(_ bytes: UnsafeRawBufferPointer) {
-    // Without a config.json, whose reading has a target of its own.
+    // Without a config.json, which has a separate target.
     guard let found = survey(.memory(name: "input", [ShardSet.singleFile: bytes])) else { return }
     var notes: [String] = []
-    let (problems, _) = WeightMap.problems(found.shards.tensors, for: SmallModel.config, notes: &notes)
+    let (problems, weights) = WeightList.problems(found.shards.tensors, for: SmallModel.config, notes: &notes)
     for problem in problems { check(!problem.error.description.isEmpty, "an empty description") }
     guard let file = found.shards.files[ShardSet.singleFile], file.faults.isEmpty else { return }
     do throws(CheckpointError) {
@@ -25,17 +26,17 @@ private func open(_ bytes: UnsafeRawBufferPointer) {
             check(size == tensor.byteCount, "\(tensor.name) has \(tensor.byteCount) bytes instead of \(size)")
             let (rows, columns) = tensor.matrix
             check(rows * columns == tensor.elementCount, "\(tensor.name) is \(rows) by \(columns)")
-            check(tensor.offset >= 8 && size <= bytes.count - tensor.offset, "\(tensor.name) is not in the file")
+            check(tensor.offset >= 8 && size <= bytes.count - tensor.offset, "\(tensor.name) is outside the file")
             let stored = try file.bytes(tensor)
-            check(stored.elementsEqual(bytes[tensor.offset..<tensor.offset + size]), "\(tensor.name) is read elsewhere")
+            check(stored.elementsEqual(bytes[tensor.offset..<tensor.offset + size]), "\(tensor.name) is misread")
             var half = [UInt8](repeating: 1, count: size - size / 2)
             try read(file, tensor, from: size / 2, &half)
-            check(half.elementsEqual(stored[(size / 2)...]), "\(tensor.name)'s second half is read elsewhere")
+            check(half.elementsEqual(stored[(size / 2)...]), "\(tensor.name)'s second half is misread")
             var tooMuch = [UInt8](repeating: 1, count: size + 1)
             check((try? read(file, tensor, from: 0, &tooMuch)) == nil, "\(tensor.name) is read beyond its end")
             covered += size
         }
-        let census = ModelCensus(SmallModel.config, file.tensors, hasMTP: false)
+        let census = ModelCensus(weights, file.tensors)
         check(census.byteCount == covered, "\(census.byteCount) bytes instead of \(covered)")
         let header = bytes.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
         check(8 + header + covered == bytes.count, "\(covered) bytes of tensors in \(bytes.count)")

@@ -6,13 +6,13 @@ import Numerics
 enum SmallModel {
     static let config = try! ModelConfig(json: bytes(configText), name: "config.json")
 
-    private static let tensors = WeightMap.expected(config, hasMTP: false)
+    private static let tensors = WeightList(config, hasMTP: false)
 
-    /// Each tensor's file.
+    /// The file of each tensor.
     static let shards = Dictionary(
         uniqueKeysWithValues: tensors.map { ($0.name, $0.layer == nil ? "a.safetensors" : "b.safetensors") })
 
-    /// All of a folder, without the index.
+    /// The files of the checkpoint, without the index.
     nonisolated(unsafe) static let files: [String: UnsafeRawBufferPointer] = {
         var files = ["config.json": kept(bytes(configText))]
         for shard in Set(shards.values) {
@@ -31,7 +31,7 @@ enum SmallModel {
         return files
     }()
 
-    /// The index as it should be.
+    /// The correct index.
     nonisolated(unsafe) static let index: UnsafeRawBufferPointer = {
         let map = shards.sorted { $0.key < $1.key }.map { JSONMember($0.key, .string($0.value)) }
         return kept(bytes((["weight_map": .object(map)] as JSONValue).serialized()))
@@ -44,25 +44,25 @@ enum SmallModel {
         """
 }
 
-/// Surveys a checkpoint: whatever is wrong has words.
+/// Surveys a checkpoint and checks that every problem has a description.
 func survey(_ source: CheckpointSource) -> CheckpointSurvey? {
     guard let survey = try? CheckpointSurvey(source) else { return nil }
     for problem in survey.problems { check(!problem.error.description.isEmpty, "an empty description") }
     return survey
 }
 
-/// Opens a checkpoint, which succeeds if and only if the survey of it found nothing; its parts add up to its tensors.
+/// Opens a checkpoint. Checks that it opens if and only if its survey found no problem, and that its census adds up.
 func open(_ source: CheckpointSource, _ survey: CheckpointSurvey?) -> Checkpoint? {
     do throws(CheckpointError) {
         let checkpoint = try Checkpoint(source)
         check(survey?.problems.isEmpty == true, "it opens, but the survey found \(survey?.problems ?? [])")
-        let census = ModelCensus(checkpoint.config, checkpoint.tensors, hasMTP: checkpoint.hasMTP)
+        let census = ModelCensus(checkpoint.weights, checkpoint.tensors)
         let byteCount = checkpoint.tensors.values.reduce(0) { $0 + $1.byteCount }
         check(census.byteCount == byteCount, "\(census.byteCount) bytes instead of \(byteCount)")
         return checkpoint
     } catch {
         check(!error.description.isEmpty, "an empty description")
-        check(survey?.problems.isEmpty != true, "the survey found nothing of \(error)")
+        check(survey?.problems.isEmpty != true, "the survey did not find \(error)")
         return nil
     }
 }

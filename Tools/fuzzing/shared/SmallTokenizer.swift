@@ -1,9 +1,9 @@
 /// Parts of small tokenizer files.
 enum SmallTokenizer {
-    /// The members of a vocabulary with a token for each byte, its id the byte.
+    /// The members of a vocabulary with a token for each byte, whose id is the byte.
     static let byteTokens = alphabet.enumerated().map { "\(quoted($1)):\($0)" }.joined(separator: ",")
 
-    /// A string of the byte-level alphabet, which writes each byte as one printable character.
+    /// The characters of the byte-level alphabet for the bytes of `text`.
     static func letters(_ text: String) -> [String] { text.utf8.map { alphabet[Int($0)] } }
 
     static func quoted(_ text: String) -> String {

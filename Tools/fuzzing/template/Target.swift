@@ -1,8 +1,8 @@
 import Text
 
-/// A conversation of any text. The input's first byte chooses a template and its options; then, each after a byte 0x1E,
-/// follow a tokenizer_config.json if that byte has its bit 6 set, and messages, which start with one of the letters
-/// s, u, a and t for their roles. No text becomes a control token, and none is lost.
+/// The input is a conversation. Its first byte selects a template and options. Then follow, each after a byte 0x1E, a
+/// tokenizer_config.json (if bit 6 of the first byte is set) and messages, whose first letter s, u, a or t is the role.
+/// No message becomes a control token, and no text is lost.
 func fuzz(_ input: UnsafeRawBufferPointer) {
     guard let options = input.first else { return }
     let style = ChatTemplate.Style.allCases[Int(options & 3)]
@@ -22,11 +22,11 @@ func fuzz(_ input: UnsafeRawBufferPointer) {
         let ids = try encode(messages)
         let decoded = try tokenizer.decode(ids, skipSpecials: false)
         check(bytes(decoded) == bytes(text), "\(text) became \(decoded)")
-        // The layout's tokens depend on the roles alone.
+        // The control tokens depend only on the roles.
         let silent = try encode(messages.map { Message(role: $0.role, content: "") })
         check(ids.filter(tokenizer.isAdded) == silent.filter(tokenizer.isAdded), "text became a control token")
         let parsed = try tokenizer.encode(text, specials: .parse)
-        check(bytes(try tokenizer.decode(parsed, skipSpecials: false)) == bytes(text), "not the same again: \(text)")
+        check(bytes(try tokenizer.decode(parsed, skipSpecials: false)) == bytes(text), "does not round-trip: \(text)")
     } catch {
         switch error {
         case .unsupportedRole: check(style == .v2 && messages.contains { $0.role == .tool }, error.description)
@@ -38,8 +38,8 @@ func fuzz(_ input: UnsafeRawBufferPointer) {
 
 private func read(_ json: Slice<UnsafeRawBufferPointer>) throws(TextError) -> TokenizerConfig {
     let config = try TokenizerConfig(json: Array(json), name: "tokenizer_config.json")
-    // None has a published template's source.
-    check((try? ChatTemplate.detect(tokenizerConfig: config, tokenizer: tokenizer)) == nil, "a template that is known")
+    // No input contains the source of a published template.
+    check((try? ChatTemplate.detect(tokenizerConfig: config, tokenizer: tokenizer)) == nil, "detected a template")
     _ = try config.bosID(in: tokenizer)
     _ = try config.stopIDs(in: tokenizer)
     return config
@@ -55,7 +55,7 @@ private func role(_ letter: UInt8?) -> Message.Role {
     }
 }
 
-/// V3's control tokens and pattern; merges that make tokens of the control tokens' parts.
+/// A tokenizer with V3's control tokens and patterns, and with merges that produce parts of the control tokens.
 private let tokenizer: Tokenizer = {
     var vocabulary = [SmallTokenizer.byteTokens]
     var known = Set<String>()

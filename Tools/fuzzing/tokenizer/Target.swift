@@ -1,12 +1,12 @@
 @testable import Text
 
-/// A tokenizer.json in which `"@bytes":0` stands for a vocabulary's 256 single bytes: whatever is accepted encodes every
-/// text without losing anything, and never to an added token unless asked to.
+/// The input is a tokenizer.json in which `"@bytes":0` is replaced by the 256 single bytes of a vocabulary. If it is
+/// accepted, the tokenizer encodes any text without loss, and never produces an added token with `.asText`.
 func fuzz(_ input: UnsafeRawBufferPointer) {
     do throws(TextError) {
         let tokenizer = try Tokenizer(json: withByteTokens(input), name: "tokenizer.json")
         try encode(bytes(sentence), tokenizer)
-        // The file's own text has its tokens' contents.
+        // The file's text contains the contents of its tokens.
         try encode(Array(input.prefix(256)), tokenizer)
     } catch {
         check(!error.description.isEmpty, "an empty description")
@@ -29,7 +29,7 @@ private func withByteTokens(_ input: UnsafeRawBufferPointer) -> [UInt8] {
 }
 
 private func encode(_ raw: [UInt8], _ tokenizer: Tokenizer) throws(TextError) {
-    // Only these drop what they match.
+    // Only splits with `removed` discard text.
     let isWhole = !tokenizer.preTokenizer.splits.contains { $0.behavior == .removed }
     let repaired = UTF8Repair.repaired(raw)
     let text = String(decoding: repaired, as: UTF8.self)
@@ -41,13 +41,13 @@ private func encode(_ raw: [UInt8], _ tokenizer: Tokenizer) throws(TextError) {
 
     let parsed = try tokenizer.encode(bytes: raw, specials: .parse)
     let parsedText = try tokenizer.decode(parsed, skipSpecials: false)
-    // Added tokens may take white space along.
+    // Added tokens may include white space, which decoding does not restore.
     check(!isWhole || inked(parsedText) == inked(text), "\(text) became \(parsedText)")
     var stream = StreamDecoder(tokenizer, skipSpecials: false)
     var streamed = ""
     for id in parsed { streamed += try stream.feed(id) }
     streamed += stream.flush()
-    check(bytes(streamed) == bytes(parsedText), "\(parsedText) came as \(streamed)")
+    check(bytes(streamed) == bytes(parsedText), "\(parsedText) was streamed as \(streamed)")
 }
 
 private func inked(_ text: String) -> [Unicode.Scalar] { text.unicodeScalars.filter { !$0.properties.isWhitespace } }

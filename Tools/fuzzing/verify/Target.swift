@@ -1,8 +1,8 @@
 @testable import Checkpoint
 
-/// What `verify` reads of weights, without a config to hold them against. The input's first byte is each byte of the tensors'
-/// data; the index, the headers of the two files and a list of checksums follow, a byte 0x1E between. As all elements of a
-/// tensor are the same, all are bad or none.
+/// Fuzzes the reading of weights in `verify`, without a config. The input's first byte is the value of all data bytes.
+/// Then follow the index, the headers of two files and a list of checksums, separated by bytes 0x1E. Since all elements
+/// of a tensor are equal, all of them are bad or none.
 func fuzz(_ input: UnsafeRawBufferPointer) {
     guard let value = input.first else { return }
     let parts = input.dropFirst().split(separator: 0x1E, maxSplits: 3, omittingEmptySubsequences: false)
@@ -23,7 +23,7 @@ func fuzz(_ input: UnsafeRawBufferPointer) {
     add(ShardSet.indexFile, part(0, or: #"{"weight_map":{"x":"a.safetensors","y":"b.safetensors"}}"#))
     for (index, name) in [(1, "a.safetensors"), (2, "b.safetensors")] {
         let header = part(index, or: oneTensor(index == 1 ? "x" : "y"))
-        // As long as it should be, within reason; the data of headers with faults are not read.
+        // As much data as the header requires, up to a limit. The data of headers with faults is not read.
         let end = (try? SafetensorsHeader.entries(json: header, name: name))?.last?.range.upperBound ?? 64
         add(name, SafetensorsHeader.length(header.count) + header, dataCount: min(end, 4096))
     }
@@ -47,7 +47,7 @@ func fuzz(_ input: UnsafeRawBufferPointer) {
     }
 }
 
-/// That of a file with one tensor.
+/// The header of a file with one tensor.
 private func oneTensor(_ name: String) -> String {
     #"{"\#(name)":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]}}"#
 }

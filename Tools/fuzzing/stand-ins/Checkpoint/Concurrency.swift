@@ -1,5 +1,5 @@
-/// As the module's own, one after the other: starting threads takes longer than most inputs, and what they leave behind
-/// makes libFuzzer look for leaks after every run.
+/// Replaces the module's function by a sequential one: starting threads takes longer than most inputs, and their
+/// remaining memory would make libFuzzer check for leaks after every run.
 func concurrentMap<Element: Sendable, Result>(
     _ elements: [Element], _ transform: (Element) -> Result
 ) -> [Result] {

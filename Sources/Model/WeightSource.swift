@@ -1,0 +1,28 @@
+import Checkpoint
+import Kernels
+import Program
+
+/// Where a model's weights come from: a checkpoint's files, or a random generator.
+protocol WeightSource {
+    /// Those that the source has; the multi-token prediction's only if they are there.
+    var weights: WeightList { get }
+    /// Notes for the user on what is unusual but not wrong.
+    var notes: [String] { get }
+    /// How a weight is stored; nil if the source does not have it.
+    func stored(_ role: WeightRole) -> StoredWeight?
+    /// Puts the slices' elements into `codes`, each slice's rows below the last one's, and zeros into the rows' padding. All
+    /// slices have as many columns.
+    ///
+    /// - Parameter advance: told the byte count of each part that was read.
+    func fill(
+        _ codes: Tensor, with slices: [TensorSlice], in memory: any ModelMemory,
+        advance: (_ byteCount: Int) throws(ModelError) -> Void
+    ) throws(ModelError)
+    /// The elements of a slice as FP32, row by row.
+    func floats(_ slice: TensorSlice) throws(ModelError) -> [Float]
+}
+
+extension WeightSource {
+    var config: ModelConfig { weights.config }
+    var hasMTP: Bool { weights.hasMTP }
+}

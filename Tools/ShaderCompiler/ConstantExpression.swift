@@ -1,0 +1,1 @@
+../../Sources/GPU/ConstantExpression.swift
