@@ -61,7 +61,10 @@ public struct RankSplit: Sendable {
     func share(_ tensor: String) -> Share { weights.find(tensor).map { share($0.weight) } ?? .whole }
 
     /// Whether a tensor holds the shape of its weight, which differs from the ranks' if they share the weight.
-    func isShape(_ tensor: String) -> Bool { weights.find(tensor)?.component == .packedShape }
+    func isShape(_ tensor: String) -> Bool {
+        // By its name, so that a shape of no declared weight is refused where a split is merged.
+        tensor.hasSuffix(weights.names.name(of: .packedShape, of: ".weight"))
+    }
 
     /// The whole weight's shape, whatever format the tensor has.
     func weightShape(_ tensor: String) -> [Int] { weights.find(tensor)?.weight.shape ?? [] }
