@@ -19,7 +19,8 @@ import Testing
         let device = try Device.open()
         var options = KernelProfiler.Options()
         options.names = ["swiglu", "linear"]
-        options.seconds = 0.1
+        // Long enough for six rounds beside other tests.
+        options.seconds = 0.5
         options.cacheByteCount = 1 << 20
         var shapes = try #require(try ModelShapes.named("small"))
         shapes.prefillTokenCount = 8
@@ -32,11 +33,8 @@ import Testing
         profile.noteShaders(of: device)
         #expect(calls > profile.rows.count && Set(profile.rows.map(\.kernel)) == ["swiglu", "linear"])
         for row in profile.rows {
-            // Six rounds, fewer only of a row that took four times the time it has: other tests run beside this one.
-            let isLong = row.total * 1e-9 > 4 * options.seconds
             #expect(
-                row.check == "ok" && (row.samples.count >= 12 || isLong)
-                    && row.roundSizes.count == row.yardsticks.count, "\(row)")
+                row.check == "ok" && row.samples.count >= 12 && row.roundSizes.count == row.yardsticks.count, "\(row)")
             #expect(row.samples.allSatisfy { $0 >= 0 && $0 < 1e9 } && row.yardsticks.allSatisfy { $0 > 0 }, "\(row)")
             #expect(row.dispatchCount == 1 && row.byteCount > 0 && row.flopCount > 0 && !row.variant.isEmpty, "\(row)")
         }
