@@ -6,7 +6,7 @@ public protocol Target: Sendable {
 
 extension Device: Target {}
 
-/// A device that this machine may not have, for listing what it would be given to run.
+/// A device that need not be present: its dispatches can be listed, not run.
 public struct AbsentDevice: Target {
     public let profile: DeviceProfile
     public let chosenVariants = ChosenVariants()
