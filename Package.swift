@@ -24,7 +24,7 @@ let package = Package(
 
         // How the latent cache is laid out, and which pages belong to which sequence.
         .target(name: "Cache", dependencies: ["Numerics"]),
-        // System calls on files as Swift functions: the one place that repeats what a signal interrupted.
+        // System calls on files as Swift functions. Only this module repeats calls that a signal interrupted.
         .target(name: "Files"),
         .target(name: "JSON"),
         .target(name: "Numerics"),

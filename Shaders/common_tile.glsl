@@ -64,7 +64,7 @@ void tileProduct(uint columns, uint xStart, uint wStart, uint scaleStart, out ve
     Fetched found = fetch(0, columns, xStart, wStart, scaleStart);
     for (uint k = 0; k < columns; k += STEP) {
         store(current, k, columns, found);
-        barrier();  // the step is complete; what it overwrote was read before the barrier before this one
+        barrier();  // the step is stored; the values that it overwrote were read before the previous barrier
         if (k + STEP < columns) found = fetch(k + STEP, columns, xStart, wStart, scaleStart);
         // Four columns at a time: unrolled as a whole, it takes the software device's compiler seconds.
         [[dont_unroll]] for (uint first = 0; first < STEP; first += 4) {

@@ -1,6 +1,6 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
-// y[t, :] = table[indices[t], :] for the indices whose row lies in this binding (a table may exceed what a device binds).
+// y[t, :] = table[indices[t], :] for the indices whose row lies in this binding (a table may exceed a binding's limit).
 // With CHOSEN, the index of a row with a source is chosen[sources[t]] instead: a token that an earlier step chose.
 //
 // table: [rows, width] in FORMAT (F32, BF16 or F16), y: [indices, width] F32. A workgroup writes 256 elements of one row.

@@ -10,7 +10,7 @@
 // mla_expanded on matrix units: the same sums and operands (see there), FP16 inputs, FP32 scores, softmax and sums.
 //
 // A workgroup of eight subgroups takes one head and a tile of 8 M tokens of one sequence. Each subgroup takes M of the
-// tokens and holds their queries and results. Keys and values go through shared memory, KEYS at a time, up to those of the
+// tokens and holds their queries and results. Keys and values go through shared memory, KEYS at a time, up to the keys of the
 // tile's last token; the next ones are loaded while these are multiplied. A subgroup skips values that come after all its
 // tokens. Each query row is divided by the next power of two above its largest element, so that it cannot overflow; keys
 // and values beyond 65504 do, and the step fails.

@@ -2,7 +2,7 @@
 // result[0, r] = a token drawn from row r of the logits by the row's rule; result[1, r] = how many of them are Inf or NaN.
 //
 // logits: [rows, count] F32, as bits; rules: [rows, 6] U32: count, scale, top-k, top-p, least weight, random (DrawRule.swift
-// says what they mean); result: [2, rows] U32. One workgroup a row; thread i takes logits i, i + THREADS, ...
+// defines them); result: [2, rows] U32. One workgroup a row; thread i takes logits i, i + THREADS, ...
 //
 // Each of the three stages, top-k, top-p and the draw, looks for a place in an order of tokens: the first at which the
 // measures (1, or the weight) of all up to it add up to a target. It is found digit by digit, from sums by digit: a token's

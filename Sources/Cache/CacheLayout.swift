@@ -7,7 +7,7 @@ import Numerics
 /// something beside the values, such as scales.
 /// Source: DeepSeek-V2 report, section 2.1.
 public struct CacheLayout: Sendable, Hashable {
-    /// What an entry's values are stored as.
+    /// The element type of a stored entry.
     public enum Format: String, Sendable, Hashable, CaseIterable {
         case f32, bf16
 

@@ -68,7 +68,7 @@ public struct PageTable: Sendable {
     /// Whether the sequence has not been released.
     public func contains(_ sequence: SequenceID) -> Bool { sequences[sequence] != nil }
     public func tokenCount(of sequence: SequenceID) -> Int { known(sequence).tokenCount }
-    /// The sequence's pages in the order of its tokens, those that are reserved for coming tokens included.
+    /// The sequence's pages in the order of its tokens, including pages that are reserved for later tokens.
     public func pages(of sequence: SequenceID) -> [Int] { known(sequence).pages }
 
     // MARK: Room

@@ -10,7 +10,7 @@ public final class Checkpoint: Sendable {
     /// Remarks on the files for the user that are not errors.
     public let notes: [String]
     public let tensors: [String: TensorInfo]
-    /// Those that the config calls for, with the multi-token prediction layers where the files hold them.
+    /// The weights that the config demands, with the multi-token prediction layers if the files hold them.
     public let weights: WeightList
     private let shards: [String: SafetensorsFile]
 
@@ -26,7 +26,7 @@ public final class Checkpoint: Sendable {
     }
 
     /// Opens one rank's file of a split checkpoint. Throws unless it has all tensors that the rank needs. Names are
-    /// those of the whole model, shapes those of the rank's parts.
+    /// the names in the whole model; shapes are the shapes of the rank's parts.
     public init(_ source: CheckpointSource, rank: Rank) throws(CheckpointError) {
         config = try ModelConfig(json: source.read("config.json"), name: source.path(of: "config.json"))
         let file = try SafetensorsFile(source, rank.fileName)

@@ -2,7 +2,7 @@ import Files
 import Glibc
 import JSON
 
-/// What is wrong with a checkpoint, or with what is to be done with it.
+/// An error in a checkpoint, or an operation that is impossible with it.
 public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Kind: Sendable, Equatable {
         /// A file, a folder or a tensor that must be there is not.
@@ -13,13 +13,13 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
         case unsupported
         /// The system refused to open, read or write a file, with this `errno`.
         case system(Int32)
-        /// Nothing is wrong with the files; what was asked for cannot be done with them.
+        /// The files are valid, but the requested operation is impossible with them.
         case refused
         /// The caller asked to stop.
         case interrupted
     }
 
-    /// What to do about an error.
+    /// The action that resolves an error.
     public enum Advice: Sendable, Equatable, CustomStringConvertible, ExpressibleByStringInterpolation {
         /// Something to do with the files; complete as it stands.
         case text(String)
@@ -73,7 +73,7 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
         self.advice = advice
     }
 
-    /// What is wrong, without what to do about it.
+    /// The error without the advice.
     public var statement: String { "\(subject): expected \(expected), found \(found)" }
 
     public var description: String { statement + (advice.map { "; \($0)" } ?? "") }

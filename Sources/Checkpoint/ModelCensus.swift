@@ -31,7 +31,7 @@ public struct ModelCensus: Sendable, Equatable {
     /// The parameters that one token uses: of the routed experts the chosen ones, of the embedding a row.
     public let activeParameterCount: Int
 
-    /// - Parameter tensors: those of the files; empty for a config without files.
+    /// - Parameter tensors: the tensors in the files; empty for a config without files.
     public init(_ weights: WeightList, _ tensors: [String: TensorInfo]) {
         let config = weights.config
         var shares = Dictionary(uniqueKeysWithValues: Part.allCases.map { ($0, Share()) })

@@ -3,7 +3,7 @@ import Glibc
 extension ModelConfig {
     /// The angular frequency of each pair of rotary dimensions, `[qkRopeHeadDim / 2]`, in radians per position: θ_i =
     /// ropeTheta^(−2i / qkRopeHeadDim). With YaRN, frequencies that turn less than betaSlow times within the original
-    /// context are divided by `factor`, those that turn more than betaFast times are kept, and those between are
+    /// context are divided by `factor`, frequencies that turn more than betaFast times are kept, and the others are
     /// blended linearly.
     public func ropeFrequencies() -> [Float] {
         let dimension = Double(qkRopeHeadDim)

@@ -1,7 +1,7 @@
 import Model
 import Text
 
-/// What can go wrong while text is generated. Errors of the model and of the text keep their kind.
+/// An error during generation. Errors of the model and of the text keep their type.
 public enum GenerationError: Error, Sendable, Equatable, CustomStringConvertible {
     /// An option outside its range; `name` as on the command line, without the dashes.
     case option(name: String, expected: String, found: String)

@@ -1,8 +1,8 @@
 import Cache
 import Model
 
-/// A conversation with a model. It keeps what the model has computed, so that a prompt which begins like the last one, as the next
-/// turn of a chat does, costs only its new tokens.
+/// A conversation with a model. It keeps the cache of the last prompt and answer, so that a prompt with the same
+/// beginning, such as the next turn of a chat, costs only its new tokens.
 ///
 /// ```swift
 /// let session = try Session(model: model)
@@ -30,7 +30,7 @@ public final class Session {
 
     /// Continues `prompt` until the model ends its answer, a stop string, the limit, a full context or an interrupt.
     ///
-    /// After an error or an interrupt the session goes on: it keeps what the model has computed until then.
+    /// The session remains usable after an error or an interrupt: it keeps the tokens that the model has computed.
     ///
     /// - Parameters:
     ///   - prompt: the whole conversation's tokens, not only the new ones.
@@ -98,12 +98,12 @@ public final class Session {
         }
     }
 
-    /// Brings the cache to the whole prompt. Returns the step of its last token; nil if interrupted.
+    /// Computes the prompt's tokens that are not cached. Returns the step of the last token; nil if interrupted.
     private func prefill(
         _ prompt: [Int32], _ answer: inout Answer, _ isInterrupted: () -> Bool, _ onEvent: (GenerationEvent) -> Void
     ) throws(GenerationError) -> Ticket? {
         let shared = zip(cachedTokens, prompt).prefix { $0 == $1 }.count
-        // The last token is computed again if it is cached: its logits are not.
+        // The last token is computed again even if it is cached, because its logits are needed and not kept.
         keep(min(shared, prompt.count - 1))
         answer.summary.cachedTokenCount = cachedTokens.count
         onEvent(.prefilled(cachedTokens.count, of: prompt.count))
@@ -143,7 +143,7 @@ public final class Session {
         do throws(ModelError) { return try model.submit([item]) } catch { return nil }
     }
 
-    /// Drops what the sequence holds beyond the known tokens, and the known tokens that it lost by an error.
+    /// Makes the sequence and `cachedTokens` equally long: drops the tokens at the end that only one of them has.
     private func keepComputed() {
         let count = model.tokenCount(of: sequence)
         if count > cachedTokens.count { model.truncate(sequence, to: cachedTokens.count) }

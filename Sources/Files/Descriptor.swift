@@ -1,6 +1,6 @@
 import Glibc
 
-/// An open file, pipe or terminal by its number. A value: whoever opens one closes it.
+/// An open file, pipe or terminal by its number. Copies share the number; the code that opens one must close it once.
 public struct Descriptor: Sendable {
     public let number: Int32
 
@@ -40,24 +40,24 @@ public struct Descriptor: Sendable {
         return status
     }
 
-    /// Has the content reach the disk.
+    /// Flushes the content to the disk.
     public func synchronize() throws(SystemError) { try retryingInterrupts { fsync(number) } }
 
     // MARK: Reading
 
-    /// Reads what is there, at most as much as `buffer` holds; waits where nothing is there yet.
+    /// Reads the available bytes, at most `buffer`'s size; waits if none is available yet.
     ///
     /// - Returns: the number of bytes; 0 at the end.
     public func read(into buffer: UnsafeMutableRawBufferPointer) throws(SystemError) -> Int {
         try retryingInterrupts { Glibc.read(number, buffer.baseAddress, buffer.count) }
     }
 
-    /// Reads what is there, at most `most` bytes; empty at the end.
+    /// Reads the available bytes, at most `most`; empty at the end of the file.
     public func read(upTo most: Int) throws(SystemError) -> [UInt8] {
         try filled(most) { (buffer) throws(SystemError) in try read(into: buffer) }
     }
 
-    /// All that is left, to the end.
+    /// All remaining bytes, up to the end of the file.
     public func readAll() throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
         while true {
@@ -101,7 +101,7 @@ public struct Descriptor: Sendable {
 
     // MARK: Writing
 
-    /// Writes the beginning of `bytes`, as much as one call takes: less than all where a signal comes meanwhile.
+    /// Writes the beginning of `bytes` with one system call, which may write fewer bytes than all.
     ///
     /// - Returns: the number of bytes.
     public func writePart(_ bytes: ArraySlice<UInt8>) throws(SystemError) -> Int {

@@ -21,7 +21,7 @@ public func realPath(_ path: String) throws(SystemError) -> String {
     return String(cString: real)
 }
 
-/// What `path` names, links followed.
+/// The status of the file or folder at `path`; follows symbolic links.
 public func fileStatus(_ path: String) throws(SystemError) -> stat {
     var status = stat()
     try retryingInterrupts { stat(path, &status) }

@@ -7,7 +7,7 @@ public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
 
     public init(code: Int32) { self.code = code }
 
-    /// That of the call that has just failed.
+    /// The error of the call that has just failed.
     public static var last: SystemError { SystemError(code: errno) }
 
     /// No file or folder has this name.
@@ -16,7 +16,7 @@ public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The disk, the user's share of it or the largest file allowed is full.
     public var isOutOfRoom: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
 
-    /// The system's words.
+    /// The system's description of the error.
     public var description: String {
         switch code {
         case ENOENT: "no such file or folder"

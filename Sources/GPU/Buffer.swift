@@ -77,7 +77,7 @@ public struct BufferView: Sendable {
     }
 }
 
-/// Hands out ranges of few, large allocations, where `ArenaLayout` says.
+/// Allocates ranges of a few large allocations, at the places that `ArenaLayout` computes.
 public struct Arena: ~Copyable {
     public let device: Device
     public let label: String
@@ -114,7 +114,7 @@ public struct Arena: ~Copyable {
     }
 }
 
-/// How an arena divides its allocations; without memory, so that plans can count what an arena will allocate.
+/// How an arena divides its allocations. It has no memory, so that plans can compute an arena's size in advance.
 public struct ArenaLayout: Sendable {
     public enum Place: Sendable, Equatable {
         /// An allocation of its own, so that chunks are not left half empty.
@@ -139,7 +139,7 @@ public struct ArenaLayout: Sendable {
         self.plannedChunks = plannedChunks[...]
     }
 
-    /// Bytes of all ranges, rounded: what an arena with these `chunks` planned allocates.
+    /// The rounded size of all ranges in bytes: the size of an arena that is made with these `chunks`.
     public var byteCount: Int { ownByteCount + chunks.reduce(0, +) }
 
     public mutating func place(byteCount: Int) -> Place {

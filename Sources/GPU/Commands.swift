@@ -122,7 +122,7 @@ public struct Commands: ~Copyable {
         try dispatch(Dispatch(shader, .indirect(groups)))
     }
 
-    /// - Throws: `.notSupported` if the profile does not take the dispatch; else what making its pipeline throws.
+    /// - Throws: `.notSupported` if the device's profile does not allow the dispatch; errors of making its pipeline.
     public mutating func dispatch(_ dispatch: Dispatch) throws(GPUError) {
         try dispatch.check(profile)
         dispatchCount += 1
@@ -221,7 +221,7 @@ public struct Commands: ~Copyable {
                 hasBarrier: mark.hasBarrier, marks: lastMark.map { (mark.before, mark.start!, $0) }))
     }
 
-    /// Ends the recording and queues it. The host sees what the commands wrote after `wait`.
+    /// Ends the recording and queues it. After `wait`, the host sees all results of the commands.
     public mutating func submit() throws(GPUError) {
         fv_barrier_to_host(handle)
         try check(fv_end(handle), "vkEndCommandBuffer", profile.name)

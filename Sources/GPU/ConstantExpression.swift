@@ -1,6 +1,6 @@
 // Tools/ShaderCompiler compiles this file too, through a symbolic link: it makes these values from SPIR-V.
 
-/// A 32-bit number in a shader: a literal, a specialisation constant, or an operation on such numbers.
+/// A 32-bit number in a shader: a literal, a specialisation constant, or an operation on these.
 ///
 /// Arithmetic is that of GLSL's `uint`: sums, differences and products wrap. Truth values are 1 and 0.
 public enum ConstantExpression: Sendable, Equatable {

@@ -1,4 +1,4 @@
-/// One dispatch of a shader as a value: what `Commands` records or lists.
+/// One dispatch of a shader as a value, which `Commands` records or lists.
 public struct Dispatch: Sendable {
     public enum Groups: Sendable {
         case fixed(Int, Int, Int)
@@ -31,7 +31,7 @@ public struct Dispatch: Sendable {
             views: shader.views, groups: groups)
     }
 
-    /// What the dispatch reads and writes, by its shader's qualifiers.
+    /// The buffer ranges that the dispatch reads and writes, according to its shader's qualifiers.
     public var accesses: [(view: BufferView, access: Access)] {
         var accesses = zip(views, module.bindings).map { (view: $0, access: $1.access) }
         if case .indirect(let view) = groups { accesses.append((view, .read)) }
@@ -69,7 +69,7 @@ public struct Dispatch: Sendable {
     }
 }
 
-/// A pipeline that a dispatch needs: what `Device.pipeline(for:constants:)` takes.
+/// A pipeline that a dispatch needs: the arguments of `Device.pipeline(for:constants:)`.
 public struct NeededPipeline: Sendable {
     public let module: ShaderModule
     public let constants: [(id: UInt32, bits: UInt32)]

@@ -1,12 +1,12 @@
 import CVulkan
 
-/// A Vulkan call that failed, or a device that lacks what was asked of it.
+/// A Vulkan call that failed, or a device that lacks a requested property.
 public struct GPUError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The results that callers distinguish; all others keep their number.
     public enum Result: Sendable, Equatable {
         case noLoader, noDevice, outOfHostMemory, outOfDeviceMemory, deviceLost, incompatibleDriver, notSupported
         case timeout, other(Int32)
-        /// No device has the index or name asked for. `devices`: those there are, as "index: name".
+        /// No device has the index or name asked for. `devices`: the available devices, as "index: name".
         case unknownDevice(devices: [String])
         /// Different devices match the name asked for. `devices`: the matching ones, as "index: name".
         case ambiguousDevice(devices: [String])

@@ -14,7 +14,7 @@ struct HazardTracker {
     private var writes: [Range] = []
 
     /// Whether a command with these accesses needs a barrier before it (read after write, write after read or write).
-    /// Adds the command's accesses to those kept, which a barrier clears first.
+    /// Adds the command's accesses to the recorded accesses, which are cleared first if a barrier precedes the command.
     mutating func needsBarrier(before accesses: [(view: BufferView, access: Access)]) -> Bool {
         var conflict = false
         for (view, access) in accesses where !conflict {

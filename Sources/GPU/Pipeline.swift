@@ -43,7 +43,7 @@ public struct Pipeline: Sendable {
         self.module = module
     }
 
-    /// What the driver reports about the compiled code (registers, spills, code size, ...), by the driver's names.
+    /// The driver's statistics of the compiled code (registers, spills, code size, ...), by the driver's names.
     ///
     /// - Throws: `.notSupported` unless the device was opened with `captureStatistics` and offers the extension.
     public func statistics(on device: Device) throws(GPUError) -> [(name: String, value: Double)] {

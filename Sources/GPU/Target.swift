@@ -6,7 +6,7 @@ public protocol Target: Sendable {
 
 extension Device: Target {}
 
-/// A device that need not be present: its dispatches can be listed, not run.
+/// A device that this machine may not have: its dispatches can be listed but not run.
 public struct AbsentDevice: Target {
     public let profile: DeviceProfile
     public let chosenVariants = ChosenVariants()

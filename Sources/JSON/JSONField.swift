@@ -8,7 +8,7 @@
 /// // config.json: rope_scaling.factor: expected a number, found string "x"
 /// ```
 public struct JSONField: Sendable {
-    /// The value; nil if the document has no such key.
+    /// The value; nil if the document does not have this key.
     public let value: JSONValue?
     private let name: String
     private let path: Path

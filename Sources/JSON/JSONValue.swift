@@ -49,7 +49,7 @@ public struct JSONNumber: Equatable, Sendable {
         text = value.description
     }
 
-    /// The value if it is written without fraction and exponent and fits in 64 bits.
+    /// The number as a 64-bit integer; nil if it is out of range or written with a fraction or an exponent.
     public var int: Int? { text == "-0" ? 0 : Int(text) }
 
     /// The nearest double; nil if the number exceeds the range of a double.

@@ -36,7 +36,7 @@ public struct ExpansionRule: Sendable {
     func end(upTo limit: Int) -> Int {
         let size = Self.chunkTokenCount
         var (expanded, absorbed) = (0, (limit + size - 1) / size + 1)
-        // What expanding gains falls with the start.
+        // The gain from expanding decreases with the start.
         while absorbed - expanded > 1 {
             let middle = (expanded + absorbed) / 2
             if expands(start: (middle - 1) * size, count: size) {

@@ -4,7 +4,7 @@ import Program
 extension Transformer {
     /// y = W_down · (silu(W_gate · x) · (W_up · x))
     ///
-    /// - Parameter adds: to what is in y; for decode rows alone.
+    /// - Parameter adds: adds to the values in y instead of replacing them; for decode rows only.
     func feedForward(
         _ x: Tensor, _ weights: FeedForwardWeights, _ phase: StepPhase, into y: Tensor, adds: Bool = false,
         _ p: inout ProgramBuilder
@@ -22,7 +22,7 @@ extension Transformer {
     /// Decode rows read the chosen experts' weights alone; prefill rows are sorted by expert and multiplied group by group.
     /// Routing stays where the kernels run.
     ///
-    /// - Parameter adds: to what is in y; for decode rows alone.
+    /// - Parameter adds: adds to the values in y instead of replacing them; for decode rows only.
     func experts(
         _ x: Tensor, _ weights: ExpertWeights, layer: Int, _ phase: StepPhase, into y: Tensor, adds: Bool,
         _ p: inout ProgramBuilder

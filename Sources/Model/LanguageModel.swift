@@ -1,7 +1,7 @@
 import Cache
 import Numerics
 
-/// What generation needs of a model: sequences that remember their tokens, and steps over rows of many sequences.
+/// The operations of a model for generation: sequences that remember their tokens, and steps over rows of many sequences.
 ///
 /// `LoadedModel` is the real one; tests of the scheduler and the chat use small scripted ones.
 public protocol LanguageModel: AnyObject {
@@ -19,7 +19,7 @@ public protocol LanguageModel: AnyObject {
     func truncate(_ sequence: SequenceID, to tokenCount: Int)
     /// Returns the sequence's cache pages.
     func release(_ sequence: SequenceID)
-    /// Number of tokens the sequence holds in the cache, those of submitted steps included.
+    /// Number of the sequence's tokens in the cache, including the tokens of submitted steps.
     func tokenCount(of sequence: SequenceID) -> Int
 
     /// Queues a step: appends each item's tokens to its sequence and computes its results. Steps run in the order of
@@ -36,7 +36,7 @@ public protocol LanguageModel: AnyObject {
     /// Whether it pays to submit the next step before this one is collected, and rows of it may take the tokens that this one
     /// chooses: the step runs beside the caller, and is the last one that chose tokens.
     func canFollow(_ ticket: Ticket) -> Bool
-    /// Gives up a step's results. Its tokens stay in the sequences: truncate those that do not keep them.
+    /// Gives up a step's results. Its tokens stay in the sequences; call `truncate` to remove them.
     func discard(_ ticket: Ticket)
 }
 
@@ -79,7 +79,7 @@ public struct StepItem: Sendable, Equatable {
         case all
     }
 
-    /// What a result is.
+    /// The kind of a result.
     public enum ResultKind: Sendable, Equatable {
         /// The row's logits.
         case logits
@@ -114,7 +114,7 @@ public struct StepItem: Sendable, Equatable {
         self.init(phase, sequence: sequence, tokens: tokens.map { .given($0) }, rows: rows, kind: kind)
     }
 
-    /// Rows with results: the last so many of its tokens.
+    /// The number of rows with results: the item's last tokens.
     public var resultCount: Int {
         switch rows {
         case .none: 0
@@ -124,7 +124,7 @@ public struct StepItem: Sendable, Equatable {
     }
 }
 
-/// Results of one item: logits or tokens, as it asked for.
+/// Results of one item: logits or tokens, according to the item's `kind`.
 public struct StepResult: Sendable {
     /// `[rows, vocabularySize]`, FP32, row by row.
     public var logits: [Float]

@@ -2,7 +2,7 @@ import Checkpoint
 import GPU
 import Numerics
 
-/// What can go wrong while a model is loaded or run. Errors of the device and of the checkpoint keep their kind.
+/// An error while a model is loaded or run. Errors of the device and of the checkpoint keep their type.
 public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
     /// A token id outside the vocabulary.
     case tokenOutOfRange(token: Int32, vocabularySize: Int)
@@ -18,7 +18,7 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
     case checkpoint(CheckpointError)
     /// The model exceeds the memory of the place where it was to run; found before anything is allocated.
     case doesNotFit(MemoryShortage)
-    /// A tensor of a step exceeds what the device binds to a shader at once.
+    /// A tensor of a step exceeds the device's limit for one binding of a shader.
     case tooLargeToBind(tensor: String, byteCount: Int, limit: Int, device: String)
     /// A load option that the model or the device rules out; `name` as on the command line, without the dashes.
     case option(name: String, expected: String, found: String)
@@ -53,7 +53,7 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
 
 /// Memory that a model can be loaded to.
 public struct MemoryPlace: Sendable, Equatable {
-    /// The device's index, or "cpu": what names the place in a `DeviceChoice`.
+    /// The device's index, or "cpu": the place's name in a `DeviceChoice`.
     public var choice: String
     public var name: String
     /// Bytes that can still be allocated.
@@ -66,7 +66,7 @@ public struct MemoryPlace: Sendable, Equatable {
     }
 }
 
-/// A model that exceeds a place's memory: its size in bytes, and what would fit.
+/// A model that exceeds a place's memory: its size in bytes, and alternatives that fit.
 public struct MemoryShortage: Sendable, Equatable, CustomStringConvertible {
     public var place: MemoryPlace
     /// Bytes of the weights, of the cache for `contextLength` tokens, and of a step's intermediate values.

@@ -67,7 +67,7 @@ public enum ModelLoader {
         return try load(source, planner, plan, options, on: device, notes: notes, progress: progress)
     }
 
-    /// Allocates what was planned, and fills it.
+    /// Allocates the planned memory and fills it.
     private static func load(
         _ source: any WeightSource, _ planner: MemoryPlanner, _ plan: MemoryPlan, _ options: LoadOptions,
         on device: Device?, notes: [String], progress: @escaping (LoadProgress) -> Bool

@@ -8,7 +8,7 @@ extension Transformer {
     /// - Parameters:
     ///   - hidden: h, the model's output after its final norm, `[rows, hidden]`, F32.
     ///   - next: for each row the token that follows it, `[rows]`, U32.
-    /// - Returns: `[rows, vocabulary]`, F32. The module's own cache layer holds what it attends to, at the rows' positions.
+    /// - Returns: `[rows, vocabulary]`, F32. The module's own cache layer holds its keys, at the rows' positions.
     ///
     /// Source: DeepSeek-V3 report, equations 21 to 23.
     func predict(

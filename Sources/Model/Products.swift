@@ -2,7 +2,7 @@ import Kernels
 import Numerics
 import Program
 
-/// Activations as a product takes them.
+/// Activations in the form that a product needs.
 struct ProductInput {
     let x: Tensor
     /// A norm that the product takes of x itself.
@@ -29,7 +29,7 @@ extension Transformer {
     ///
     /// - Parameters:
     ///   - rows: of the weight; nil for all.
-    ///   - adds: to what is in y; for decode rows alone.
+    ///   - adds: adds to the values in y instead of replacing them; for decode rows only.
     func linear(
         _ x: ProductInput, _ weight: Weight, rows: Range<Int>? = nil, _ phase: StepPhase, into y: Tensor,
         adds: Bool = false, _ p: inout ProgramBuilder
@@ -65,12 +65,12 @@ extension Transformer {
         return rounded(x, writesCodes: takesCodes, &p)
     }
 
-    /// x as decode's experts take it.
+    /// The form of x that the experts' products of decode rows need.
     func input(_ x: Tensor, of bank: ExpertBank, _ p: inout ProgramBuilder) -> Tensor {
         rounds(for: bank.weights[0]) ? rounded(x, writesCodes: false, &p).x : x
     }
 
-    /// x as grouped products take it.
+    /// The form of x that grouped products need.
     func input(
         _ x: Tensor, of bank: ExpertBank, in groups: ExpertGroups, _ p: inout ProgramBuilder
     ) -> ProductInput {
@@ -92,7 +92,7 @@ extension Transformer {
         return ProductInput(x: y, rounding: codes.map { .codes($0) } ?? .values)
     }
 
-    /// x as matrix units take it.
+    /// The form of x that matrix units need.
     private func halves(of x: Tensor, _ p: inout ProgramBuilder) -> Halves {
         let kernel = HalfRows(
             x: x, y: p.slot("half rows", .f16, [x.rows, HalfRows.columns(x.columns)]),

@@ -2,7 +2,7 @@ import Cache
 import Kernels
 import Program
 
-/// One device step, made of items: its shape, its upload, and whose its results are.
+/// One device step, made of items: its shape, its upload, and the item of each result.
 struct StepAssembly {
     let input: StepInput
     /// The item that each result row belongs to.
@@ -19,7 +19,7 @@ struct StepAssembly {
     }
 
     /// - Parameters:
-    ///   - runs: the step's rows; those of an item in the order of their positions.
+    ///   - runs: the step's rows; the rows of each item are in the order of their positions.
     ///   - following: for each row the token after it, where the prediction module runs too; of a single group.
     init(_ runs: [Run], of items: [StepItem], on model: borrowing StepSurroundings, following: [UInt32]? = nil) {
         let groups = Self.groups(runs, items)
@@ -63,7 +63,7 @@ struct StepAssembly {
     /// The device's row of each result, by items.
     var resultOrder: [Int] { owners.indices.sorted { (owners[$0], $0) < (owners[$1], $1) } }
 
-    /// The same step with all tokens given: `chosen` are those that its sources name; nil if they are not known.
+    /// The same step with all tokens given: `chosen` holds the tokens that its sources refer to; nil if they are not known.
     func resolved(_ chosen: [UInt32]) -> StepAssembly? {
         guard input.shape.readsChosen else { return self }
         guard !chosen.isEmpty else { return nil }
@@ -96,7 +96,7 @@ struct StepAssembly {
     }
 }
 
-/// What a step's inputs depend on besides its items.
+/// The values besides its items that determine a step's inputs.
 struct StepSurroundings {
     let transformer: Transformer
     let pages: PageTable

@@ -2,7 +2,7 @@ import Cache
 import Kernels
 import Program
 
-/// What one device step may hold.
+/// The limits of one device step.
 struct StepLimits {
     let contextLength: Int
     /// Positions below this are attended to in expanded form by prompt rows.

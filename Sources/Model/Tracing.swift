@@ -22,7 +22,7 @@ public struct Trace: Sendable {
 }
 
 public protocol TraceableModel: AnyObject {
-    /// Runs the tokens as one new sequence, `chunk` tokens a step (nil: as many as a step takes), and keeps what they computed.
+    /// Runs the tokens as one new sequence, `chunk` tokens a step (nil: as many as a step takes), and keeps the computed values.
     func trace(_ tokens: [Int32], chunk: Int?) throws(ModelError) -> Trace
     /// The device's name, or "cpu".
     var deviceName: String { get }
@@ -31,7 +31,7 @@ public protocol TraceableModel: AnyObject {
     func record(into timeline: StepTimeline?) throws(ModelError)
     /// Nil on the CPU.
     var device: Device? { get }
-    /// What the checkpoint lacks without being wrong.
+    /// Notes on parts that the checkpoint lacks and may lack.
     var notes: [String] { get }
 }
 

@@ -57,7 +57,7 @@ struct Transformer {
             p.place = .init(.embedding, .embedding)
             p.run(Gather(indices: rows.tokens, chosen: rows.chosen, table: weights.embedding, y: rows.x))
         }
-        // What the last layer left to be added, by group.
+        // By group of rows, the last layer's output, which the next norm adds to x.
         var deltas = [Tensor?](repeating: nil, count: groups.count)
         for (index, layer) in weights.layers.enumerated() {
             for (group, rows) in groups.enumerated() {
@@ -113,7 +113,7 @@ struct Transformer {
 
     /// A layer from its input norm on: x + attention, and the feed-forward part of its norm.
     ///
-    /// - Returns: what is yet to be added to x, by the next norm; nil for decode rows, where the last product adds it.
+    /// - Returns: the output that the next norm adds to x; nil for decode rows, where the last product adds it.
     func block(
         _ layer: LayerWeights, _ index: Int, _ rows: Rows, x: Tensor, input: ProductInput, _ p: inout ProgramBuilder
     ) -> Tensor? {

@@ -4,9 +4,9 @@ import Program
 
 /// Where a model's weights come from: a checkpoint's files, or a random generator.
 protocol WeightSource {
-    /// Those that the source has; the multi-token prediction's only if they are there.
+    /// The weights that the source has. The multi-token prediction's may be missing.
     var weights: WeightList { get }
-    /// Notes for the user on what is unusual but not wrong.
+    /// Notes for the user on unusual properties that are not errors.
     var notes: [String] { get }
     /// How a weight is stored; nil if the source does not have it.
     func stored(_ role: WeightRole) -> StoredWeight?

@@ -27,7 +27,7 @@ public enum FiniteScan {
         }
     }
 
-    /// The number of infinite or NaN elements. Slower than `firstNonFinite`, which callers use first.
+    /// The number of infinite or NaN elements. Callers check with the faster `firstNonFinite` first.
     public static func nonFiniteCount(_ type: ElementType, in bytes: UnsafeRawBufferPointer) -> Int {
         var count = 0
         var start = 0

@@ -93,8 +93,8 @@ extension Profile {
         public var samples: [Double]
         /// Number of samples in each round. The samples of a round are consecutive; rounds are spread over the run.
         public var roundSizes: [Int]
-        /// For each round, the time of the yardstick: a fixed computation that indicates the machine's speed at that
-        /// time. Empty in `.run`.
+        /// For each round, the time of a fixed computation (the yardstick), which shows the machine's speed during the
+        /// round. Empty in `.run`.
         public var yardsticks: [Double]
         /// Mean time from the end of the previous dispatch to the start of this kernel's; nil in `.kernels`.
         public var gap: Double?

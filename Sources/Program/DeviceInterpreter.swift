@@ -76,7 +76,7 @@ final class DeviceWalk {
     var commands: Commands
     private var transfer: Transfer
 
-    /// Begins the first piece, with the step's inputs in their place.
+    /// Begins the first piece and uploads the step's inputs.
     init(on device: Device, _ program: Program, _ input: StepInput) throws(GPUError) {
         commands = try Commands(on: device)
         transfer = Transfer(on: device)

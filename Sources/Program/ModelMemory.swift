@@ -121,7 +121,7 @@ public final class PlannedMemory: ModelMemory {
     }
 
     public var byteCount: Int { layout?.byteCount ?? hostByteCount }
-    /// What `DeviceMemory` takes to allocate the same storages.
+    /// The argument for `DeviceMemory` that allocates the same storages.
     public var chunks: [Int] { layout?.chunks ?? [] }
 
     public func makeStorage(_ label: String, byteCount: Int) -> Storage {

@@ -43,7 +43,7 @@ public struct Program: Sendable {
         }
     }
 
-    /// An intermediate value that a caller may look at: what `tensor` holds once operation `operation` has run.
+    /// An intermediate value that a caller may read: the contents of `tensor` after operation `operation`.
     public struct Observation: Sendable {
         public enum Value: Sendable, Equatable {
             /// The residual stream before layer `layer`, or after the last: `[rows, hidden]`.
@@ -126,7 +126,7 @@ public struct ProgramBuilder {
         operations.append(Program.Operation(kernel: kernel, place: place, group: group))
     }
 
-    /// Lets callers look at what the tensor holds at this point.
+    /// Lets callers read the tensor's contents at this point.
     public mutating func observe(_ value: Program.Observation.Value, _ tensor: Tensor) {
         observations.append(Program.Observation(value: value, tensor: tensor, operation: operations.count - 1))
     }

@@ -2,8 +2,8 @@ import GPU
 import Kernels
 
 extension Program {
-    /// The pipelines that a device needs for these programs, each once, in the order of first need. What the device cannot
-    /// dispatch ends a program's list: its step is an error when it is submitted.
+    /// The pipelines that a device needs for these programs, each once, in the order of first need. A dispatch that the
+    /// device cannot run ends a program's list: submitting the step throws the error.
     public static func neededPipelines(
         of programs: [Program], on target: any Target
     ) throws(GPUError) -> [NeededPipeline] {
@@ -20,7 +20,7 @@ extension Program {
         return commands.dispatches.neededPipelines
     }
 
-    /// The first slot that is larger than what a device binds at once; nil if there is none.
+    /// The first slot that exceeds a device's limit for one binding; nil if there is none.
     public func slotBeyondBinding(of profile: DeviceProfile) -> Storage? {
         slots.slots.lazy.map(\.storage).first { $0.byteCount > profile.maxStorageBufferRange }
     }

@@ -5,7 +5,7 @@ import Kernels
 /// It is kept, and queued again for steps of the same shape.
 final class Recording {
     var commands: Commands
-    /// What is recorded; nil if nothing is, or not to its end.
+    /// The recorded program; nil if there is none or its recording is incomplete.
     private(set) var program: Program?
     /// Whether someone still needs the results of the last submission.
     var isAwaited = false

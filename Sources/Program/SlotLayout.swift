@@ -1,7 +1,7 @@
 import GPU
 import Kernels
 
-/// Where a program's slots stand in one range of scratch memory.
+/// The places of a program's slots in one range of scratch memory.
 ///
 /// Operations between two barriers form an epoch: within one the device may run them in any order. A slot is live from the
 /// first to the last epoch that touches it, and slots share memory only if their epochs are disjoint: a barrier that the

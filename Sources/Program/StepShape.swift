@@ -1,6 +1,6 @@
 import Kernels
 
-/// The shape of one step: how many rows of each kind it has and what its results are.
+/// The shape of one step: how many rows of each kind it has, and the kinds of its results.
 ///
 /// A step's program depends on the model, the device and this value alone, so recorded commands are kept under it.
 public struct StepShape: Hashable, Sendable {
@@ -47,7 +47,7 @@ public struct StepShape: Hashable, Sendable {
     public var choice: Choice?
     /// Whether logits leave the device.
     public var returnsLogits: Bool
-    /// Whether some rows' tokens are those that the last choosing step chose.
+    /// Whether some rows' tokens were chosen by the last step that chose tokens.
     public var readsChosen: Bool
     /// Whether the multi-token prediction module runs over the step's rows too.
     public var predicts: Bool
@@ -66,7 +66,7 @@ public struct StepShape: Hashable, Sendable {
     public var resultCount: Int { groups.reduce(0) { $0 + $1.resultCount } }
 }
 
-/// Where each input of a step stands in its single upload, a buffer of 32-bit words.
+/// The place of each input of a step in its single upload, a buffer of 32-bit words.
 public struct InputLayout: Sendable {
     /// Words of one group's inputs; empty ranges for inputs that its shape does not have.
     public struct Group: Sendable {
@@ -109,7 +109,7 @@ public struct InputLayout: Sendable {
         wordCount = max(next, Self.alignment)
     }
 
-    /// In words: each input starts where a kernel's operand may.
+    /// The alignment of each input, in words, as kernels' operands need it.
     private static let alignment = 64
 }
 

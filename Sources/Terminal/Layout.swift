@@ -60,6 +60,6 @@ struct Layout: Sendable, Equatable {
 }
 
 extension Cell {
-    /// Whether the cell is shown in a form other than its character, as several narrow characters.
+    /// Whether the cell shows an escaped form of its character (such as `^A`), of several narrow characters.
     var isEscaped: Bool { visibleForm(of: character) != nil }
 }

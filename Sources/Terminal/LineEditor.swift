@@ -122,7 +122,7 @@ public final class LineEditor {
                 pollfd(fd: Signals.wakeDescriptor, events: Int16(POLLIN), revents: 0),
             ]
             let ready = poll(&watched, 2, decoder.awaitsSequence ? 100 : -1)
-            // Not repeated: a signal asks for what follows.
+            // An interrupted call is not repeated: the signals are handled below.
             guard ready >= 0 || errno == EINTR else { throw .system(call: "poll", object: "terminal", .last) }
             if Signals.interrupts.exchange(0, ordering: .relaxed) > 0 { return [.control("c")] }
             if Signals.resizes.exchange(0, ordering: .relaxed) > 0 {

@@ -1,7 +1,7 @@
 import Files
 import Glibc
 
-/// What can go wrong with a terminal, or with the standard output and error.
+/// An error of a terminal, or of standard output or standard error.
 public enum TerminalError: Error, Sendable, Equatable, CustomStringConvertible {
     /// `call` on `object` failed.
     case system(call: String, object: String, SystemError)

@@ -25,7 +25,7 @@ public struct Tokenizer: Sendable {
     /// For each id, its kind and its range in `arena`.
     let tokens: [Entry]
     let addedTokens: [String: Int32]
-    /// Finders of added tokens, applied in order: tokens without `isNormalized`, then those with it.
+    /// Finders of added tokens, applied in order: tokens without `isNormalized`, then tokens with it.
     let matchers: [AddedTokenMatcher]
 
     struct Entry: Sendable {

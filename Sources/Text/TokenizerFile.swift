@@ -178,7 +178,7 @@ private struct TokenizerFile {
 
     func quoted(_ table: StringTable, _ index: Int) -> String { JSONValue.string(table.string(index)).serialized() }
 
-    /// Refuses every setting that would change ids or text and is not implemented.
+    /// Throws for every unsupported setting that would change ids or text.
     func checkSupported() throws(JSONError) {
         try Self.checkNoNormalizer(try root["normalizer"])
         let model = try root["model"]

@@ -4,7 +4,7 @@ import Numerics
 import Testing
 
 @Suite struct CensusTests {
-    /// Published numbers of parameters, in billions: all of them, and those that are active per token.
+    /// Published numbers of parameters, in billions: all of them, and the active ones per token.
     @Test(arguments: [
         ("v3", 671.0, 36.6), ("v2-lite", 15.7, 2.5), ("moonlight", 16.0, 2.6), ("kimi-k2", 1026.4, 31.7),
     ])

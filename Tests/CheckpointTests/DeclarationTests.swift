@@ -7,7 +7,7 @@ import Testing
 @Suite struct DeclarationTests {
     private static let models = ModelConfig.knownNames
 
-    /// The dimension that DeepSeek's convert.py splits a module's matrix in; nil for those that it copies. Experts are dealt
+    /// The dimension that DeepSeek's convert.py splits a module's matrix in; nil for modules that it copies. Experts are dealt
     /// out whole.
     private static let convertedDimensions: [String: Int?] = [
         "embed_tokens": 0, "input_layernorm": nil, "post_attention_layernorm": nil, "q_proj": 0, "q_a_proj": nil,
@@ -38,7 +38,7 @@ import Testing
         return config
     }
 
-    /// A name leads to the weight that it names, and so do the names of what is stored beside it.
+    /// `find` returns the weight for its name and for the names of its scales.
     @Test(arguments: models) func namesLeadBack(model: String) throws {
         let weights = WeightList(try Self.config(model, predicts: true), hasMTP: true)
         #expect(Set(weights.map(\.name)).count == weights.count)
@@ -57,7 +57,7 @@ import Testing
         ] { #expect(weights.find(name) == nil, "\(name)") }
     }
 
-    /// DeepSeek-V3's files hold 91,991 tensors: the weights and, of those in FP8, block scales.
+    /// DeepSeek-V3's files hold 91,991 tensors: the weights, and block scales for the FP8 weights.
     @Test func v3HasAsManyTensorsAsPublished() throws {
         let weights = WeightList(try Self.config("v3", predicts: true), hasMTP: true)
         #expect(weights.count + weights.count { $0.isQuantisable } == 91_991)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Checkpoint
 
-/// Callers distinguish what is wrong by its kind, not by words.
+/// Callers distinguish errors by their kind, not by their text.
 @Suite struct ErrorKindTests {
     private static let shard = "/model-00001-of-00002.safetensors"
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import fathom
 
-/// Errors keep their kind up to here, and what to do about each kind is said in the program's own words.
+/// Errors keep their kind up to the program, which adds the remedy for each kind.
 @Suite struct ErrorAdviceTests {
     private static let lost = GPUError(call: "vkQueueSubmit", result: .deviceLost, object: "Card")
     private static let full = GPUError(

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Kernels
 
-/// What the wrappers state about their shaders and variants, for all kernels of the catalogue.
+/// The wrappers' statements about their shaders and variants, for all kernels of the catalogue.
 struct CatalogueRuleTests {
     @Test func namesAreUnique() {
         let names = Catalogue.tested.map { $0.name }

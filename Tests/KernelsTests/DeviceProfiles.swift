@@ -2,7 +2,7 @@
 
 /// Profiles of devices as data: published values of real GPUs, and the least that the kernels support.
 ///
-/// The values are those of public hardware reports and of the drivers' code, written down and not measured here. "Assumed"
+/// The values are copied from public hardware reports and the drivers' code; they were not measured here. "Assumed"
 /// marks values that are less certain.
 enum DeviceProfiles {
     /// Real devices.

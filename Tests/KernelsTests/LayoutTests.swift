@@ -66,7 +66,7 @@ struct LayoutTests {
         }
     }
 
-    /// A dispatch that fits, with one thing changed, and what `misfits` says of it.
+    /// A dispatch that fits, with one property changed, and the text that `misfits` returns for it.
     @Test(arguments: [
         (ProbeShader(), nil), (ProbeShader(threads: 24), "not whole subgroups of 16"),
         (ProbeShader(threads: 512), "a workgroup of [512, 1, 1]"), (ProbeShader(rows: 129), "shared memory: 33024"),

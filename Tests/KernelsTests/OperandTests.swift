@@ -21,7 +21,7 @@ struct OperandTests {
 
     init() throws { device = try Device.open() }
 
-    /// What the self-test says of a kernel after a change of its operands.
+    /// The self-test's failure for a kernel after a change of its operands.
     private func failure<K: Kernel>(
         _ make: (inout Workbench) throws -> K, _ change: (inout [KernelOperand], K) -> Void
     ) throws -> String? {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Model
 
-/// `--check`: device and reference side by side over the real model, and what is said where they part.
+/// `--check`: device and reference side by side over the real model, and the error where they differ.
 @Suite(.serialized) struct CheckTests {
     private func load() throws -> LoadedModel {
         try ModelLoader.load(

@@ -25,7 +25,7 @@ struct Expected {
     func integers(_ name: String) -> [Int] { (values(name) as [Int64]).map { Int($0) } }
     func has(_ name: String) -> Bool { entries[name] != nil }
 
-    /// Expects a trace of the oracle's tokens to hold what the other implementation computed: the same experts, and all values
+    /// Expects a trace of the oracle's tokens to hold the values of the other implementation: the same experts, and all values
     /// at a distance below `bound`.
     ///
     /// - Parameter predicts: whether the model has a multi-token prediction layer.

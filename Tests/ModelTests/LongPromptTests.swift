@@ -11,7 +11,7 @@ import Testing
             options: LoadOptions(contextTokens: 1024))
     }
 
-    /// In one call, which computes the prompt in steps of 256 tokens, and in chunks that end elsewhere. The bounds are those
+    /// In one call, which computes the prompt in steps of 256 tokens, and in chunks that end elsewhere. The bounds equal the bounds
     /// for short prompts (`ParityTests`).
     @Test(arguments: ["cpu", "vulkan"]) func agreesWithTheOracle(_ device: String) throws {
         let expected = try Expected(.v3Long)

@@ -9,7 +9,7 @@ import Testing
 
 /// A rank's part of a model, loaded from a whole checkpoint: the bytes that `fathom convert --ranks` writes for the rank.
 struct RankLoadingTests {
-    /// Sizes that two ranks share in whole blocks of 128.
+    /// Sizes of which each of two ranks gets whole blocks of 128.
     private static let even: [String: JSONValue] = [
         "hidden_size": 128, "intermediate_size": 256, "moe_intermediate_size": 256, "q_lora_rank": 128,
         "kv_lora_rank": 128, "qk_nope_head_dim": 128, "qk_rope_head_dim": 128, "v_head_dim": 128,
@@ -103,7 +103,7 @@ struct RankLoadingTests {
     }
 }
 
-/// What a loaded model holds of each weight, without padding: codes, scales and shape, or a vector's values.
+/// The contents of each weight in a loaded model, without padding: codes, scales and shape, or a vector's values.
 private struct Loaded {
     private var elements: [WeightRole: [RankLoadingTests.Elements]] = [:]
     private let firstExpertShare: (Int) -> Int

@@ -4,7 +4,7 @@ import Testing
 @testable import Text
 
 @Suite struct PreTokenizerTests {
-    /// Compares splits of every kind of step, behaviour and inversion with those of the tokenizers library.
+    /// Compares splits of every kind of step, behaviour and inversion with the tokenizers library's.
     @Test func piecesAreThePublishedOnes() throws {
         for row in try Fixtures.rows("split-cases.jsonl") {
             let step = try row["step"].value!

@@ -14,9 +14,9 @@ struct SPIRVModule {
     private var roots: [UInt32: UInt32] = [:]
     private var pointers: [UInt32: UInt32] = [:]
     private var scalars: [UInt32: String] = [:]
-    /// Constants of 32 bits and what is computed from them.
+    /// 32-bit constants, and expressions computed from them.
     private var expressions: [UInt32: ConstantExpression] = [:]
-    /// What a value of each type takes in shared memory, packed tightly.
+    /// The arrays that a value of each type occupies in shared memory, tightly packed.
     private var sharedArrays: [UInt32: [SharedArray]] = [:]
     private var decorations: [UInt32: [UInt32: UInt32]] = [:]
     private var memberDecorations: [UInt32: [Int: [UInt32: UInt32]]] = [:]
@@ -124,7 +124,7 @@ extension Opcode {
     /// Atomics that do both.
     static let readingAndWriting = atomicExchange.rawValue...atomicXor.rawValue
 
-    /// What an OpSpecConstantOp computes, of the operations that sizes are made of.
+    /// The operation of an OpSpecConstantOp; nil for operations that sizes do not use.
     fileprivate var constantOperation: ConstantExpression.Operation? {
         switch self {
         case .iAdd: .add

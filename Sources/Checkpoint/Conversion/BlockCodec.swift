@@ -1,6 +1,6 @@
 import Numerics
 
-/// Fast conversion to FP8 blocks and to BF16. Results equal those of the definitions in Numerics in every bit.
+/// Fast conversion to FP8 blocks and to BF16. The results are bit-identical to the definitions in Numerics.
 enum BlockCodec {
     /// Converts FP8 or packed integers to BF16: w = BF16(value(code) · scale), with the product in FP32, as DeepSeek's
     /// fp8_cast_bf16.py.
@@ -108,7 +108,7 @@ enum BlockCodec {
             let magnitude = bits < 0x43E0_0000 ? bits : 0x43E0_0000
             // Keeps three of the 23 fraction bits; a carry propagates into the exponent.
             let rounded = (magnitude &+ 0x7FFFF &+ (magnitude &>> 20 & 1)) &>> 20
-            // Below 2⁻⁶, codes are multiples of 2⁻⁹. Adding 2¹⁴ makes FP32 round to such a multiple.
+            // Below 2⁻⁶, codes are multiples of 2⁻⁹. Adding 2¹⁴ makes FP32 round to a multiple of 2⁻⁹.
             let shifted = Float(bitPattern: UInt32(bitPattern: magnitude)) + 0x1p14
             let isSubnormal = magnitude < 0x3C80_0000
             let code = isSubnormal ? Int32(bitPattern: shifted.bitPattern) &- 0x4680_0000 : rounded &- 960

@@ -4,12 +4,12 @@ import Glibc
 /// The changes that a conversion makes to a file system, each of which may fail.
 protocol ConversionStorage: Sendable {
     func makeFolder(_ path: String) throws(SystemError)
-    /// Makes a file that is not there yet.
+    /// Creates a file; fails if it exists.
     func create(_ path: String) throws(SystemError) -> Descriptor
     func write(_ bytes: UnsafeRawBufferPointer, to file: Descriptor, at offset: Int) throws(SystemError)
-    /// Has a file's content reach the disk.
+    /// Flushes a file's content to the disk.
     func store(_ file: Descriptor) throws(SystemError)
-    /// Has a folder's names reach the disk.
+    /// Flushes a folder's entries to the disk.
     func storeFolder(_ path: String) throws(SystemError)
     func rename(_ path: String, to target: String) throws(SystemError)
     func remove(_ path: String) throws(SystemError)
@@ -49,9 +49,9 @@ struct SystemStorage: ConversionStorage {
     func remove(_ path: String) throws(SystemError) { try retryingInterrupts { unlink(path) } }
 }
 
-/// What a conversion does to the file system, with errors that name the file.
+/// The file operations of a conversion. Their errors name the file.
 struct ConversionFiles: Sendable {
-    /// What a file is called until it is whole.
+    /// The suffix of a file's name until the file is complete.
     static let temporarySuffix = ".partial"
 
     fileprivate let storage: any ConversionStorage
@@ -97,7 +97,7 @@ struct ConversionFiles: Sendable {
 
     func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// The names in a folder, but for `.` and `..`, sorted; none if there is no such folder.
+    /// The names in a folder, sorted, without `.` and `..`; empty if the folder does not exist.
     func names(in path: String) throws(CheckpointError) -> [String] {
         do throws(SystemError) { return try folderNames(path) } catch {
             if error.code == ENOENT { return [] }

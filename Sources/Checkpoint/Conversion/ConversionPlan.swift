@@ -16,7 +16,7 @@ public struct ConversionPlan: Sendable {
 
     public let options: ConversionOptions
     public let files: [File]
-    /// Notes for the user on what is unusual but not wrong.
+    /// Notes for the user on unusual properties that are not errors.
     public private(set) var notes: [String] = []
     let source: ConversionSource
     /// Small files, written after the weights.

@@ -12,7 +12,7 @@ public final class ConversionSource: Sendable {
     let files: [(name: String, tensors: [TensorInfo])]
     /// For a split checkpoint, the layout of the files before the split; else nil.
     let layout: SourceLayout?
-    /// What packed integers stand for, by the tensor that holds them. Empty for a split checkpoint, which can only be merged.
+    /// The weights that are stored as packed integers, by the name of the packed tensor. Empty for a split checkpoint.
     let packedWeights: [String: PackedWeight]
     private let parts: Parts
 

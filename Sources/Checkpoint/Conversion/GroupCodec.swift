@@ -1,6 +1,6 @@
 import Numerics
 
-/// Fast quantisation to packed integers. Codes, scales and words equal those of `GroupScaling`.
+/// Fast quantisation to packed integers. Codes, scales and words equal the results of `GroupScaling`.
 enum GroupCodec {
     /// Quantises a slab whose columns begin at a group. Throws at a weight that is not finite or too large for a scale.
     ///

@@ -17,7 +17,7 @@ func sumOfSquares(_ values: UnsafePointer<Float>, count: Int) -> Double {
     return sum.isFinite ? sum : (0..<count).reduce(0) { $0 + Double(values[$1]) * Double(values[$1]) }
 }
 
-/// The bits of the largest magnitude; larger than those of infinity if a value is NaN.
+/// The bits of the largest magnitude; larger than the bits of infinity if a value is NaN.
 func largestMagnitude(_ values: UnsafePointer<Float>, count: Int) -> UInt32 {
     var largest: Int32 = 0
     for index in 0..<count {

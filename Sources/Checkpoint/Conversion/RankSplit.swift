@@ -69,7 +69,7 @@ public struct RankSplit: Sendable {
     /// The whole weight's shape, whatever format the tensor has.
     func weightShape(_ tensor: String) -> [Int] { weights.find(tensor)?.weight.shape ?? [] }
 
-    /// The shape of a rank's part of a weight. Whether the ranks can share it, `slice` says.
+    /// The shape of a rank's part of a weight. Does not check whether the ranks can share it; `slice` does.
     public func shape(of weight: DeclaredWeight) -> [Int] {
         var shape = weight.shape
         if case .dimension(let dimension) = share(weight) { shape[dimension] /= count }
@@ -96,12 +96,12 @@ public struct RankSplit: Sendable {
         }
     }
 
-    /// Rows and columns of a stored tensor that stay together where its format stays: those of a block.
+    /// The number of rows or columns of a stored tensor that a split must not separate if its format is kept: a block's.
     static func unit(ofCopied tensor: TensorInfo) -> Int { tensor.type == .fp8E4M3 ? BlockScaling.blockSize : 1 }
 
     /// One rank's part of some rows and columns, shared in one dimension.
     ///
-    /// - Parameter unit: rows or columns that stay together: those of a block, or the columns of a group.
+    /// - Parameter unit: the number of rows or columns that a split must not separate: a block's, or a group's columns.
     func part(
         rows: Range<Int>, columns: Range<Int>, of tensor: TensorInfo, _ dimension: Int, unit: Int, on rank: Int
     ) throws(CheckpointError) -> (rows: Range<Int>, columns: Range<Int>) {

@@ -26,7 +26,7 @@ public struct DeclaredProduct: Sendable, Equatable {
 extension WeightList {
     /// The products of one layer of each kind, and then the head's. Of gate and up, which have one shape, the gate's.
     ///
-    /// Without those that kernels of their own compute: kv_b_proj's, which attention reads by heads, and the routed
+    /// Excludes products with separate kernels: kv_b_proj's, which attention reads by heads, and the routed
     /// experts'.
     public var products: [DeclaredProduct] {
         var products: [DeclaredProduct] = []
@@ -43,7 +43,7 @@ extension WeightList {
         return products + (self[.head].map { [DeclaredProduct(names.shortName(of: .head), $0)] } ?? [])
     }
 
-    /// Nil for what is no such product.
+    /// The product's name; nil for a weight without a product in `products`.
     private func productName(_ role: LayerRole) -> String? {
         let short = { names.shortName(of: .layer(0, role)) }
         return switch role {

@@ -4,9 +4,10 @@ public struct DeclaredWeight: Sendable, Equatable {
     public enum FormatRule: Sendable {
         /// BF16, F16 or F32.
         case plain
-        /// Those, FP8 with block scales, or packed integers.
+        /// BF16, F16, F32, FP8 with block scales, or packed integers.
         case quantisable
-        /// The same in files, but conversion writes no integers: attention reads kv_b_proj by heads in both directions.
+        /// The same formats, but conversion does not write packed integers: attention reads kv_b_proj by heads in both
+        /// directions.
         case quantisableToFP8
     }
 
@@ -14,18 +15,18 @@ public struct DeclaredWeight: Sendable, Equatable {
     public enum Split: Sendable {
         /// Each rank has all of it.
         case whole
-        /// Each has an equal part of the rows, and computes those outputs; of an embedding, knows those tokens.
+        /// Each rank has an equal part of the rows: a part of the outputs, or a part of an embedding's tokens.
         case rows
-        /// Each has an equal part of the columns, and the outputs are summed.
+        /// Each rank has an equal part of the columns, and the ranks' outputs are summed.
         case columns
         /// Each has some of the experts.
         case experts
     }
 
-    /// What a weight is one matrix with in memory.
+    /// The other weights that a weight forms one matrix with in memory.
     public enum Stacking: Sendable, Equatable {
         case alone
-        /// Its rows follow those of this weight of the same layer, so that one product computes both.
+        /// Its rows follow the rows of this weight of the same layer, so that one product computes both.
         case below(LayerRole)
         /// All experts' matrices of one projection form a bank; all of a layer's experts have one format.
         case bank

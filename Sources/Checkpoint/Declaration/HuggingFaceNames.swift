@@ -1,4 +1,4 @@
-/// The names of DeepSeek's published safetensors files; those of packed integers are compressed-tensors'.
+/// The names of DeepSeek's published safetensors files, and compressed-tensors' names of packed integers.
 public struct HuggingFaceNames: NamingScheme {
     private static let element = ".weight"
 
@@ -82,7 +82,7 @@ public struct HuggingFaceNames: NamingScheme {
     }
 }
 
-/// What a config of compressed-tensors lists under `ignore`: modules, or patterns of modules, that are not packed.
+/// The list `ignore` in a config of compressed-tensors: modules, or patterns of modules, that are not packed.
 extension HuggingFaceNames {
     /// Matrices of plain format.
     static let plainPatterns = ["lm_head", "re:.*\\.mlp\\.gate$", "re:.*\\.eh_proj$", "re:.*\\.shared_head\\.head$"]

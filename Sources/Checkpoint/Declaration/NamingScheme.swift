@@ -4,7 +4,7 @@ public protocol NamingScheme: Sendable {
     func name(of role: WeightRole) -> String
     /// Another tensor of the weight whose elements are called `weight`.
     func name(of component: WeightComponent, of weight: String) -> String
-    /// The weight that a tensor belongs to by its name's form, and what it is of that weight.
+    /// The name of the weight that a tensor belongs to, and the tensor's part in it, both derived from the tensor's name.
     func parse(_ tensor: String) -> (weight: String, component: WeightComponent)
     /// How the names of all tensors of a layer begin.
     func prefix(ofLayer layer: Int) -> String
@@ -12,6 +12,6 @@ public protocol NamingScheme: Sendable {
     func isUnused(_ tensor: String) -> Bool
     /// The module of a weight without the layer: "q_b_proj".
     func shortName(of role: WeightRole) -> String
-    /// What weights that form one matrix are called together.
+    /// The common name of weights that form one matrix.
     func name(ofStack weights: [String]) -> String
 }

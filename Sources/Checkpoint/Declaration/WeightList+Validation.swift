@@ -1,8 +1,8 @@
 import Numerics
 
 extension WeightList {
-    /// The weights of a checkpoint, after a check that `tensors` are those that the config calls for. One error lists all
-    /// problems.
+    /// The weights of a checkpoint, after a check that `tensors` are exactly the tensors that the config demands. One
+    /// error lists all problems.
     static func checked(
         _ tensors: [String: TensorInfo], for config: ModelConfig, source: String, notes: inout [String]
     ) throws(CheckpointError) -> WeightList {

@@ -22,10 +22,10 @@ public struct WeightList: Sendable, RandomAccessCollection {
     public var endIndex: Int { weights.count }
     public subscript(index: Int) -> DeclaredWeight { weights[index] }
 
-    /// Nil where the config calls for no such weight.
+    /// The weight with this role; nil if the config does not demand it.
     public subscript(role: WeightRole) -> DeclaredWeight? { byRole[role].map { weights[$0] } }
 
-    /// The weight that a file's tensor belongs to, and what it is of that weight; nil for another tensor.
+    /// The weight that a file's tensor belongs to, and the tensor's part in it; nil for a tensor of no weight.
     public func find(_ tensor: String) -> (weight: DeclaredWeight, component: WeightComponent)? {
         if let index = byName[tensor] { return (weights[index], .elements) }
         let (name, component) = names.parse(tensor)

@@ -1,6 +1,6 @@
 import GPU
 
-// What the attention shaders share: see Shaders/common_attention.glsl.
+// Constants and variants that the attention shaders share: see Shaders/common_attention.glsl.
 
 /// The variants of attention. Matrix units take some shapes only.
 let attentionVariants = [

@@ -3,7 +3,7 @@ import Numerics
 import Shaders
 
 /// Absorbed causal attention over the paged latent cache: s_j = scale · query · cache[j] for the keys 0 … position;
-/// latent = Σ softmax(s)_j · cache[j, :C]. The heads of a token share what is read from the cache.
+/// latent = Σ softmax(s)_j · cache[j, :C]. The heads of a token share the entries that are read from the cache.
 ///
 /// `query: [T, heads · P], F32`, see `MLAQuery`; the cache: see `CacheView`. Without splits, `y: [T, heads · C], F32` is the
 /// latent. With splits, which run side by side where a step has few tokens, `y: [T, heads · splits · (C + 2)], F32` has for each
@@ -60,7 +60,7 @@ public struct MLAAbsorbed: VariedKernel, AttendingKernel {
     /// Heads of a workgroup on matrix units; nil where these cannot take the shape.
     static func matrixRows(_ shape: MLAShape, _ profile: DeviceProfile) -> Int? {
         guard let tiles = profile.attentionTiles, shape.entryWidth % 8 == 0 else { return nil }
-        // More heads share what is read from the cache; eight subgroups share the blocks of their scores.
+        // More heads share each entry that is read from the cache; eight subgroups share the blocks of their scores.
         let rows = shape.heads > 16 && tiles.shape.m * tiles.shape.n >= 128 ? 32 : 16
         let constants = matrixConstants(shape, tiles, rows: rows, isBF16: false)
         return MlaAbsorbedMatrixShader.sharedByteCount(constants) <= profile.maxSharedByteCount ? rows : nil
@@ -209,7 +209,7 @@ public struct MLAAbsorbed: VariedKernel, AttendingKernel {
     public static let codeRules = [
         // 19 to 22 KB of shared memory for 64 threads leave room for one subgroup where four SIMDs share 64 KB.
         CodeRule("mla_absorbed", subgroups: 1),
-        // The query, the entries, the entries as values.
+        // Three loads: the query, the entries for the scores, and the entries again as values.
         CodeRule("mla_absorbed_matrix", wideLoads: 3, units: .matrix),
     ]
 }

@@ -93,7 +93,7 @@ public struct MLAExpanded: VariedKernel, AttendingKernel {
         attendedCount = scoreCount
     }
 
-    /// Whether the shape's widths are multiples of what the kernel reads at once: eight values of a key, four of a value.
+    /// Whether the kernel can read the shape's widths in whole loads: eight elements of a key, four of a value.
     public static func takes(_ shape: MLAShape) -> Bool {
         shape.qkNopeHeadDim % 8 == 0 && shape.qkRopeHeadDim % 8 == 0 && shape.kvLoraRank % 4 == 0
             && shape.vHeadDim % 4 == 0
@@ -238,7 +238,7 @@ public struct MLAExpanded: VariedKernel, AttendingKernel {
         }
     }
 
-    /// The product that expands the keys, and attention over as many heads as are expanded at once.
+    /// Two cases: the product that expands the keys and values of one slice of heads, and attention over this slice.
     public static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase] {
         let shape = model.attention
         guard phase == .prefill, let slice = model.expandedHeads, takes(shape) else { return [] }

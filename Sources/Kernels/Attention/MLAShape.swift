@@ -17,7 +17,7 @@ public struct MLAShape: Sendable {
     /// in chunks of 16 bytes.
     public var paddedEntryWidth: Int { ceilDivide(entryWidth, 8) * 8 }
     public var queryWidth: Int { heads * (qkNopeHeadDim + qkRopeHeadDim) }
-    /// What scores are multiplied with, without a correction for long contexts.
+    /// The factor of the scores, without a correction for long contexts.
     var plainScale: Float { 1 / Float(qkNopeHeadDim + qkRopeHeadDim).squareRoot() }
 
     /// V3's shape with fewer heads, a ragged one, and one without multiples of 16.

@@ -1,4 +1,4 @@
-/// What a driver's compiled code of a shader must look like, on every device: the compile gate's rule.
+/// Required properties of a shader's compiled code, on every device. The compile gate checks them.
 ///
 /// In addition, no shader may spill registers or keep a thread's arrays in memory.
 public struct CodeRule: Sendable {
@@ -6,7 +6,7 @@ public struct CodeRule: Sendable {
     public let shader: String
     /// The number of 16-byte loads that there must be at least. Where it is not 0, no load may be of one or two bytes.
     public let wideLoads: Int
-    /// What the products must use.
+    /// The units of the processor that must compute the products.
     public let units: Units
     /// Subgroups that a SIMD must have room for, as the driver counts them: some compute while others wait for memory.
     public let subgroups: Int

@@ -1,6 +1,6 @@
 import GPU
 
-/// What a kernel or one of its variants needs of a device beyond 8- and 16-bit storage and FP16.
+/// The properties of a device that a kernel or one of its variants needs beyond 8- and 16-bit storage and FP16.
 public struct DeviceNeed: Sendable {
     /// "subgroups of one size of 4, 8 or 16 lanes"
     public let description: String
@@ -13,7 +13,7 @@ public struct DeviceNeed: Sendable {
 
     public static let nothing = DeviceNeed("nothing") { _ in true }
     static let narrowSubgroups = DeviceNeed("subgroups of one size of 4, 8 or 16 lanes") { $0.narrowSubgroup != nil }
-    /// Of any shape: what `LimitMatrix` measures.
+    /// Matrix instructions of any shape, which `LimitMatrix` measures.
     static let anyMatrixUnits = DeviceNeed("matrix units with FP16 inputs and FP32 sums") { $0.matrixShape != nil }
     static let matrixUnits = DeviceNeed("matrix units with FP16 inputs whose shape divides 32 × 32 × 32") {
         $0.matrixTiles != nil
@@ -33,7 +33,7 @@ extension DeviceProfile {
     /// The largest shape with FP16 inputs and FP32 sums that one subgroup multiplies; nil if the device lists none.
     public var matrixShape: MatrixShape? { largestMatrixShape(inputs: .float16) }
 
-    /// What the form `matrix` is made of: tiles of 32 × 32 results, 32 columns at a time. Nil if the device cannot. All
+    /// The matrix instructions of the form `matrix`: tiles of 32 × 32 results, 32 columns at a time. Nil if the device cannot. All
     /// subgroups must have one size, by nature or because the shader demands it.
     var matrixTiles: MatrixTiles? {
         hasFloat16 && has16BitStorage ? matrixShape.flatMap { tiles(of: $0, columns: 32) } : nil
@@ -45,7 +45,7 @@ extension DeviceProfile {
             ? largestMatrixShape(inputs: .float8E4M3).flatMap { tiles(of: $0, columns: 64) } : nil
     }
 
-    /// What attention's form `matrix` is made of: workgroups of eight subgroups that multiply parts of 16 × 16.
+    /// The matrix instructions of attention's form `matrix`: workgroups of eight subgroups that multiply parts of 16 × 16.
     var attentionTiles: MatrixTiles? {
         guard let tiles = matrixTiles, hasSubgroupArithmetic, 8 * tiles.subgroup <= maxWorkgroupInvocations,
             [tiles.shape.m, tiles.shape.n, tiles.shape.k].allSatisfy({ $0 >= 4 && 16 % $0 == 0 }),

@@ -8,7 +8,7 @@ import Numerics
 public protocol Kernel: Sendable {
     /// The name in the catalogue and in the profiler; the shader's file has the same name, or one that begins with it.
     static var name: String { get }
-    /// What every use of the kernel needs of a device. A device without it has no cases.
+    /// The properties of a device that every use of the kernel needs. A device without them has no cases.
     static var needs: DeviceNeed { get }
     /// Every tensor that the operation reads or writes, on the device or in the reference.
     var operands: [KernelOperand] { get }
@@ -23,7 +23,7 @@ public protocol Kernel: Sendable {
     static func cases(on profile: DeviceProfile) -> [KernelCase]
     /// The kernel's uses in a step of a model, for the profiler; none for a kernel that no step uses.
     static func modelCases(_ model: ModelDimensions, _ phase: KernelPhase) -> [ModelCase]
-    /// What the compiled code of the kernel's shaders must look like, where it is more than what holds for all shaders.
+    /// Required properties of the compiled code of the kernel's shaders, in addition to the rules for all shaders.
     static var codeRules: [CodeRule] { get }
 }
 

@@ -2,8 +2,8 @@ import GPU
 
 /// Compares a kernel's declaration of its operands with its dispatches.
 extension SelfTest {
-    /// An operand that the kernel is to write without reading it, and that holds values before the test: the test would
-    /// not see them read. Nil if all hold the poison.
+    /// An operand that is declared as write-only but holds values before the test, so that the test could
+    /// not detect a read of them. Nil if all write-only operands hold the poison.
     static func unpoisoned(_ operands: [KernelOperand]) -> String? {
         for operand in operands where operand.access == .write {
             let tensor = operand.tensor

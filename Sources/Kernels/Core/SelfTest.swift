@@ -7,7 +7,7 @@ public enum SelfTest {
         public let kernel, label: String
         /// The largest error over its tolerance; at most 1 passes.
         public let worstRatio: Float
-        /// What is wrong; nil if nothing is.
+        /// The first failure; nil if the kernel is right.
         public let failure: String?
     }
 
@@ -28,7 +28,7 @@ public enum SelfTest {
         try transfer.finish()
 
         var commands = try Commands(on: device)
-        // The marks list what the dispatches bind.
+        // The marks list the bindings of the dispatches.
         commands.marking = Marking()
         try commands.begin()
         try kernel.encode(into: &commands)

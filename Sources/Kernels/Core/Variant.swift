@@ -44,7 +44,7 @@ public struct Variant: Hashable, Sendable {
     func subgroup(on profile: DeviceProfile) -> UInt32 { form == .lanes ? UInt32(profile.subgroupSize) : 0 }
 }
 
-/// A variant of a kernel and what it needs of a device.
+/// A variant of a kernel and the properties of a device that it needs.
 public struct VariantOption: Sendable {
     public let variant: Variant
     public let needs: DeviceNeed
@@ -101,7 +101,7 @@ extension ChosenKernel {
 protocol VariedKernel: ChosenKernel {
     /// The variant to run; nil for the device's.
     var variant: Variant? { get set }
-    /// The kernel with what its variant takes in addition, made on the host: for cases.
+    /// The kernel with its variant's additional operands, which the host makes: for cases.
     func ready(in bench: inout Workbench) throws(GPUError) -> Self
 }
 

@@ -55,7 +55,7 @@ public struct Weight: Sendable {
 
     /// 16-byte chunks from one row to the next.
     public var chunkPitch: Int { codes.pitch * codes.type.byteCount / 16 }
-    /// Rows of scales of one matrix, and scales in each of them. For a format without scales: those of FP8.
+    /// Rows of scales of one matrix, and scales in each of them. For a format without scales: the numbers for FP8.
     public var scaleRows: Int { scaleShape[0] }
     public var scalePitch: Int { scaleShape[1] }
     private var scaleShape: [Int] {

@@ -10,11 +10,12 @@ public struct ExpertGroups: Sendable {
     public let assignments: Tensor
     /// `[at most, 2], U32`: the expert of each tile and the tile's first index in `assignments`.
     public let tiles: Tensor
-    /// `[2, 4], U32`: the numbers of workgroups of the products, first of those into the experts, then of those out of them.
+    /// `[2, 4], U32`: the numbers of workgroups of the products, first for the gate and up projections, then for the
+    /// down projection.
     public let dispatches: Tensor
     /// The variant of the products.
     let variant: Variant
-    /// Weight rows of the products into the experts and out of them.
+    /// Weight rows of the gate and up projections, and of the down projection.
     let productRows: [Int]
     /// Activation rows and weight rows of a workgroup's tile.
     let tileRows, tileWeightRows: Int
@@ -56,6 +57,6 @@ public struct ExpertGroups: Sendable {
     /// Whether it does so with FP8 inputs, so that `QuantiseRows` must write codes.
     public var takesCodes: Bool { variant == .matrix8 }
 
-    /// Workgroups along the weight rows of the products into the experts and out of them.
+    /// Workgroups along the weight rows of the gate and up projections, and of the down projection.
     var rowGroups: [Int] { productRows.map { ceilDivide($0, tileWeightRows) } }
 }

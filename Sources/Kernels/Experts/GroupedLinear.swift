@@ -12,7 +12,7 @@ public struct GroupedLinear: ChosenKernel {
     public static let name = "grouped_linear"
     public static let variants = Product.manyRows
 
-    /// The products into the experts or out of them: an index of `ExpertGroups.dispatches`.
+    /// The gate and up projections, or the down projection: an index of `ExpertGroups.dispatches`.
     public enum Direction: Int, Sendable { case into, outOf }
 
     let product: Product
@@ -175,7 +175,7 @@ public struct GroupedLinear: ChosenKernel {
 
     /// A product over random assignments, grouped on the host.
     ///
-    /// - Parameter direction: out of the experts, x has one row for each assignment.
+    /// - Parameter direction: for the down projection, x has one row for each assignment.
     private static func sample(
         _ bench: inout Workbench, tokens: Int, topK: Int, _ direction: Direction, bank: ExpertBank,
         variant: Variant? = nil, tile: Int? = nil

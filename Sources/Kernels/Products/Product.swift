@@ -3,7 +3,7 @@ import Numerics
 import Shaders
 
 /// The activations of a product y = x · Wᵀ in the forms in which its variants take them, and the constants of its shaders:
-/// what `Linear` and `GroupedLinear` have in common.
+/// the common part of `Linear` and `GroupedLinear`.
 struct Product: Sendable {
     /// `[T, K], F32`
     var x: Tensor

@@ -42,7 +42,7 @@ extension Profile {
             public var verdict: Verdict
         }
 
-        /// Times measured on two devices do not show what a change of the kernels did.
+        /// Times measured on two devices do not show the effect of a change to the kernels.
         public struct DevicesDiffer: Error, Equatable, CustomStringConvertible {
             public let before, after: String
             public var description: String {

@@ -9,7 +9,7 @@ extension Catalogue {
 }
 
 extension CodeRule {
-    /// What is wrong with the code of all kernels together: no kernel uses the matrix units that the device has.
+    /// A failure of the code of all kernels together: no kernel uses the matrix units that the device has.
     public static func findings(inAll shaders: [CompiledShader], on profile: DeviceProfile) -> [String] {
         let usesMatrix = shaders.contains { Catalogue.codeRule(for: $0.name).units != .any }
         guard let shape = profile.matrixShape, !usesMatrix else { return [] }
@@ -18,7 +18,8 @@ extension CodeRule {
         ]
     }
 
-    /// How the code breaks the rule. What a driver does not report breaks the parts of the rule that depend on it.
+    /// How the code breaks the rule. A statistic that the driver does not report breaks the parts of the rule that depend
+    /// on it.
     func findings(in code: CompiledShader) -> [String] {
         var found: [String] = []
         switch code.spills {

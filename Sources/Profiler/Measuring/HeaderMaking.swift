@@ -20,7 +20,7 @@ extension Profile.Header {
 }
 
 extension Profile {
-    /// Sets the header's shaders to those that the device has compiled so far.
+    /// Sets the header's shaders to the shaders that the device has compiled so far.
     public mutating func noteShaders(of device: Device) {
         var hashes: [String: UInt64] = [:]
         for known in device.knownPipelines { hashes[known.module] = known.pipeline.module.hash }
@@ -40,7 +40,7 @@ public func isoText(_ date: Int) -> String {
     return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
-/// The clock rates that Linux shows without root: the processor's, and those of graphics cards whose drivers list them.
+/// The clock rates that Linux shows without root: the processor's, and graphics cards' if their drivers list them.
 private func readClocks() -> [String] {
     var found: [String] = []
     for line in firstBytes("/proc/cpuinfo").split(separator: "\n") where line.hasPrefix("cpu MHz") {

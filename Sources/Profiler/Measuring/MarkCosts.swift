@@ -58,7 +58,7 @@ struct MarkCosts {
         }
         let barriers = try row(nil, separate: true)
         let plain = try row(nil, separate: false)
-        // Marks one dispatch in eight, since steps mark few.
+        // One dispatch in eight is marked, because profiled steps mark only a small part of their dispatches.
         let markedBarriers = try row(Marking(every: 8, first: 4), separate: true)
         let markedPlain = try row(Marking(every: 8, first: 4), separate: false)
         launch = barriers.whole

@@ -1,7 +1,7 @@
 import GPU
 import Model
 
-/// What stops a profile. Errors of the device and of the model keep their kind.
+/// An error that ends a profile. Errors of the device and of the model keep their type.
 public enum ProfilerError: Error, Equatable, CustomStringConvertible {
     case device(GPUError)
     case model(ModelError)

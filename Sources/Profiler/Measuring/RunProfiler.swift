@@ -114,7 +114,7 @@ public struct RunProfiler {
                 }
             )
         }
-        /// Repeats one step with all marks and without; returns the fraction by which marks lengthen it.
+        /// Runs one step `times` times with all marks and without marks; returns the fraction by which marks lengthen it.
         func overhead(_ phase: StepPhase, _ tokens: [Int32], times: Int) throws(ProfilerError) -> Double {
             let length = model.tokenCount(of: sequence)
             var (marked, plain): ([Double], [Double]) = ([], [])

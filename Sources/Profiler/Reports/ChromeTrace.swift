@@ -70,7 +70,7 @@ private struct ChromeTrace {
     private func arguments(
         _ dispatch: Profile.Dispatch, _ row: Profile.Row, shareOfLimit: Double
     ) -> KeyValuePairs<String, JSONValue> {
-        // The row's bytes are those of a whole use, so that the rate of a dispatch is known only if a use is one
+        // The row's bytes are the bytes of a whole use, so that the rate of a dispatch is known only if a use is one
         // dispatch.
         let seconds = (dispatch.end - dispatch.start) * 1e-9
         let rate = row.dispatchCount == 1 && seconds > 0 ? Double(row.byteCount) / seconds / 1e9 : nil

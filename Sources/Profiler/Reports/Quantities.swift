@@ -1,7 +1,7 @@
 import Glibc
 import Numerics
 
-/// Placeholder for values that were not measured, are not available or are not finite.
+/// The text for values that were not measured, are not available or are not finite.
 let missingText = "-"
 
 /// A number with three significant digits from 1 to 1000, two decimals below 1, no decimals above 1000.

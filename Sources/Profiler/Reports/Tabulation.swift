@@ -31,7 +31,7 @@ struct Tabulation {
     }
 
     let profile: Profile
-    /// All columns, without those of the compiled code if the driver reports none for any row.
+    /// All columns; without the columns about compiled code if the driver reports no statistics.
     let columns: [Column]
     private let bytes, flops: RateUnit
     private let total: Double

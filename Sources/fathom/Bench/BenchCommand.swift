@@ -40,7 +40,7 @@ struct BenchCommand: ParsableCommand {
     var json = false
 
     mutating func validate() throws {
-        // No context is longer, and the sum of two such numbers does not overflow.
+        // No context is longer, and the sum of two of these numbers does not overflow.
         let most = 1 << 30
         for (flag, value) in [("--prompt", prompt), ("--generate", generate), ("--repeats", repeats)]
         where !(1...most).contains(value) {

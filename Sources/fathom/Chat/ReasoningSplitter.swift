@@ -9,7 +9,7 @@ struct ReasoningSplitter {
 
     private enum State { case start, reasoning, beforeAnswer, answer }
     private var state: State
-    /// Held back: what may be the beginning of a mark.
+    /// Text that is held back because it may be the beginning of a mark.
     private var held = ""
 
     /// - Parameter isOpen: the prompt has opened the reasoning already.
@@ -18,7 +18,7 @@ struct ReasoningSplitter {
     /// The reasoning has begun and not ended.
     var isInReasoning: Bool { state == .reasoning }
 
-    /// The parts that the text so far determines, without those returned before.
+    /// The parts that the text determines now and did not determine before.
     mutating func feed(_ text: String) -> [Part] {
         held += text
         var parts: [Part] = []

@@ -62,7 +62,7 @@ enum SlashCommand: String, CaseIterable {
         ]
     }
 
-    /// Completions of a line up to the cursor: commands, and files after those that take one.
+    /// Completions of a line up to the cursor: commands, and files after the commands that take a file.
     static func complete(_ text: String) -> Completion? {
         for command in [SlashCommand.save, .load] where text.hasPrefix(command.name + " ") {
             return .paths(String(text.dropFirst(command.name.count + 1)))

@@ -4,7 +4,7 @@ import GPU
 import Model
 import Terminal
 
-/// Says what a checkpoint holds and which context fits on which device.
+/// Prints a checkpoint's contents, and for each device the context that fits.
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",

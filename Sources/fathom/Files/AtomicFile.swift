@@ -69,5 +69,5 @@ enum AtomicFile {
     }
 }
 
-/// The kind of what is not a regular file, in words.
+/// In words, the kind of a file that is not regular.
 func fileKind(_ status: stat) -> String { status.st_mode & S_IFMT == S_IFDIR ? "a folder" : "a device or pipe" }

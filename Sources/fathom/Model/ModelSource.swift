@@ -48,7 +48,7 @@ struct ModelSource {
 enum BuiltInModel {
     static let name = "Minnow"
 
-    /// Its files' bytes, where the program was loaded.
+    /// The bytes of its files, at their address in the loaded program.
     static var files: [String: UnsafeRawBufferPointer] {
         var files: [String: UnsafeRawBufferPointer] = [:]
         for index in 0..<Int(minnow_count) {

@@ -34,7 +34,7 @@ struct VariantOptions: ParsableArguments {
         device.chosenVariants.setMeasured(TuningFile(for: device.profile)?.read() ?? [:])
     }
 
-    /// Chooses the variants that were asked for, else those measured.
+    /// Chooses the requested variants; for other kernels, the variants measured as fastest.
     func apply(to device: Device) {
         Self.applyMeasured(to: device)
         for case let (kernel, name)? in variant.map({ try? Self.parsed($0) }) {

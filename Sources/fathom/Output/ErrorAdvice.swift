@@ -14,11 +14,11 @@ struct CommandError: Error, Equatable, CustomStringConvertible {
 }
 
 extension ExitCode {
-    /// What a shell reports of a program that Ctrl-C ended.
+    /// The exit code that shells report for a program that Ctrl-C ended.
     static let interrupted = ExitCode(130)
 }
 
-/// Turns errors into lines for a person. The libraries say what is wrong; this adds what to do about it in terms of the
+/// Turns errors into lines for a person. The libraries describe the error; this adds the remedy in terms of the
 /// program's commands and options, which the libraries do not know.
 enum ErrorAdvice {
     static let noLoader = "the Vulkan loader (libvulkan.so.1) was not found: \(installLoader)"
@@ -103,7 +103,7 @@ enum ErrorAdvice {
         }
     }
 
-    /// What to do about a checkpoint's error.
+    /// The remedy for a checkpoint's error.
     static func text(_ advice: CheckpointError.Advice) -> String {
         switch advice {
         case .text: advice.description
@@ -118,7 +118,7 @@ enum ErrorAdvice {
         }
     }
 
-    /// What would fit where a model does not.
+    /// Alternatives that fit if a model does not.
     private static func text(_ shortage: MemoryShortage) -> String {
         var advice = shortage.largestContext > 0 ? ["--context \(shortage.largestContext) fits"] : []
         advice += shortage.roomierPlaces.map { "--device \($0.choice) (\($0.name)) has \(byteText($0.budget))" }

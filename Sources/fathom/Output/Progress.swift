@@ -7,7 +7,7 @@ func note(_ text: String) throws(TerminalError) {
     try Output.error.write(Surroundings.current().note("fathom: \(text)") + "\n")
 }
 
-/// A line on stderr that shows how far some work is, where stderr is a terminal.
+/// A line on stderr that shows the progress of some work, if stderr is a terminal.
 final class ProgressLine {
     fileprivate let output: Output
     /// Nil where stderr is no terminal, or can no longer be written to.
@@ -31,7 +31,7 @@ final class ProgressLine {
         do throws(TerminalError) { try line?.show(text()) } catch { line = nil }
     }
 
-    /// Takes the line away.
+    /// Clears the line.
     func clear() {
         do throws(TerminalError) { try line?.hide() } catch { line = nil }
     }

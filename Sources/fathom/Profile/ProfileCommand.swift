@@ -19,14 +19,14 @@ struct ProfileCommand: ParsableCommand {
 }
 
 extension ProgressLine {
-    /// Runs a profiler and takes the line away.
+    /// Runs a profiler, and then clears the progress line.
     func profile(on device: Device, _ run: () throws(ProfilerError) -> Profile) throws -> Profile {
         var profile = try measure(run)
         profile.noteShaders(of: device)
         return profile
     }
 
-    /// Runs what measures, and takes the line away.
+    /// Runs a measurement, and then clears the progress line.
     func measure<R>(_ run: () throws(ProfilerError) -> R) throws -> R {
         defer { clear() }
         do throws(ProfilerError) { return try run() } catch {
