@@ -9,7 +9,7 @@ import Program
 public final class LoadedModel {
     public let config: ModelConfig
     public let contextLength: Int
-    /// What the checkpoint lacks without being wrong.
+    /// Notes on parts that the checkpoint lacks and may lack.
     public let notes: [String]
     public let device: Device?
     let transformer: Transformer
@@ -62,7 +62,7 @@ private struct PendingStep {
     let items: [StepItem]
     /// Tokens that each item's sequence held before.
     let before: [Int]
-    /// The last device step; those before it are done.
+    /// The last device step. All earlier steps have finished.
     let assembly: StepAssembly
     let submission: Submission
     /// Results of the device steps that are done.
@@ -196,7 +196,7 @@ extension LoadedModel: LanguageModel {
         StepSurroundings(transformer: transformer, pages: pages, chosenRows: lastChoice?.rows ?? [])
     }
 
-    /// Adds a device step's results to those of the items that they belong to.
+    /// Appends a device step's results to the results of their items.
     ///
     /// - Throws: `.notFinite` without a place.
     private func add(
@@ -246,8 +246,8 @@ extension LoadedModel: LanguageModel {
         do throws(ProgramError) { return try body() } catch {
             switch error {
             case .device(let error): throw .device(error)
-            case .disagreement(let found):
-                throw .disagreement(place: found.place, kernel: found.kernel, failure: found.failure)
+            case .disagreement(let place, let kernel, let failure):
+                throw .disagreement(place: place, kernel: kernel, failure: failure)
             }
         }
     }

@@ -3,9 +3,9 @@ import Kernels
 
 /// Runs programs on a device and by the references, side by side.
 ///
-/// Each kernel's outputs are compared as soon as they are there, and the first kernel that parts is named. The device's
+/// Each kernel's outputs are compared right after it has run, and the first kernel that differs is named. The device's
 /// results replace the reference's, so that errors do not add up.
-public final class CheckedInterpreter: Interpreter {
+public final class CheckedInterpreter: WalkingInterpreter {
     private let device: Device
     private let scratch: ScratchMemory
 
@@ -13,15 +13,6 @@ public final class CheckedInterpreter: Interpreter {
         self.device = device
         self.scratch = scratch
     }
-
-    public var runsAhead: Bool { false }
-
-    public func submit(_ input: StepInput, _ make: () -> Program) throws(ProgramError) -> Submission {
-        Submission(try walk(make(), input) { (_, _) throws(ProgramError) in })
-    }
-
-    public func collect(_ submission: Submission) throws(ProgramError) -> StepOutput { submission.output }
-    public func discard(_ submission: Submission) {}
 
     public func walk(
         _ program: Program, _ input: StepInput, _ observe: (Program.Observation, [UInt32]) throws(ProgramError) -> Void
@@ -46,8 +37,7 @@ public final class CheckedInterpreter: Interpreter {
                     output, found: found, from: output.byteOffset, tolerance: tolerance)
                 {
                     throw .disagreement(
-                        Disagreement(
-                            place: operation.place.layer.description, kernel: type(of: kernel).name, failure: failure))
+                        place: operation.place.layer.description, kernel: type(of: kernel).name, failure: failure)
                 }
                 output.setHostBytes(found)
             }

@@ -16,7 +16,7 @@ public struct StepInput: Sendable {
     }
 }
 
-/// What the host gets of a step.
+/// The results of a step for the host.
 public struct StepOutput: Sendable {
     /// `[results, vocabulary]`, row by row; empty if the shape does not return logits.
     public var logits: [Float] = []
@@ -34,11 +34,11 @@ public final class Submission {
     init(_ output: StepOutput) { (recording, self.output) = (nil, output) }
 }
 
-/// Runs programs. Each interpreter does so in its own way; all of them compute the same.
+/// Runs programs. Interpreters differ in where they run them and in what they record; all compute the same results.
 public protocol Interpreter: AnyObject {
     /// Whether a submitted step runs beside the host, so that it pays to submit the next one early.
     var runsAhead: Bool { get }
-    /// The host begins to make a step's inputs.
+    /// Called when the host begins to make a step's inputs.
     func prepare()
     /// Queues a step. Steps run in the order of submission.
     ///
@@ -57,6 +57,20 @@ public protocol Interpreter: AnyObject {
 
 extension Interpreter {
     public func prepare() {}
+}
+
+/// An interpreter that has run a step when `submit` returns: a walk that reports no values.
+public protocol WalkingInterpreter: Interpreter {}
+
+extension WalkingInterpreter {
+    public var runsAhead: Bool { false }
+
+    public func submit(_ input: StepInput, _ make: () -> Program) throws(ProgramError) -> Submission {
+        Submission(try walk(make(), input) { (_, _) throws(ProgramError) in })
+    }
+
+    public func collect(_ submission: Submission) throws(ProgramError) -> StepOutput { submission.output }
+    public func discard(_ submission: Submission) {}
 }
 
 extension Program {

@@ -1,26 +1,11 @@
 import GPU
 
-/// What can go wrong while a program runs.
+/// An error while a program runs.
 public enum ProgramError: Error, Sendable, Equatable {
     case device(GPUError)
-    case disagreement(Disagreement)
-}
-
-/// A kernel whose results on the device are not its reference's.
-public struct Disagreement: Sendable, Equatable, CustomStringConvertible {
-    /// "layer 3"
-    public var place: String
-    public var kernel: String
-    /// The first wrong element, what was expected and what was found.
-    public var failure: String
-
-    public init(place: String, kernel: String, failure: String) {
-        self.place = place
-        self.kernel = kernel
-        self.failure = failure
-    }
-
-    public var description: String { "\(place): kernel \(kernel) parts from its reference: \(failure)" }
+    /// A kernel's result on the device differs from its reference's. `place`: "layer 3"; `failure`: the first wrong
+    /// element, the expected value and the value found.
+    case disagreement(place: String, kernel: String, failure: String)
 }
 
 /// Runs device calls within this module's errors.

@@ -2,19 +2,10 @@ import GPU
 import Kernels
 
 /// Computes programs by the kernels' references, on the host.
-public final class ReferenceInterpreter: Interpreter {
+public final class ReferenceInterpreter: WalkingInterpreter {
     private let scratch: ScratchMemory
 
     public init(scratch: ScratchMemory) { self.scratch = scratch }
-
-    public var runsAhead: Bool { false }
-
-    public func submit(_ input: StepInput, _ make: () -> Program) throws(ProgramError) -> Submission {
-        Submission(try walk(make(), input) { (_, _) throws(ProgramError) in })
-    }
-
-    public func collect(_ submission: Submission) throws(ProgramError) -> StepOutput { submission.output }
-    public func discard(_ submission: Submission) {}
 
     public func walk(
         _ program: Program, _ input: StepInput, _ observe: (Program.Observation, [UInt32]) throws(ProgramError) -> Void
