@@ -84,9 +84,23 @@ public struct Commands: ~Copyable {
 
     deinit {
         guard let recorder else { return }
-        // A submission that still runs uses its command buffer; on a lost device the wait fails at once.
-        if let submitted { _ = fv_wait(recorder.device.handle, submitted, 10_000_000_000) }
+        // On a lost device the wait fails at once.
+        if let submitted, fv_wait(recorder.device.handle, submitted, 10_000_000_000) == VkResult.timeout {
+            // The device may still use the commands and their memory: neither is ever freed.
+            _ = Unmanaged.passRetained(Abandoned(device: recorder.device, memory: retained))
+            return
+        }
         fv_destroy_commands(recorder.handle)
+    }
+
+    /// The device and memory of a submission that did not finish in time.
+    private final class Abandoned {
+        let device: Device
+        let memory: [ObjectIdentifier: Allocation]
+        init(device: Device, memory: [ObjectIdentifier: Allocation]) {
+            self.device = device
+            self.memory = memory
+        }
     }
 
     /// The device that records; a list has none, and traps.

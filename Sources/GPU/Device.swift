@@ -139,9 +139,11 @@ public final class Device: @unchecked Sendable {
         return value
     }
 
-    /// Waits until the submission is done; throws `.timeout` after `seconds`, so that a kernel that never ends is no hang.
-    func wait(for value: UInt64, seconds: Double = 120) throws(GPUError) {
-        try check(fv_wait(handle, value, UInt64(seconds * 1e9)), "vkWaitSemaphores", profile.name)
+    /// Waits until the submission is done; throws `.timeout` after two minutes, so that a kernel that never ends is no hang.
+    /// A software device gets twenty: it compiles a shader when that first runs, and matrix kernels take minutes.
+    func wait(for value: UInt64) throws(GPUError) {
+        let seconds: UInt64 = profile.kind == .software ? 1200 : 120
+        try check(fv_wait(handle, value, seconds * 1_000_000_000), "vkWaitSemaphores", profile.name)
     }
 }
 

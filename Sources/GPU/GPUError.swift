@@ -61,7 +61,7 @@ public struct GPUError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 /// The `VkResult`s with a case of their own (Vulkan specification, "Return Codes").
-private enum VkResult {
+enum VkResult {
     static let timeout: Int32 = 2
     static let outOfHostMemory: Int32 = -1
     static let outOfDeviceMemory: Int32 = -2

@@ -87,6 +87,23 @@ struct DeviceFaultTests {
         #expect(failure { () throws(GPUError) in try commands.begin() }?.result == .deviceLost)
     }
 
+    /// The device may still write to the memory of commands that did not finish in time: it outlives them.
+    @Test func workThatDoesNotEndKeepsItsMemory() throws {
+        let device = try Device.open()
+        do {
+            var commands = try Commands(on: device)
+            try commands.begin()
+            commands.fill(
+                try Allocation(on: device, byteCount: 4096, kind: .device, label: "target").view, word: 7)
+            try commands.submit()
+            faults_time_out_at_wait(device.handle)
+            let error = failure { () throws(GPUError) in try commands.wait() }
+            #expect(error?.call == "vkWaitSemaphores" && error?.result == .timeout)
+            #expect(error?.description.contains("did not finish in time") == true)
+        }
+        #expect(device.allocatedByteCount.current == 4096)
+    }
+
     @Test func resultsThatCallersTellApart() {
         let results: [(Int32, GPUError.Result, String)] = [
             (-2_000_000_001, .noLoader, "libvulkan.so.1) was not found"),

@@ -28,6 +28,12 @@ static VkResult VKAPI_CALL wait_lost(VkDevice device, const VkSemaphoreWaitInfo 
     return VK_ERROR_DEVICE_LOST;
 }
 
+// The work goes on, as a kernel's that never ends.
+static VkResult VKAPI_CALL wait_too_long(VkDevice device, const VkSemaphoreWaitInfo *info, uint64_t nanoseconds) {
+    (void)device, (void)info, (void)nanoseconds;
+    return VK_TIMEOUT;
+}
+
 void faults_allow_allocations(fv_device *device, int count) {
     if (device->AllocateMemory != allocate_some) allocate = device->AllocateMemory;
     device->AllocateMemory = allocate_some;
@@ -70,3 +76,5 @@ void faults_lose_at_wait(fv_device *device) {
     if (device->WaitSemaphores != wait_lost) wait = device->WaitSemaphores;
     device->WaitSemaphores = wait_lost;
 }
+
+void faults_time_out_at_wait(fv_device *device) { device->WaitSemaphores = wait_too_long; }
