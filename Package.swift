@@ -1,7 +1,8 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// Imports point one way: CVulkan <- GPU <- Shaders <- Kernels <- Program <- Model <- Engine, Profiler <- fathom.
+// Imports point one way: CVulkan <- GPU <- Shaders <- Kernels <- Program <- Model <- Loading <- fathom;
+// Engine and Profiler stand on Model too.
 // Cache, Files, JSON, Numerics and Threads know no device; Terminal, Text and Checkpoint stand on them.
 let package = Package(
     name: "fathom",
@@ -42,7 +43,11 @@ let package = Package(
             name: "Text", dependencies: ["CPCRE2", "JSON"], linkerSettings: [.linkedLibrary(":libpcre2-8.a")]),
         // A step as a value: operations over slots, and the interpreters that run, check, plan and time it.
         .target(name: "Program", dependencies: ["GPU", "Kernels", "Numerics"]),
-        .target(name: "Model", dependencies: ["Cache", "Checkpoint", "Kernels", "Program", "Threads"]),
+        .target(name: "Model", dependencies: ["Cache", "Checkpoint", "Kernels", "Program"]),
+        // From a declaration and a checkpoint to memory: plans, splits, reads, and the model that runs there.
+        .target(
+            name: "Loading",
+            dependencies: ["Cache", "Checkpoint", "GPU", "Kernels", "Model", "Numerics", "Program", "Threads"]),
         .target(name: "Engine", dependencies: ["Cache", "Model", "Numerics", "Text"]),
         // Times kernels by themselves and in a model's steps; tables, pictures, comparison.
         .target(
@@ -54,8 +59,8 @@ let package = Package(
         .executableTarget(
             name: "fathom",
             dependencies: [
-                "Cache", "Checkpoint", "Engine", "Files", "GPU", "JSON", "Kernels", "Minnow", "Model", "Numerics",
-                "Profiler", "Program", "Terminal", "Text",
+                "Cache", "Checkpoint", "Engine", "Files", "GPU", "JSON", "Kernels", "Loading", "Minnow", "Model",
+                "Numerics", "Profiler", "Program", "Terminal", "Text",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             plugins: ["BuildInfoPlugin"]),
@@ -87,11 +92,12 @@ let package = Package(
         .testTarget(
             name: "ModelTests",
             dependencies: [
-                "Cache", "Checkpoint", "FixtureSupport", "GPU", "Kernels", "Model", "Numerics", "Program",
+                "Cache", "Checkpoint", "FixtureSupport", "GPU", "Kernels", "Loading", "Model", "Numerics", "Program",
                 "VulkanFaults",
             ]),
         .testTarget(
-            name: "EngineTests", dependencies: ["Cache", "Engine", "FixtureSupport", "Model", "Numerics", "Text"]),
+            name: "EngineTests",
+            dependencies: ["Cache", "Engine", "FixtureSupport", "Loading", "Model", "Numerics", "Text"]),
         .testTarget(
             name: "ProfilerTests",
             dependencies: ["Checkpoint", "GPU", "JSON", "Kernels", "Model", "Numerics", "Profiler", "Program"]),
@@ -101,8 +107,8 @@ let package = Package(
         .testTarget(
             name: "FathomTests",
             dependencies: [
-                "Cache", "Checkpoint", "Engine", "fathom", "Files", "FixtureSupport", "GPU", "JSON", "Model",
-                "Numerics", "Profiler", "Terminal", "TerminalSupport", "Text",
+                "Cache", "Checkpoint", "Engine", "fathom", "Files", "FixtureSupport", "GPU", "JSON", "Loading",
+                "Model", "Numerics", "Profiler", "Terminal", "TerminalSupport", "Text",
             ]),
     ]
 )

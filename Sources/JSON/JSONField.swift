@@ -44,9 +44,6 @@ public struct JSONField: Sendable {
         self.path = path
     }
 
-    /// Keys and indices from the root, in the notation of error messages.
-    public var pathText: String { path.text }
-
     /// The value; nil if the key is absent.
     public var content: JSONValue? { value }
 

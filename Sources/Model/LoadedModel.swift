@@ -25,7 +25,7 @@ public final class LoadedModel {
     /// its rows are not on the device.
     private var lastChoice: (ticket: Ticket, rows: [Int])?
 
-    init(
+    package init(
         _ transformer: Transformer, notes: [String], contextLength: Int, device: Device?,
         memory: [any ModelMemory], scratch: ScratchMemory, interpreter: @escaping () -> any Interpreter
     ) {

@@ -6,9 +6,9 @@ import Program
 
 extension Transformer {
     /// The wiring with caches for `contextLength` tokens in `memory`.
-    init(
+    package init(
         _ config: ModelConfig, _ weights: ModelWeights, contextLength: Int, _ format: CacheLayout.Format,
-        _ activations: LoadOptions.ActivationFormat, in memory: any ModelMemory, on device: Device?
+        _ activations: ActivationFormat, in memory: any ModelMemory, on device: Device?
     ) throws(ModelError) {
         let layout = CacheLayout(
             format: format, kvLoraRank: config.kvLoraRank, qkRopeHeadDim: config.qkRopeHeadDim)

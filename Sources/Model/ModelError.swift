@@ -22,7 +22,7 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
     case tooLargeToBind(tensor: String, byteCount: Int, limit: Int, device: String)
     /// A load option that the model or the device rules out; `name` as on the command line, without the dashes.
     case option(name: String, expected: String, found: String)
-    /// With `LoadOptions.check`: a kernel's result on the device differs from its reference's. `place` names the layer,
+    /// With `CheckedInterpreter`: a kernel's result on the device differs from its reference's. `place` names the layer,
     /// `failure` the worst element.
     case disagreement(place: String, kernel: String, failure: String)
     /// The caller's progress callback asked to stop.
@@ -102,12 +102,12 @@ public struct MemoryShortage: Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Runs a device's call within this module's errors.
-func onDevice<Result: ~Copyable>(_ body: () throws(GPUError) -> Result) throws(ModelError) -> Result {
+package func onDevice<Result: ~Copyable>(_ body: () throws(GPUError) -> Result) throws(ModelError) -> Result {
     do throws(GPUError) { return try body() } catch { throw .device(error) }
 }
 
 /// Runs a checkpoint's call within this module's errors.
-func readingCheckpoint<Result: ~Copyable>(
+package func readingCheckpoint<Result: ~Copyable>(
     _ body: () throws(CheckpointError) -> Result
 ) throws(ModelError) -> Result {
     do throws(CheckpointError) { return try body() } catch { throw .checkpoint(error) }

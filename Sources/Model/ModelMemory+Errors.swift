@@ -4,11 +4,11 @@ import Program
 
 /// A model's memory within this module's errors.
 extension ModelMemory {
-    func storage(_ label: String, byteCount: Int) throws(ModelError) -> Storage {
+    package func storage(_ label: String, byteCount: Int) throws(ModelError) -> Storage {
         try onDevice { () throws(GPUError) in return try makeStorage(label, byteCount: byteCount) }
     }
 
-    func write(
+    package func write(
         _ storage: Storage, pieceByteCount: Int = 4,
         _ produce: (_ offset: Int, _ bytes: UnsafeMutableRawBufferPointer) throws(ModelError) -> Void
     ) throws(ModelError) {
@@ -34,7 +34,7 @@ extension ModelMemory {
         }
     }
 
-    func runAlone(_ kernel: some Kernel) throws(ModelError) {
+    package func runAlone(_ kernel: some Kernel) throws(ModelError) {
         try onDevice { () throws(GPUError) in try run(kernel) }
     }
 }

@@ -3,21 +3,21 @@ import Kernels
 import Program
 
 /// The limits of one device step.
-struct StepLimits {
+package struct StepLimits {
     let contextLength: Int
     /// Positions below this are attended to in expanded form by prompt rows.
-    var expandedEnd: Int
+    package internal(set) var expandedEnd: Int
     /// Maximum rows with results: their logits are one binding.
     let resultCount: Int
     private let heads: Int
     private let splitCount: (Int) -> Int
 
     /// Maximum rows.
-    static let rowCount = 256
+    package static let rowCount = 256
     /// Maximum partial results of decode attention: at a V3 latent each, they take 270 MB.
     private static let partialCount = 131_072
 
-    init(_ transformer: Transformer, contextLength: Int) {
+    package init(_ transformer: Transformer, contextLength: Int) {
         self.contextLength = contextLength
         expandedEnd = ExpansionRule(shape: transformer.mla).end(upTo: contextLength)
         resultCount = min(
@@ -82,7 +82,7 @@ struct StepLimits {
 
 extension StepLimits {
     /// The shapes of the steps that take the most memory.
-    func largestShapes(of transformer: Transformer) -> [StepShape] {
+    package func largestShapes(of transformer: Transformer) -> [StepShape] {
         let all = min(Self.rowCount, contextLength)
         var shapes: [StepShape] = []
         func add(_ groups: StepShape.Group...) {
@@ -119,13 +119,13 @@ extension StepLimits {
 
 extension Transformer {
     /// Groups whose rows all have results, each row of a sequence of its own.
-    func decodeRows(_ count: Int, keyCount: Int) -> StepShape.Group {
+    package func decodeRows(_ count: Int, keyCount: Int) -> StepShape.Group {
         group(.splits(splits(forKeys: keyCount, isAlone: count == 1)), count, keyCount)
     }
 
-    func absorbedPrompts(_ count: Int, keyCount: Int) -> StepShape.Group { group(.absorbed, count, keyCount) }
+    package func absorbedPrompts(_ count: Int, keyCount: Int) -> StepShape.Group { group(.absorbed, count, keyCount) }
 
-    func expandedPrompts(_ count: Int, keyCount: Int) -> StepShape.Group {
+    package func expandedPrompts(_ count: Int, keyCount: Int) -> StepShape.Group {
         // Each tile holds tokens of one sequence.
         group(.expanded(keyCount: keyCount, tileCount: count), count, keyCount)
     }

@@ -4,15 +4,19 @@ import Kernels
 import Numerics
 import Program
 
+/// The inputs of products with FP8 weights: activations in FP32, or rounded to FP8, as in DeepSeek's own inference. (Products
+/// with W_kvb keep them in FP32, so that a token does not depend on the form of attention.)
+public enum ActivationFormat: String, Sendable { case f32, fp8 }
+
 /// A DeepSeek-V3-family model as wiring: the equations' order, and nothing of how a kernel works or where a step runs.
 ///
 /// Source: DeepSeek-V2 report, section 2; DeepSeek-V3 report, section 2; `Transformer` in DeepSeek-V3's inference/model.py.
-struct Transformer {
-    let config: ModelConfig
+package struct Transformer {
+    package let config: ModelConfig
     let weights: ModelWeights
     let mla: MLAShape
     let gate: GateRule?
-    let activations: LoadOptions.ActivationFormat
+    let activations: ActivationFormat
     /// Each layer's cache, `[pages · 64, kvLoraRank + qkRopeHeadDim and padding]`; the prediction module's last.
     let cache: [Tensor]
     /// The tokens that the last choosing step chose: the first R of `[maximum results · 2]`, U32, as `Argmax` writes them.
@@ -22,7 +26,7 @@ struct Transformer {
 
     init(
         _ config: ModelConfig, _ weights: ModelWeights, cache: [Tensor], chosenTokens: Storage,
-        activations: LoadOptions.ActivationFormat, on device: Device?
+        activations: ActivationFormat, on device: Device?
     ) {
         self.config = config
         self.weights = weights
@@ -49,7 +53,7 @@ struct Transformer {
 
     /// The program of a step: embedding, layers, final norm, head, choice of tokens. Row groups go through a layer one
     /// after another.
-    func forward(_ shape: StepShape) -> Program {
+    package func forward(_ shape: StepShape) -> Program {
         var p = ProgramBuilder(shape)
         let groups = shape.groups.indices.map { rows(of: $0, &p) }
         for (index, rows) in groups.enumerated() {
@@ -167,7 +171,7 @@ struct Transformer {
 extension Transformer {
     /// The wiring with at most three of the layers in a row that take the same kernels. Its programs need the pipelines of the
     /// whole model's, and as much memory: slots live no longer than two layers.
-    var withoutRepeatedLayers: Transformer {
+    package var withoutRepeatedLayers: Transformer {
         var layers: [LayerWeights] = []
         var run = 0
         for layer in weights.layers {
@@ -184,7 +188,7 @@ extension Transformer {
 }
 
 extension MLAShape {
-    init(_ config: ModelConfig) {
+    package init(_ config: ModelConfig) {
         self.init(
             heads: config.numAttentionHeads, qkNopeHeadDim: config.qkNopeHeadDim, qkRopeHeadDim: config.qkRopeHeadDim,
             vHeadDim: config.vHeadDim, kvLoraRank: config.kvLoraRank)
@@ -193,7 +197,7 @@ extension MLAShape {
 
 extension GateRule {
     /// Nil for a model without experts.
-    init?(_ config: ModelConfig) {
+    package init?(_ config: ModelConfig) {
         guard config.nRoutedExperts > 0 else { return nil }
         self.init(
             isSigmoid: config.scoringFunc == .sigmoid, groupCount: config.topkMethod == .greedy ? 1 : config.nGroup,

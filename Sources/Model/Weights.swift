@@ -76,7 +76,7 @@ struct PredictionWeights {
 }
 
 /// All weights of a model and its constants.
-struct ModelWeights {
+package struct ModelWeights {
     let embedding, head: Weight
     let finalNorm: Tensor
     let layers: [LayerWeights]
@@ -86,10 +86,28 @@ struct ModelWeights {
     let frequencies: Tensor
 }
 
-extension WeightLoader {
+/// Brings declared weights to memory.
+package protocol WeightLoading {
+    /// The declared weights that there are to load.
+    var weights: WeightList { get }
+    /// A matrix `[rows, columns]`.
+    mutating func matrix(_ role: WeightRole) throws(ModelError) -> Weight
+    /// Two matrices, one below the other, as one, so that one product computes both; nil if they cannot be.
+    mutating func stacked(
+        _ upper: WeightRole, _ lower: WeightRole
+    ) throws(ModelError) -> (weight: Weight, upperRows: Int)?
+    /// A projection of a layer's experts.
+    mutating func bank(_ layer: Int, _ projection: Projection) throws(ModelError) -> ExpertBank
+    /// A vector as `[1, width]` F32.
+    mutating func vector(_ role: WeightRole) throws(ModelError) -> Tensor
+    /// Values that follow from the config, as `[1, width]` F32.
+    func constant(_ label: String, _ values: [Float]) throws(ModelError) -> Tensor
+}
+
+extension WeightLoading {
     /// - Parameter predicts: load the first multi-token prediction module too.
-    mutating func model(predicts: Bool) throws(ModelError) -> ModelWeights {
-        let config = source.config
+    package mutating func model(predicts: Bool) throws(ModelError) -> ModelWeights {
+        let config = weights.config
         let embedding = try matrix(.embedding)
         var layers: [LayerWeights] = []
         for index in 0..<config.numHiddenLayers { layers.append(try layer(index)) }
@@ -115,7 +133,7 @@ extension WeightLoader {
                 ? .experts(try experts(index)) : .dense(try network(index) { .dense($0) }))
     }
 
-    private func has(_ role: WeightRole) -> Bool { source.weights[role] != nil }
+    private func has(_ role: WeightRole) -> Bool { weights[role] != nil }
 
     private mutating func attention(_ layer: Int) throws(ModelError) -> AttentionWeights {
         AttentionWeights(
@@ -129,7 +147,7 @@ extension WeightLoader {
     /// kv_a_proj below the query's matrix, as declared, or apart where their formats or the device do not allow it.
     private mutating func input(_ layer: Int) throws(ModelError) -> AttentionWeights.Input {
         let kvA = WeightRole.layer(layer, .kvA)
-        guard case .below(let upper)? = source.weights[kvA]?.stacking else {
+        guard case .below(let upper)? = weights[kvA]?.stacking else {
             preconditionFailure("layer \(layer): kv_a_proj is declared below no query")
         }
         let query = WeightRole.layer(layer, upper)
@@ -151,21 +169,5 @@ extension WeightLoader {
             bias: has(.layer(layer, .routerBias)) ? try vector(.layer(layer, .routerBias)) : nil,
             gate: try bank(layer, .gate), up: try bank(layer, .up), down: try bank(layer, .down),
             shared: has(.layer(layer, .shared(.gate))) ? try network(layer) { .shared($0) } : nil)
-    }
-
-    /// A projection of the rank's experts, in parts that each fit one binding.
-    private mutating func bank(_ layer: Int, _ projection: Projection) throws(ModelError) -> ExpertBank {
-        let roles = split.experts(on: rank.index).map { WeightRole.layer(layer, .expert($0, projection)) }
-        guard let shape = source.weights[roles[0]]?.shape else {
-            preconditionFailure("layer \(layer): no expert is declared")
-        }
-        let expertByteCount = shape[0] * (try format(roles[0])).pitchByteCount(shape[1])
-        let limit = profile?.maxStorageBufferRange ?? Int.max
-        let partCount = max(1, min(roles.count, min(limit, 1 << 30) / expertByteCount))
-        var parts: [(firstExpert: Int, weight: Weight)] = []
-        for first in stride(from: 0, to: roles.count, by: partCount) {
-            parts.append((first, try bank(Array(roles[first..<min(first + partCount, roles.count)]))))
-        }
-        return ExpertBank(parts: parts)
     }
 }

@@ -1,5 +1,6 @@
 import FixtureSupport
 import Foundation
+import Loading
 import Model
 import Numerics
 import Testing

@@ -3,6 +3,7 @@ import FixtureSupport
 import Foundation
 import Engine
 import JSON
+import Loading
 import Model
 import Numerics
 import Testing

@@ -3,6 +3,7 @@ import Terminal
 import TerminalSupport
 import Testing
 
+@testable import Loading
 @testable import Model
 @testable import fathom
 

@@ -4,12 +4,13 @@ import Kernels
 import Numerics
 import Testing
 
+@testable import Loading
 @testable import Model
 
 /// Activations rounded to FP8 before products with FP8 weights.
 @Suite(.serialized) struct ActivationsTests {
     private func load(
-        _ oracle: Oracle, _ device: DeviceChoice, _ activations: LoadOptions.ActivationFormat, check: Bool = false
+        _ oracle: Oracle, _ device: DeviceChoice, _ activations: ActivationFormat, check: Bool = false
     ) throws -> LoadedModel {
         try ModelLoader.load(
             source: .folder(try oracle.folder()), device: device,
@@ -29,7 +30,7 @@ import Testing
     /// Three bits of fraction: near what full activations give, and not the same; what no FP8 weight takes is left alone.
     @Test func theyAreRoundedAndTheModelStaysWhatItIs() throws {
         let tokens: [Int32] = [5, 9, 300, 7, 1, 2, 3, 4]
-        let traces = try [LoadOptions.ActivationFormat.f32, .fp8].map {
+        let traces = try [ActivationFormat.f32, .fp8].map {
             try load(.v3FP8, .cpu, $0).trace(tokens, chunk: nil)
         }
         let distance = similarityDistance(traces[1].logits, traces[0].logits)

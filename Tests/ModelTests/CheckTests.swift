@@ -4,6 +4,7 @@ import GPU
 import Kernels
 import Testing
 
+@testable import Loading
 @testable import Model
 
 /// `--check`: device and reference side by side over the real model, and the error where they differ.

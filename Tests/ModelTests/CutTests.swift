@@ -3,6 +3,7 @@ import FixtureSupport
 import Numerics
 import Testing
 
+@testable import Loading
 @testable import Model
 
 /// A prompt's logits are the same bits in whatever pieces it comes and whatever else is in its steps.

@@ -4,6 +4,7 @@ import Testing
 import VulkanFaults
 
 @testable import GPU
+@testable import Loading
 @testable import Model
 
 /// A device that fails while a model is loaded or runs.

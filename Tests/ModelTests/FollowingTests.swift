@@ -5,6 +5,7 @@ import Testing
 import VulkanFaults
 
 @testable import GPU
+@testable import Loading
 @testable import Model
 
 /// Steps that are submitted before the tokens of the last one are known change nothing but the time.

@@ -5,6 +5,7 @@ import Numerics
 import Program
 import Testing
 
+@testable import Loading
 @testable import Model
 
 /// Models with packed integers for weights, against the reference with the values that these stand for.

@@ -8,6 +8,7 @@ import Testing
 import VulkanFaults
 
 @testable import GPU
+@testable import Loading
 @testable import Model
 
 /// Tensors of many reads: on the CPU, on a device whose memory the host can write, and through staging buffers.

@@ -2,6 +2,7 @@ import FixtureSupport
 import GPU
 import Testing
 
+@testable import Loading
 @testable import Model
 
 struct LoadingTests {

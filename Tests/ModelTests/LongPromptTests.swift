@@ -1,6 +1,7 @@
 import FixtureSupport
 import Testing
 
+@testable import Loading
 @testable import Model
 
 /// A prompt longer than a step takes, against the independent implementation: the other fixtures end at 96 tokens.

@@ -6,6 +6,7 @@ import Numerics
 @testable import Program
 import Testing
 
+@testable import Loading
 @testable import Model
 
 struct MemoryPlanTests {

@@ -4,6 +4,7 @@ import FixtureSupport
 import Numerics
 import Testing
 
+@testable import Loading
 @testable import Model
 
 /// The model against an independent implementation, and against itself in other ways to run.

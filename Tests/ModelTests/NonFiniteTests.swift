@@ -2,6 +2,7 @@ import Checkpoint
 import FixtureSupport
 import Testing
 
+@testable import Loading
 @testable import Model
 
 /// NaN and infinity: in a file an error with tensor and position, in a step one with the layer.

@@ -2,6 +2,7 @@ import Foundation
 import Synchronization
 import Testing
 
+@testable import Loading
 @testable import Model
 
 /// Parts are read side by side, each once, and what goes wrong is told as if they were read in order.

@@ -5,12 +5,13 @@ import GPU
 import Numerics
 import Testing
 
+@testable import Loading
 @testable import Model
 
 /// Pipelines are there before the first step, and the next start finds them.
 struct PipelineTests {
     private func load(
-        _ oracle: Oracle, cache: PipelineCache?, _ activations: LoadOptions.ActivationFormat = .f32
+        _ oracle: Oracle, cache: PipelineCache?, _ activations: ActivationFormat = .f32
     ) throws -> LoadedModel {
         var options = LoadOptions(contextTokens: 512, activations: activations)
         options.pipelineCache = cache
@@ -18,8 +19,8 @@ struct PipelineTests {
     }
 
     /// What a conversation's steps use was listed before there was any memory, and nothing else.
-    @Test(arguments: [(Oracle.v3FP8, LoadOptions.ActivationFormat.fp8), (.v2LiteBF16, .f32), (.v3Ragged, .f32)])
-    func theListIsWhatStepsUse(_ oracle: Oracle, _ activations: LoadOptions.ActivationFormat) throws {
+    @Test(arguments: [(Oracle.v3FP8, ActivationFormat.fp8), (.v2LiteBF16, .f32), (.v3Ragged, .f32)])
+    func theListIsWhatStepsUse(_ oracle: Oracle, _ activations: ActivationFormat) throws {
         let model = try load(oracle, cache: nil, activations)
         let device = try #require(model.device)
         device.waitForPipelines()

@@ -5,6 +5,7 @@ import Kernels
 import Program
 import Testing
 
+@testable import Loading
 @testable import Model
 
 /// A rank's part of a model, loaded from a whole checkpoint: the bytes that `fathom convert --ranks` writes for the rank.

@@ -3,6 +3,7 @@ import GPU
 import Kernels
 import Testing
 
+@testable import Loading
 @testable import Model
 
 /// Models without files: true shapes, the same random weights wherever they are made.

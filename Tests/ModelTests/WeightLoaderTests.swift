@@ -3,6 +3,7 @@ import FixtureSupport
 import Program
 import Testing
 
+@testable import Loading
 @testable import Model
 
 struct WeightLoaderTests {

@@ -103,7 +103,8 @@ enum AnyProfile: String, CaseIterable {
 
 /// Parses a document as XML and collects its elements and texts.
 final class XMLReader: NSObject, XMLParserDelegate {
-    private(set) var elements: [(name: String, attributes: [String: String])] = []
+    /// `text`: up to the next element.
+    private(set) var elements: [(name: String, attributes: [String: String], text: String)] = []
     private(set) var text = ""
     private(set) var failure: String?
 
@@ -117,7 +118,10 @@ final class XMLReader: NSObject, XMLParserDelegate {
     func parser(
         _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?,
         attributes: [String: String] = [:]
-    ) { elements.append((name, attributes)) }
+    ) { elements.append((name, attributes, "")) }
 
-    func parser(_ parser: XMLParser, foundCharacters string: String) { text += string }
+    func parser(_ parser: XMLParser, foundCharacters string: String) {
+        text += string
+        elements[elements.count - 1].text += string
+    }
 }

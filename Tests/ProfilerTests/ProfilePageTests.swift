@@ -18,7 +18,7 @@ struct ProfilePageTests {
             "text", "table", "thead", "tbody", "tr", "th", "td", "button", "label", "input", "output", "code",
         ]
         #expect(Set(document.elements.map(\.name)).subtracting(known).isEmpty)
-        for (element, attributes) in document.elements {
+        for (element, attributes, _) in document.elements {
             // The page loads no external resources.
             for key in ["src", "href", "srcset", "data", "action"] { #expect(attributes[key] == nil, "\(element)") }
             for (key, value) in attributes where !["aria-label", "title"].contains(key) {

@@ -12,8 +12,8 @@ struct RooflineTests {
         #expect(document.elements.first?.name == "svg")
         #expect(document.elements.first?.attributes["xmlns"] == "http://www.w3.org/2000/svg")
         #expect(!document.elements.contains { $0.name == "b" || $0.name == "script" }, "markup from a name")
-        for (_, attributes) in document.elements {
-            for (key, value) in attributes where !["aria-label"].contains(key) {
+        for element in document.elements {
+            for (key, value) in element.attributes where !["aria-label"].contains(key) {
                 #expect(!value.contains("nan") && !value.contains("inf") && !value.contains("e+"), "\(key)=\(value)")
             }
         }
@@ -77,28 +77,57 @@ struct RooflineTests {
         #expect(XMLReader(profile.roofline).text.contains("no kernel with arithmetic was measured"))
     }
 
-    /// In both layouts, texts stay within the picture and do not overlap, assuming the width that placement assumes.
-    @Test(arguments: [AnyProfile.sample, .large, .oneRow])
-    func labelsDoNotOverlap(_ name: AnyProfile) {
-        for layout in [RooflinePicture.Layout.wide, .narrow] {
-            let profile = name.profile
-            let document = XMLReader(RooflinePicture(profile, layout).svg(styled: true))
-            let labels = document.elements.filter { $0.name == "text" && $0.attributes["class"] == "halo" }
-            #expect(labels.count >= 3)
+    /// In both layouts, the texts of real pictures stay within the picture, and the labels of points and limits do not overlap.
+    @Test(arguments: [AnyProfile.sample, .large, .oneRow], [RooflinePicture.Layout.wide, .narrow])
+    func labelsDoNotOverlap(_ name: AnyProfile, _ layout: RooflinePicture.Layout) throws {
+        let picture = RooflinePicture(name.profile, layout)
+        let texts = XMLReader(picture.svg(styled: true)).elements.filter { $0.name == "text" }
+        let all = Box(x: 0, y: 0, width: layout.width, height: layout.height)
+        for text in texts where text.attributes["class"] != "heading" {
+            for box in try boxes(of: text) { #expect(all.holds(box), "\(text.text): \(box)") }
         }
-        var placement = LabelPlacement(
-            bounds: Box(x: 0, y: 0, width: 400, height: 200), taken: [Box(x: 180, y: 90, width: 20, height: 20)],
-            obstacles: [])
-        var boxes: [Box] = []
-        for place in 0..<60 {
-            let found = placement.place(
-                width: 70, height: 15, x: 200 + Double(place % 5), y: 100, radius: 6, covering: .max)
-            if let found { boxes.append(found.box) }
+        let labels = texts.filter { $0.attributes["class"] == "halo" }
+        #expect(labels.count >= 3)
+        for (place, label) in labels.enumerated() {
+            for box in try boxes(of: label) {
+                #expect(picture.plot.holds(box), "\(label.text): \(box)")
+                for other in labels[(place + 1)...] {
+                    #expect(try !boxes(of: other).contains(where: box.overlaps), "\(label.text) and \(other.text)")
+                }
+            }
+        }
+    }
+
+    /// The area of a text of 12 pixels, whose characters are 6.5 pixels wide on average: one box, or small ones along a turned
+    /// text.
+    private func boxes(of text: (name: String, attributes: [String: String], text: String)) throws -> [Box] {
+        let x = try #require(text.attributes["x"].flatMap(Double.init))
+        let y = try #require(text.attributes["y"].flatMap(Double.init))
+        let width = Double(text.text.count) * 6.5
+        let left = ["middle": -width / 2, "end": -width][text.attributes["text-anchor"] ?? ""] ?? 0
+        guard let turn = text.attributes["transform"] else {
+            return [Box(x: x + left, y: y - 9, width: width, height: 11)]
+        }
+        let angle = try #require(Double(turn.dropFirst("rotate(".count).prefix { $0 != " " })) * .pi / 180
+        return stride(from: left + 5, through: left + width - 5, by: 5).map { along in
+            // The middle of the characters lies four pixels above the baseline.
+            Box(
+                x: x + along * cos(angle) + 4 * sin(angle) - 4, y: y + along * sin(angle) - 4 * cos(angle) - 4, width: 8,
+                height: 8)
+        }
+    }
+
+    /// Many labels around almost one point, and a box that none may cover.
+    @Test func crowdedLabelsAreApart() {
+        let bounds = Box(x: 0, y: 0, width: 400, height: 200)
+        let reserved = Box(x: 180, y: 90, width: 20, height: 20)
+        var placement = LabelPlacement(bounds: bounds, taken: [reserved], obstacles: [])
+        let boxes = (0..<60).compactMap { place in
+            placement.place(width: 70, height: 15, x: 200 + Double(place % 5), y: 100, radius: 6, covering: .max)?.box
         }
         #expect((8..<60).contains(boxes.count))
         for (place, box) in boxes.enumerated() {
-            #expect(Box(x: 0, y: 0, width: 400, height: 200).holds(box))
-            #expect(!box.overlaps(Box(x: 180, y: 90, width: 20, height: 20)))
+            #expect(bounds.holds(box) && !box.overlaps(reserved))
             for other in boxes[(place + 1)...] { #expect(!box.overlaps(other)) }
         }
     }

@@ -39,13 +39,8 @@ public struct ModelShapes: Sendable {
         config.integers.map { .integers($0) } ?? (config.isFP8 ? .fp8E4M3 : .bf16)
     }
 
-    private var shape: MLAShape {
-        MLAShape(
-            heads: config.numAttentionHeads, qkNopeHeadDim: config.qkNopeHeadDim, qkRopeHeadDim: config.qkRopeHeadDim,
-            vHeadDim: config.vHeadDim, kvLoraRank: config.kvLoraRank)
-    }
-
     private var dimensions: ModelDimensions {
+        let shape = MLAShape(config)
         var model = ModelDimensions(
             hiddenSize: config.hiddenSize, intermediateSize: config.intermediateSize,
             vocabularySize: config.vocabSize, attention: shape, epsilon: config.rmsNormEps, format: format,
@@ -56,44 +51,18 @@ public struct ModelShapes: Sendable {
     }
 
     private var experts: ModelDimensions.Experts? {
-        guard config.nRoutedExperts > 0 else { return nil }
-        let rule = GateRule(
-            isSigmoid: config.scoringFunc == .sigmoid, groupCount: config.topkMethod == .greedy ? 1 : config.nGroup,
-            keptGroups: config.topkGroup, topK: config.numExpertsPerTok, normalises: config.normTopkProb,
-            scale: config.routedScalingFactor)
-        return .init(count: config.nRoutedExperts, intermediateSize: config.moeIntermediateSize, rule: rule)
+        GateRule(config).map {
+            .init(count: config.nRoutedExperts, intermediateSize: config.moeIntermediateSize, rule: $0)
+        }
     }
 
     private var products: [ModelDimensions.Product] {
-        let (width, inner) = (config.hiddenSize, config.intermediateSize)
-        var products: [ModelDimensions.Product] = []
-        // kv_a_proj is stacked with the other projection of the layer's input.
-        if let rank = config.qLoraRank {
-            products += [
-                .init("q_a_proj+kv_a_proj_with_mqa", from: width, to: rank + shape.entryWidth, format),
-                .init("q_b_proj", from: rank, to: shape.queryWidth, format),
-            ]
-        } else {
-            products.append(
-                .init("q_proj+kv_a_proj_with_mqa", from: width, to: shape.queryWidth + shape.entryWidth, format))
+        WeightList(config, hasMTP: false).products.map {
+            // Like decode, a prefill computes the logits of one token.
+            .init(
+                $0.name, from: $0.columns, to: $0.rows, $0.isQuantisable ? format : .bf16,
+                isDecodeOnly: $0.roles == [.head])
         }
-        products += [
-            .init("o_proj", from: shape.heads * shape.vHeadDim, to: width, format),
-            .init("gate_proj", from: width, to: inner, format), .init("down_proj", from: inner, to: width, format),
-        ]
-        if config.nRoutedExperts > 0 {
-            products.append(.init("router", from: width, to: config.nRoutedExperts, .bf16))
-            let shared = config.moeIntermediateSize * config.nSharedExperts
-            if shared > 0 {
-                products += [
-                    .init("shared_gate_proj", from: width, to: shared, format),
-                    .init("shared_down_proj", from: shared, to: width, format),
-                ]
-            }
-        }
-        // Like decode, a prefill computes the logits of one token.
-        products.append(.init("lm_head", from: width, to: config.vocabSize, .bf16, isDecodeOnly: true))
-        return products
     }
 }
 

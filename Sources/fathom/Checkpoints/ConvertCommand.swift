@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoint
 import Glibc
+import Loading
 import Model
 import Terminal
 

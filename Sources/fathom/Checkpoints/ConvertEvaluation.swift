@@ -2,6 +2,7 @@ import ArgumentParser
 import Checkpoint
 import JSON
 import Kernels
+import Loading
 import Model
 import Numerics
 

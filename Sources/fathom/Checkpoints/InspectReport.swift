@@ -1,6 +1,7 @@
 import Cache
 import Checkpoint
 import JSON
+import Loading
 import Model
 import Numerics
 

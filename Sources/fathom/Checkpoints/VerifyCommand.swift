@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoint
 import JSON
+import Loading
 import Model
 import Numerics
 import Terminal

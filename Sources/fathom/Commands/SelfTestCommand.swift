@@ -3,6 +3,7 @@ import ArgumentParser
 import GPU
 import JSON
 import Kernels
+import Loading
 import Model
 import Terminal
 

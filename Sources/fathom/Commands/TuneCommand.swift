@@ -2,6 +2,7 @@ import ArgumentParser
 import GPU
 import JSON
 import Kernels
+import Loading
 import Model
 import Numerics
 import Profiler

@@ -1,6 +1,7 @@
 import GPU
 import JSON
 import Kernels
+import Loading
 import Model
 
 /// The machine's Vulkan devices, or why there are none. None is not a failure: the CPU can do everything.

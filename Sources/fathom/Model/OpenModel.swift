@@ -2,6 +2,7 @@ import ArgumentParser
 import GPU
 import Engine
 import Kernels
+import Loading
 import Model
 import Terminal
 import Text

@@ -1,5 +1,6 @@
 import Cache
 import ArgumentParser
+import Loading
 import Model
 
 /// Which model runs, where, and with how much cache: the flags that every command with a model has.
@@ -33,7 +34,7 @@ struct ModelOptions: ParsableArguments {
         help: ArgumentHelp(
             "Activations in products with FP8 weights: f32, unrounded, or fp8, rounded as in DeepSeek's own inference.",
             valueName: "format"))
-    var activations = LoadOptions.ActivationFormat.f32
+    var activations = ActivationFormat.f32
 
     @OptionGroup var variants: VariantOptions
 
@@ -49,7 +50,7 @@ struct ModelOptions: ParsableArguments {
     }
 }
 
-extension LoadOptions.ActivationFormat: ExpressibleByArgument {
+extension ActivationFormat: ExpressibleByArgument {
     public static var allValueStrings: [String] { ["f32", "fp8"] }
 }
 

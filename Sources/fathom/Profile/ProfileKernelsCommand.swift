@@ -3,6 +3,7 @@ import Checkpoint
 import GPU
 import Glibc
 import Kernels
+import Loading
 import Model
 import Profiler
 import Terminal

@@ -1,5 +1,6 @@
 import GPU
 import Kernels
+import Model
 import Program
 
 extension MemoryPlanner {

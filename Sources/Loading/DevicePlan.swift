@@ -1,6 +1,7 @@
 import Cache
 import Checkpoint
 import GPU
+import Model
 
 /// What a model would take of a place's memory, and what fits there: known from the files' headers, nothing allocated.
 public struct DevicePlan: Sendable, Equatable {

@@ -1,5 +1,6 @@
 import Checkpoint
 import Kernels
+import Model
 import Numerics
 import Program
 

@@ -1,5 +1,6 @@
 import Checkpoint
 import Kernels
+import Model
 import Program
 
 /// Where a model's weights come from: a checkpoint's files, or a random generator.

@@ -1,5 +1,6 @@
 import Cache
 import GPU
+import Model
 import Numerics
 
 /// Where a model runs.
@@ -14,10 +15,6 @@ public enum DeviceChoice: Sendable {
 }
 
 public struct LoadOptions: Sendable {
-    /// What products with FP8 weights take: activations as they are, or rounded to FP8, as DeepSeek's own inference does.
-    /// (W_kvb is no such product where it is absorbed, and is none where it is not: tokens do not depend on the form.)
-    public enum ActivationFormat: String, Sendable { case f32, fp8 }
-
     /// Where nothing is said and the model takes as many.
     public static let defaultContextTokens = 4096
 

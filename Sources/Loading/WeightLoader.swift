@@ -1,11 +1,12 @@
 import Checkpoint
 import GPU
 import Kernels
+import Model
 import Numerics
 import Program
 
 /// Loads the weights of a model, or one rank's part of them, into memory in the layout that the kernels read.
-struct WeightLoader {
+struct WeightLoader: WeightLoading {
     let source: any WeightSource
     private let memory: any ModelMemory
     /// The device whose limits hold; nil for none.
@@ -72,7 +73,7 @@ struct WeightLoader {
         guard let stored = source.stored(role) else {
             throw .checkpoint(
                 CheckpointError(
-                    .missing, source.weights.names.name(of: role), expected: "a tensor in the checkpoint",
+                    .missing, weights.names.name(of: role), expected: "a tensor in the checkpoint",
                     found: "none"))
         }
         return stored
@@ -83,6 +84,8 @@ struct WeightLoader {
         guard let slice else { preconditionFailure("\(tensor.name): another rank's than \(rank.index)") }
         return slice
     }
+
+    var weights: WeightList { source.weights }
 
     /// How the source stores a weight.
     func format(_ role: WeightRole) throws(ModelError) -> WeightFormat { try part(role).format }
@@ -102,6 +105,22 @@ struct WeightLoader {
         return try load(parts, as: parts.count, parts[0].name)
     }
 
+    /// A projection of the rank's experts, in parts that each fit one binding.
+    mutating func bank(_ layer: Int, _ projection: Projection) throws(ModelError) -> ExpertBank {
+        let roles = split.experts(on: rank.index).map { WeightRole.layer(layer, .expert($0, projection)) }
+        guard let shape = weights[roles[0]]?.shape else {
+            preconditionFailure("layer \(layer): no expert is declared")
+        }
+        let expertByteCount = shape[0] * (try format(roles[0])).pitchByteCount(shape[1])
+        let limit = profile?.maxStorageBufferRange ?? Int.max
+        let partCount = max(1, min(roles.count, min(limit, 1 << 30) / expertByteCount))
+        var parts: [(firstExpert: Int, weight: Weight)] = []
+        for first in stride(from: 0, to: roles.count, by: partCount) {
+            parts.append((first, try bank(Array(roles[first..<min(first + partCount, roles.count)]))))
+        }
+        return ExpertBank(parts: parts)
+    }
+
     /// Two matrices, one below the other, as one, so that one product computes both; nil if they cannot be: the lower one
     /// must begin where a block of scales does, and its results where the device lets a binding begin.
     mutating func stacked(
@@ -112,7 +131,7 @@ struct WeightLoader {
             first.format != .fp8E4M3 || first.rows % BlockScaling.blockSize == 0,
             first.rows * 4 % (profile?.storageBufferAlignment ?? 1) == 0
         else { return nil }
-        let label = source.weights.names.name(ofStack: [first.name, second.name])
+        let label = weights.names.name(ofStack: [first.name, second.name])
         return (try load([first, second], as: 1, label), first.rows)
     }
 
@@ -136,7 +155,7 @@ struct WeightLoader {
         let component: WeightComponent = parts[0].format == .fp8E4M3 ? .blockScales : .groupScales
         let rows = slices.reduce(0) { $0 + $1.rows.count }
         let storage = try memory.storage(
-            source.weights.names.name(of: component, of: label), byteCount: rows * width * 4)
+            weights.names.name(of: component, of: label), byteCount: rows * width * 4)
         let shapes = parts.compactMap { part in part.stored.packedShape.map { (TensorSlice($0), part.stored.declared) }
         }
         sourceByteCount += (slices + shapes.map(\.0)).reduce(0) { $0 + $1.byteCount }

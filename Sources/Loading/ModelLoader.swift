@@ -1,6 +1,7 @@
 import Cache
 import Checkpoint
 import GPU
+import Model
 import Numerics
 import Program
 

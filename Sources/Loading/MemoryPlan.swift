@@ -2,6 +2,7 @@ import Cache
 import Checkpoint
 import GPU
 import Kernels
+import Model
 import Numerics
 import Program
 
@@ -33,7 +34,7 @@ struct MemoryPlan: Equatable {
 struct MemoryPlanner {
     let config: ModelConfig
     var kvFormat: CacheLayout.Format
-    let activations: LoadOptions.ActivationFormat
+    let activations: ActivationFormat
     /// Whether the multi-token prediction is loaded.
     let predicts: Bool
     private let device: Device?
@@ -46,7 +47,7 @@ struct MemoryPlanner {
 
     /// - Parameter device: where the model would run; nil for the reference on the host.
     init(
-        _ source: any WeightSource, kvFormat: CacheLayout.Format, activations: LoadOptions.ActivationFormat = .f32,
+        _ source: any WeightSource, kvFormat: CacheLayout.Format, activations: ActivationFormat = .f32,
         predicts: Bool, on device: Device? = nil
     ) throws(ModelError) {
         config = source.config
