@@ -71,7 +71,7 @@ struct ProfilePageTests {
         #expect(document.elements.count { $0.name == "th" && $0.attributes["aria-sort"] == "descending" } == 1)
         let cells = document.elements.filter { $0.name == "td" && $0.attributes["class"]?.contains("text") != true }
         #expect(cells.count == 3 * (Profile.Column.allCases.count - 4))
-        for (_, attributes) in cells {
+        for (_, attributes, _) in cells {
             let value = attributes["data-v"]
             #expect(value == "" || Double(value ?? "x") != nil)
         }

@@ -104,16 +104,21 @@ struct RooflineTests {
         let x = try #require(text.attributes["x"].flatMap(Double.init))
         let y = try #require(text.attributes["y"].flatMap(Double.init))
         let width = Double(text.text.count) * 6.5
-        let left = ["middle": -width / 2, "end": -width][text.attributes["text-anchor"] ?? ""] ?? 0
+        let left: Double =
+            switch text.attributes["text-anchor"] {
+            case "middle": -width / 2
+            case "end": -width
+            default: 0
+            }
         guard let turn = text.attributes["transform"] else {
             return [Box(x: x + left, y: y - 9, width: width, height: 11)]
         }
-        let angle = try #require(Double(turn.dropFirst("rotate(".count).prefix { $0 != " " })) * .pi / 180
-        return stride(from: left + 5, through: left + width - 5, by: 5).map { along in
+        let degrees = try #require(Double(turn.dropFirst("rotate(".count).prefix { $0 != " " }))
+        let (across, along) = (sin(degrees * .pi / 180), cos(degrees * .pi / 180))
+        return stride(from: left + 5, through: left + width - 5, by: 5).map { place in
             // The middle of the characters lies four pixels above the baseline.
-            Box(
-                x: x + along * cos(angle) + 4 * sin(angle) - 4, y: y + along * sin(angle) - 4 * cos(angle) - 4, width: 8,
-                height: 8)
+            let middle = (x: x + place * along + 4 * across, y: y + place * across - 4 * along)
+            return Box(x: middle.x - 4, y: middle.y - 4, width: 8, height: 8)
         }
     }
 
