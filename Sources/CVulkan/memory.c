@@ -1,5 +1,7 @@
 // Buffers, each with memory of its own: callers allocate few and large ones and hand out ranges.
 
+#include <sys/mman.h>
+
 #include "shim.h"
 
 // The first memory type in `allowed` with all of `wanted`, or UINT32_MAX.
@@ -44,8 +46,11 @@ int32_t fv_create_buffer(fv_device *device, uint64_t byteCount, fv_memory_kind k
     void *mapped = NULL;
     result = device->BindBufferMemory(device->handle, buffer, memory, 0);
     const VkMemoryPropertyFlags flags = device->memory.memoryTypes[type].propertyFlags;
-    if (result == VK_SUCCESS && (flags & host) == host)
+    if (result == VK_SUCCESS && (flags & host) == host) {
         result = device->MapMemory(device->handle, memory, 0, VK_WHOLE_SIZE, 0, &mapped);
+        // Some drivers report success with mmap's error value if the address space is used up.
+        if (result == VK_SUCCESS && (!mapped || mapped == MAP_FAILED)) result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
     *out = (fv_buffer){(uint64_t)buffer, (uint64_t)memory, mapped, byteCount};
     if (result != VK_SUCCESS) fv_destroy_buffer(device, out);
     return result;

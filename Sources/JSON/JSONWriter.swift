@@ -45,9 +45,27 @@ extension JSONValue {
         output.append(brackets.utf8Start[1])
     }
 
+    /// Writes a string. Control characters and characters that break lines or change the direction of text are escaped, so that
+    /// a terminal that shows the document does not obey them.
     private static func write(_ text: String, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
+        if text.utf8.allSatisfy({ $0 < 0x7F }) {
+            write(text.utf8, to: &output)
+        } else {
+            for scalar in text.unicodeScalars {
+                switch scalar.value {
+                case 0x7F..<0xA0, 0x61C, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069:
+                    let digits = String(scalar.value, radix: 16)
+                    output += ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).utf8
+                default: write(UTF8.encode(scalar)!, to: &output)
+                }
+            }
+        }
+        output.append(UInt8(ascii: "\""))
+    }
+
+    private static func write(_ bytes: some Sequence<UInt8>, to output: inout [UInt8]) {
+        for byte in bytes {
             switch byte {
             case UInt8(ascii: "\""): output += "\\\"".utf8
             case UInt8(ascii: "\\"): output += "\\\\".utf8
@@ -60,6 +78,5 @@ extension JSONValue {
             default: output.append(byte)
             }
         }
-        output.append(UInt8(ascii: "\""))
     }
 }

@@ -1,4 +1,5 @@
 import JSON
+import Numerics
 
 extension Profile {
     /// The document of `--json`: version, header, limits, rows with their samples, steps, overhead, notes.
@@ -31,13 +32,13 @@ extension Profile {
     ///
     /// - Throws: an error with the document's name and the field, also for another format version.
     public init(_ document: JSONField) throws(JSONError) {
-        guard try document["format"].string() == "fathom-profile" else {
+        guard try document["format"].line() == "fathom-profile" else {
             throw try document["format"].error(expected: "fathom-profile, the format of a profile as JSON")
         }
         guard try document["version"].int() == Self.formatVersion else {
             throw try document["version"].error(expected: "\(Self.formatVersion): measure again with this program")
         }
-        guard let mode = Mode(rawValue: try document["mode"].string()) else {
+        guard let mode = Mode(rawValue: try document["mode"].line()) else {
             throw try document["mode"].error(expected: "kernels or run")
         }
         self.init(
@@ -53,7 +54,7 @@ extension Profile {
                 attributed: try field["attributed"].double(),
                 clockDeviation: try field["clock_deviation_ns"].present?.double())
         }
-        for field in try document["notes"].array() { notes.append(try field.string()) }
+        for field in try document["notes"].array() { notes.append(try field.line()) }
     }
 }
 
@@ -63,6 +64,16 @@ private func optional(_ value: Int?) -> JSONValue { value.map { JSONValue($0) } 
 private func optional(_ value: String?) -> JSONValue { value.map { JSONValue($0) } ?? .null }
 
 extension JSONField {
+    /// A count of things that a profile may hold: sums of counts as doubles are exact.
+    fileprivate func count() throws(JSONError) -> Int {
+        let value = try int()
+        guard (0...1 << 53).contains(value) else { throw error(expected: "0 to 2^53", found: "\(value)") }
+        return value
+    }
+
+    /// A string, in the form in which one line can show it.
+    fileprivate func line() throws(JSONError) -> String { try string().printable }
+
     fileprivate func numbers() throws(JSONError) -> [Double] {
         var values: [Double] = []
         for field in try array() { values.append(try field.double()) }
@@ -71,7 +82,7 @@ extension JSONField {
 
     fileprivate func strings() throws(JSONError) -> [String] {
         var values: [String] = []
-        for field in try array() { values.append(try field.string()) }
+        for field in try array() { values.append(try field.line()) }
         return values
     }
 }
@@ -92,15 +103,15 @@ extension Profile.Header {
     fileprivate init(_ field: JSONField) throws(JSONError) {
         var shaders: [Shader] = []
         for (name, hash) in try field["shaders"].object() {
-            shaders.append(Shader(name: name, hash: try hash.string()))
+            shaders.append(Shader(name: name.printable, hash: try hash.line()))
         }
         self.init(
-            device: try field["device"].string(), kind: try field["kind"].string(),
-            driver: try field["driver"].string(), vulkan: try field["vulkan"].string(),
-            subgroupSize: try field["subgroup_size"].int(), sharedByteCount: try field["shared_bytes"].int(),
-            memoryByteCount: try field["memory_bytes"].int(), clocks: try field["clocks"].strings(), shaders: shaders,
-            commit: try field["commit"].present?.string(), commandLine: try field["command_line"].strings(),
-            date: try field["date"].string(), model: try field["model"].string())
+            device: try field["device"].line(), kind: try field["kind"].line(),
+            driver: try field["driver"].line(), vulkan: try field["vulkan"].line(),
+            subgroupSize: try field["subgroup_size"].count(), sharedByteCount: try field["shared_bytes"].count(),
+            memoryByteCount: try field["memory_bytes"].count(), clocks: try field["clocks"].strings(), shaders: shaders,
+            commit: try field["commit"].present?.line(), commandLine: try field["command_line"].strings(),
+            date: try field["date"].line(), model: try field["model"].line())
     }
 }
 
@@ -147,24 +158,24 @@ extension Profile.Row {
         var sizes: [Int] = []
         for size in try field["round_sizes"].array() { sizes.append(try size.int()) }
         let (samples, yardsticks) = (try field["samples_ns"].numbers(), try field["yardsticks_ns"].numbers())
-        guard sizes.allSatisfy({ $0 > 0 }), sizes.reduce(0, +) == samples.count,
+        guard sizes.allSatisfy({ (1...max(1, samples.count)).contains($0) }), sizes.reduce(0, +) == samples.count,
             yardsticks.isEmpty || yardsticks.count == sizes.count
         else {
             throw try field["round_sizes"].error(
                 expected: "positive sizes that add up to \(samples.count) samples", found: "\(sizes)")
         }
         self.init(
-            kernel: try field["kernel"].string(), variant: try field["variant"].string(),
-            shape: try field["shape"].string(), dispatchCount: try field["dispatches"].int(),
-            byteCount: try field["bytes"].int(), flopCount: try field["flops"].int(),
-            useCount: try field["uses"].present?.int(), samples: samples,
+            kernel: try field["kernel"].line(), variant: try field["variant"].line(),
+            shape: try field["shape"].line(), dispatchCount: try field["dispatches"].count(),
+            byteCount: try field["bytes"].count(), flopCount: try field["flops"].count(),
+            useCount: try field["uses"].present?.count(), samples: samples,
             roundSizes: sizes, yardsticks: yardsticks, gap: try field["gap_ns"].present?.double(),
-            check: try field["check"].present?.string(),
+            check: try field["check"].present?.line(),
             code: try code.map { (code) throws(JSONError) in
                 Profile.CompiledCode(
-                    registers: try code["registers"].present?.int(), spills: try code["spills"].present?.int(),
-                    sharedByteCount: try code["shared_bytes"].present?.int(),
-                    subgroupSize: try code["subgroup_size"].present?.int())
+                    registers: try code["registers"].present?.count(), spills: try code["spills"].present?.count(),
+                    sharedByteCount: try code["shared_bytes"].present?.count(),
+                    subgroupSize: try code["subgroup_size"].present?.count())
             })
     }
 }
@@ -190,7 +201,7 @@ extension Profile.Step {
 
     fileprivate init(_ field: JSONField, rowCount: Int) throws(JSONError) {
         self.init(
-            phase: try field["phase"].string(), tokenCount: try field["tokens"].int(),
+            phase: try field["phase"].line(), tokenCount: try field["tokens"].count(),
             start: try field["start_ns"].double(), end: try field["end_ns"].double(),
             deviceStart: try field["device_start_ns"].double(), deviceEnd: try field["device_end_ns"].double(),
             dispatches: [], host: [])
@@ -199,13 +210,13 @@ extension Profile.Step {
             guard (0..<rowCount).contains(row) else { throw try item["row"].error(expected: "0 to \(rowCount - 1)") }
             dispatches.append(
                 Profile.Dispatch(
-                    layer: try item["layer"].string(), operation: try item["operation"].string(), row: row,
+                    layer: try item["layer"].line(), operation: try item["operation"].line(), row: row,
                     start: try item["start_ns"].double(), end: try item["end_ns"].double()))
         }
         for item in try field["host"].array() {
             host.append(
                 Profile.Span(
-                    name: try item["name"].string(), start: try item["start_ns"].double(),
+                    name: try item["name"].line(), start: try item["start_ns"].double(),
                     end: try item["end_ns"].double()))
         }
     }

@@ -60,7 +60,7 @@ public func terminalSafe(_ text: String) -> String {
         switch scalar.value {
         case 0x0A, 0x09: result.unicodeScalars.append(scalar)
         case 0x0D: break
-        case 0..<0x20, 0x7F..<0xA0, 0x202A...0x202E, 0x2066...0x2069:
+        case 0..<0x20, 0x7F..<0xA0, 0x2028...0x202E, 0x2066...0x2069:
             result += visibleForm(of: Character(scalar)) ?? "\u{FFFD}"
         default: result.unicodeScalars.append(scalar)
         }

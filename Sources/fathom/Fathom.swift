@@ -1,5 +1,7 @@
 import ArgumentParser
 import Glibc
+import Numerics
+import Terminal
 
 /// The program: its subcommands and what their exit codes mean.
 @main
@@ -34,12 +36,42 @@ struct Fathom: ParsableCommand {
         sigaddset(&signals, SIGINT)
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         occupyStandardDescriptors()
+        raiseFileLimit()
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch {
-            exit(withError: ErrorAdvice.shown(error))
+            end(ErrorAdvice.shown(error))
         }
+    }
+
+    /// Ends the program as the argument parser does: with help on stdout and 0, or with the error on stderr and its code. Wrong
+    /// usage quotes arguments, whose control characters get a visible form, line breaks too.
+    private static func end(_ error: any Error) -> Never {
+        let code = exitCode(for: error)
+        var text = fullMessage(for: error)
+        for argument in CommandLine.arguments.dropFirst() {
+            // A value may follow the option's name after an equals sign.
+            for part in [argument] + argument.split(separator: "=", maxSplits: 1).dropFirst().map(String.init)
+            where part != part.printable {
+                text = text.replacing(part, with: part.printable)
+            }
+        }
+        if !text.isEmpty {
+            do throws(TerminalError) { try (code.isSuccess ? Output.standard : .error).print(text + "\n") } catch {
+                exit(withError: code.isSuccess ? ExitCode.failure : code)
+            }
+        }
+        exit(withError: code)
+    }
+
+    /// The files of a large checkpoint stay open together: allows as many open files as the user may have.
+    private static func raiseFileLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        // Without it, opening the files reports the limit.
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     /// If standard input, output or error is closed, the next file opened would get its number: a model would be read as

@@ -37,6 +37,10 @@ import Testing
         let folder = try TemporaryFolder()
         let out = folder.path + "/out.safetensors"
         let cpu = ["logits", "--device", "cpu", "--out"]
+        for tokens in ["", " "] {
+            let none = try Program.run(cpu + [out, "--tokens", tokens])
+            #expect(none.status == 64 && none.errors.contains("--tokens: expected at least one token id"), "\(none)")
+        }
         let range = try Program.run(cpu + [out, "--tokens", "-1,2"])
         #expect(range.status == 1 && range.errors.contains("token id -1: expected 0 to"), "\(range.errors)")
         let place = try Program.run(cpu + ["/nowhere/out.safetensors", "--tokens", "1"])

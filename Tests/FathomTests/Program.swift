@@ -44,7 +44,10 @@ enum Program {
         let folder = try TemporaryFolder()
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
         let copy = folder.path + "/fathom"
-        try FileManager.default.copyItem(atPath: url.path, toPath: copy)
+        // By another process: a program that is forked meanwhile would inherit the copy open for writing, and the system
+        // would not run it ("Text file busy").
+        let copying = try Process.run(URL(fileURLWithPath: "/bin/cp"), arguments: [url.path, copy])
+        copying.waitUntilExit()
         return try start(
             ["--reuid=65534", "--regid=65534", "--clear-groups", copy] + arguments,
             program: URL(fileURLWithPath: "/usr/bin/setpriv")

@@ -40,6 +40,16 @@ struct DeviceFaultTests {
         views.append(try arena.allocate(byteCount: 1024, label: "piece"))
     }
 
+    @Test func memoryThatCannotBeMapped() throws {
+        let device = try Device.open()
+        faults_map_nothing(device.handle)
+        let error = failure { () throws(GPUError) in
+            _ = try Allocation(on: device, byteCount: 4096, kind: .upload, label: "staging")
+        }
+        #expect(error?.result == .outOfHostMemory && error?.object == "staging (4096 bytes)")
+        #expect(device.allocatedByteCount.current == 0)
+    }
+
     @Test func stagingThatRunsOut() throws {
         let device = try Device.open()
         faults_split_memory(device.handle)

@@ -104,4 +104,12 @@ import Testing
         #expect(JSONValue(-Float.infinity).serialized() == "null")
         #expect(JSONValue(UInt64.max).serialized() == "18446744073709551615")
     }
+
+    /// A terminal that shows the document must not obey its strings.
+    @Test func controlsAndDirectionsAreEscaped() throws {
+        let text = "\u{7F}\u{9B}é\u{61C}\u{200E}\u{2028}\u{202E}\u{2069}漢😀"
+        let written = JSONValue.string(text).serialized()
+        #expect(written == #""\u007f\u009bé\u061c\u200e\u2028\u202e\u2069漢😀""#)
+        #expect(try JSONValue(parsing: written) == .string(text))
+    }
 }

@@ -265,4 +265,10 @@ import Testing
         #expect(abs(mean) < 0.1 && abs(variance - 9) < 0.4)
         #expect(normals.allSatisfy { $0.isFinite })
     }
+
+    @Test func printableTextHasNoControlCharacters() {
+        #expect("plain, 漢字 😀".printable == "plain, 漢字 😀")
+        #expect("\u{1B}]0;t\u{7}\r\n\t\u{7F}".printable == "^[]0;t^G^M^J^I^?")
+        #expect("\u{9B}31m\u{202E}\u{2066}\u{2028}\u{61C}".printable == "<9B>31m<202E><2066><2028><61C>")
+    }
 }

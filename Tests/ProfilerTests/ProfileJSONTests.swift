@@ -32,9 +32,29 @@ struct ProfileJSONTests {
 
     @Test func roundsMustCoverTheSamples() throws {
         var profile = Profile.sample()
-        profile.rows[0].roundSizes = [3]
-        let text = profile.json.serialized()
-        #expect(throws: JSONError.self) { try Profile(JSONField(parsing: Array(text.utf8), name: "a.json")) }
+        // The last sum exceeds 64 bits.
+        for sizes in [[3], [.max, 1], [Int](repeating: 1 << 62, count: 4)] {
+            profile.rows[0].roundSizes = sizes
+            let text = profile.json.serialized()
+            #expect(throws: JSONError.self) { try Profile(JSONField(parsing: Array(text.utf8), name: "a.json")) }
+        }
+    }
+
+    /// Counts whose sums are exact as doubles, and as 64-bit integers do not overflow within a row.
+    @Test(arguments: [
+        "bytes", "flops", "dispatches", "tokens", "memory_bytes", "shared_bytes", "subgroup_size",
+    ])
+    func countsAreBounded(key: String) throws {
+        let text = Profile.sample().json.serialized()
+        let pattern = try Regex("\"\(key)\": ?[0-9]+")
+        #expect(text.contains(pattern))
+        for number in ["9007199254740993", "9223372036854775807", "-1"] {
+            let changed = text.replacing(pattern, with: "\"\(key)\":\(number)")
+            let error = #expect(throws: JSONError.self) {
+                try Profile(JSONField(parsing: Array(changed.utf8), name: "a.json"))
+            }
+            #expect(error.map { "\($0)" }?.contains("\(key): expected 0 to 2^53, found \(number)") == true)
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 #include "VulkanFaults.h"
 
+#include <sys/mman.h>
+
 #include "shim.h"
 
 static PFN_vkAllocateMemory allocate;
@@ -76,5 +78,14 @@ void faults_lose_at_wait(fv_device *device) {
     if (device->WaitSemaphores != wait_lost) wait = device->WaitSemaphores;
     device->WaitSemaphores = wait_lost;
 }
+
+static VkResult VKAPI_CALL map_nothing(VkDevice device, VkDeviceMemory memory, VkDeviceSize offset, VkDeviceSize size,
+                                       VkMemoryMapFlags flags, void **mapped) {
+    (void)device, (void)memory, (void)offset, (void)size, (void)flags;
+    *mapped = MAP_FAILED;
+    return VK_SUCCESS;
+}
+
+void faults_map_nothing(fv_device *device) { device->MapMemory = map_nothing; }
 
 void faults_time_out_at_wait(fv_device *device) { device->WaitSemaphores = wait_too_long; }

@@ -78,8 +78,8 @@ struct ProfilePage {
         for phase in tree.phases {
             let steps = profile.steps.filter { $0.phase == phase }
             let times = steps.map { $0.end - $0.start }
-            let tokens = steps.reduce(0) { $0 + $1.tokenCount }
-            let rate = Double(tokens) / (times.reduce(0, +) * 1e-9)
+            let tokens = steps.reduce(0) { $0 + Double($1.tokenCount) }
+            let rate = tokens / (times.reduce(0, +) * 1e-9)
             let rateText = rate.isFinite && rate > 0 ? ", \(significant(rate)) tokens/s" : ""
             let count = "\(steps.count) \(steps.count == 1 ? "step" : "steps")"
             tiles.append(("\(phase) step (median), \(count)\(rateText)", timeText(median(times))))

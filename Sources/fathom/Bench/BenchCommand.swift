@@ -59,7 +59,7 @@ struct BenchCommand: ParsableCommand {
         let speeds = try measure(opened.model)
         let work = try BenchWork.measure(opened.model, prompt: tokens(for: opened.model))
         let report = try BenchReport(self, opened, speeds, work)
-        try Output.standard.write(json ? report.json.serialized(pretty: true) + "\n" : report.text)
+        try Output.standard.print(json ? report.json.serialized(pretty: true) + "\n" : report.text)
     }
 
     /// The prompt: random tokens, the same in every run.

@@ -97,7 +97,7 @@ final class ChatConsole {
 
     /// Writes a note to stderr.
     func note(_ text: String) throws(TerminalError) {
-        let shown = surroundings.note(isInteractive ? text : "fathom: \(text)", on: errors)
+        let shown = surroundings.note(isInteractive ? text.printable : "fathom: \(text.printable)", on: errors)
         try errors.write((isInteractive ? surroundings.errorStyle(.dim) : .plain).applied(to: shown) + "\n")
     }
 

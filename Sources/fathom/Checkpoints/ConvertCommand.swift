@@ -159,7 +159,7 @@ struct ConvertCommand: ParsableCommand {
         _ plan: ConversionPlan, _ result: ConversionResult?, _ evaluation: ConvertEvaluation.Result? = nil
     ) throws {
         let report = ConvertReport(plan, result, evaluation: evaluation, source: source, target: target)
-        try Output.standard.write(report.text(json: json))
+        try Output.standard.print(report.text(json: json))
     }
 }
 

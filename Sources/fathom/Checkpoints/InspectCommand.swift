@@ -29,7 +29,7 @@ struct InspectCommand: ParsableCommand {
         let checkpoint = try Checkpoint(.folder(folder))
         for text in checkpoint.notes { try note("\(folder): \(text)") }
         let report = InspectReport(folder: folder, checkpoint, plans: try plans(checkpoint))
-        try Output.standard.write(json ? report.json.serialized(pretty: true) + "\n" : report.text)
+        try Output.standard.print(json ? report.json.serialized(pretty: true) + "\n" : report.text)
     }
 
     /// For every device that can be opened, and the CPU.

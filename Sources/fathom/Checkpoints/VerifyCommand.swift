@@ -43,7 +43,7 @@ struct VerifyCommand: ParsableCommand {
         let survey = try CheckpointSurvey(.folder(folder))
         let problems = try survey.problems + (structure ? [] : read(survey, list))
         for text in survey.notes { try note("\(folder): \(text)") }
-        try Output.standard.write(json ? report(survey, problems) : text(survey, problems))
+        try Output.standard.print(json ? report(survey, problems) : text(survey, problems))
         if !problems.isEmpty { throw ExitCode.failure }
     }
 
@@ -64,14 +64,14 @@ struct VerifyCommand: ParsableCommand {
         let lines = problems.map { problem in
             let text = ErrorAdvice.line(problem.error)
             // A tensor's name does not say where it is.
-            let place = problem.file.flatMap { text.contains($0) ? nil : " (\($0))" } ?? ""
+            let place = problem.file.flatMap { text.contains($0) ? nil : " (\($0.printable))" } ?? ""
             return "\(problem.kind.rawValue.padded(to: 10))\(text)\(place)\n"
         }
         let result =
             problems.isEmpty
             ? structure ? "all is in its place" : "all is right"
             : "\(problems.count) \(problems.count == 1 ? "problem" : "problems")"
-        return lines.joined() + "\(folder): \(size(survey)): \(result)\n"
+        return lines.joined() + "\(folder.printable): \(size(survey)): \(result)\n"
     }
 
     private func size(_ survey: CheckpointSurvey) -> String {

@@ -16,11 +16,11 @@ struct CompileReport {
     func run(_ kernels: [any Kernel.Type], seed: UInt64) throws {
         try compile(kernels, seed: seed)
         if form == .assembly { return try writeAssembly() }
-        if form == .table { try Output.standard.write(Self.row(Self.headings)) }
+        if form == .table { try Output.standard.print(Self.row(Self.headings)) }
         var findings: [String] = []
         let shaders = try CompiledShader.all(on: device)
         for shader in shaders {
-            try Output.standard.write(form == .json ? json(shader) : Self.row(columns(shader)))
+            try Output.standard.print(form == .json ? json(shader) : Self.row(columns(shader)))
             findings += shader.findings.map { "\(shader.name) \(variant(shader.constants)): \($0)" }
         }
         if kernels.count == Catalogue.tested.count {
@@ -47,7 +47,7 @@ struct CompileReport {
     private func writeAssembly() throws {
         for (module, constants, pipeline) in device.knownPipelines {
             let assembly = try pipeline.assembly(on: device)
-            try Output.standard.write(
+            try Output.standard.print(
                 "== \(module) \(variant(constants))\n\(assembly ?? "The driver shows no code.")\n")
         }
     }

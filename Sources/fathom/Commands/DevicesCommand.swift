@@ -20,13 +20,13 @@ struct DevicesCommand: ParsableCommand {
         switch try VulkanDevices.look() {
         case .found(let found): profiles = found
         case .none(let reason):
-            if json { try Output.standard.write("[]\n") }
+            if json { try Output.standard.print("[]\n") }
             return try note("\(reason); --device cpu works without")
         }
         if json {
-            try Output.standard.write(JSONValue.array(profiles.map(\.json)).serialized(pretty: true) + "\n")
+            try Output.standard.print(JSONValue.array(profiles.map(\.json)).serialized(pretty: true) + "\n")
         } else {
-            try Output.standard.write(profiles.map(\.summary).joined(separator: "\n"))
+            try Output.standard.print(profiles.map(\.summary).joined(separator: "\n"))
         }
     }
 }

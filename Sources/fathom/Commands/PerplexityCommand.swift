@@ -46,7 +46,7 @@ struct PerplexityCommand: ParsableCommand {
         let text = try PredictedText(path: text)
         Interrupt.install()
         let measured = try text.measure(on: modelOptions.open(needsText: true), stride: stride)
-        try Output.standard.write(json ? object(measured).serialized() + "\n" : page(measured))
+        try Output.standard.print(json ? object(measured).serialized() + "\n" : page(measured))
     }
 
     private func page(_ measured: PredictedText.Measure) -> String {

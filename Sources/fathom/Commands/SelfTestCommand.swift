@@ -20,6 +20,14 @@ struct SelfTestCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Kernels to check. Without any, all of them.", valueName: "kernel"))
     var names: [String] = []
 
+    @Option(
+        name: .customLong("case"),
+        help: ArgumentHelp(
+            "Of this kernel, only cases whose description contains the text, as in linear=F8_E4M3. Repeat it for more.",
+            valueName: "kernel=text"),
+        transform: CaseFilter.init)
+    var filters: [CaseFilter] = []
+
     @Option(help: ArgumentHelp("A Vulkan device by index or part of its name.", valueName: "device"))
     var device: String?
 
@@ -44,6 +52,12 @@ struct SelfTestCommand: ParsableCommand {
         if let unknown = names.first(where: { !known.contains($0) }) {
             throw ValidationError("\(unknown): expected a kernel: \(known.joined(separator: ", "))")
         }
+        if let filter = filters.first(where: { !known.contains($0.kernel) }) {
+            throw ValidationError("--case \(filter.kernel): expected a kernel: \(known.joined(separator: ", "))")
+        }
+        if !filters.isEmpty, compileOnly {
+            throw ValidationError("--case: expected no --compile-only, which runs no case")
+        }
         if isa, !compileOnly || json { throw ValidationError("--isa: expected --compile-only, and no --json") }
         if case .cpu = DeviceChoice(device) {
             throw ValidationError("--device cpu: expected a Vulkan device, which is compared with the CPU")
@@ -62,10 +76,12 @@ struct SelfTestCommand: ParsableCommand {
         var passed = 0
         var failed = 0
         for kernel in kernels {
-            for kernelCase in kernel.cases(on: device.profile) {
+            let texts = filters.filter { $0.kernel == kernel.name }.map(\.text)
+            for kernelCase in kernel.cases(on: device.profile)
+            where texts.isEmpty || texts.contains(where: kernelCase.label.contains) {
                 let outcome = try SelfTest.run(kernelCase, on: device, seed: seed)
                 if outcome.failure == nil { passed += 1 } else { failed += 1 }
-                try Output.standard.write(json ? line(outcome) : row(outcome))
+                try Output.standard.print(json ? line(outcome) : row(outcome))
             }
         }
         try note("\(passed) passed, \(failed) failed")
@@ -87,5 +103,18 @@ struct SelfTestCommand: ParsableCommand {
             JSONMember("error_over_tolerance", JSONValue(Double(outcome.worstRatio))),
             JSONMember("failure", outcome.failure.map { JSONValue($0) } ?? .null),
         ]).serialized() + "\n"
+    }
+}
+
+/// The value of `--case`.
+struct CaseFilter {
+    let kernel, text: String
+
+    init(_ argument: String) throws {
+        let parts = argument.split(separator: "=", maxSplits: 1)
+        guard parts.count == 2 else {
+            throw ValidationError("expected a kernel and a text, as in linear=F8_E4M3, found \"\(argument)\"")
+        }
+        (kernel, text) = (String(parts[0]), String(parts[1]))
     }
 }

@@ -50,7 +50,7 @@ struct TuneCommand: ParsableCommand {
             return !Interrupt.isRequested
         }
         let results = try line.measure { () throws(ProfilerError) in try tuner.run() }
-        try Output.standard.write(json ? Self.json(results) : Self.table(results))
+        try Output.standard.print(json ? Self.json(results) : Self.table(results))
         guard let file = opened.model.device.flatMap({ TuningFile(for: $0.profile) }) else {
             throw CommandError(
                 "expected $XDG_CACHE_HOME or $HOME to keep the choice in, found neither: nothing was saved")

@@ -37,8 +37,11 @@ enum ErrorAdvice {
         }
     }
 
-    /// The line for an error of any of our modules; for others, their own description.
-    static func line(_ error: any Error) -> String {
+    /// The line for an error of any of our modules; for others, their own description. Printable: errors name tensors, files and
+    /// their content.
+    static func line(_ error: any Error) -> String { text(error).printable }
+
+    private static func text(_ error: any Error) -> String {
         switch error {
         case let error as GPUError: line(error)
         case let error as CheckpointError: error.statement + (error.advice.map { "; \(text($0))" } ?? "")

@@ -5,7 +5,7 @@ import Terminal
 
 /// A line on stderr, under the program's name as a shell shows it.
 func note(_ text: String) throws(TerminalError) {
-    try Output.error.write(Surroundings.current().note("fathom: \(text)") + "\n")
+    try Output.error.write(Surroundings.current().note("fathom: \(text.printable)") + "\n")
 }
 
 /// A line on stderr that shows the progress of some work, if stderr is a terminal.

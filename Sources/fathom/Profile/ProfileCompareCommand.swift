@@ -44,7 +44,7 @@ struct ProfileCompareCommand: ParsableCommand {
     func run() throws {
         let comparison = try Profile.Comparison(
             before: try read(before), after: try read(after), smallestEffect: effect / 100, force: force)
-        try Output.standard.write(
+        try Output.standard.print(
             json ? comparison.json.serialized(pretty: true) + "\n" : csv ? comparison.csv : comparison.table)
         if comparison.exitCode != 0 { throw ExitCode(comparison.exitCode) }
     }

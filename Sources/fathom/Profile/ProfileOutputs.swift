@@ -51,6 +51,6 @@ struct ProfileOutputs: ParsableArguments {
         if let csv { try AtomicFile.write(profile.csv, to: csv) }
         if let html { try AtomicFile.write(profile.page, to: html) }
         if let svg { try AtomicFile.write(profile.roofline, to: svg) }
-        try Output.standard.write(profile.table(sortedBy: sort, matching: filter))
+        try Output.standard.print(profile.table(sortedBy: sort, matching: filter))
     }
 }

@@ -19,6 +19,6 @@ struct ReportCommand: ParsableCommand {
         let path = "\(output)/\(report.fileName)"
         try AtomicFile.write(report.json.serialized(pretty: true) + "\n", to: path + ".json")
         try AtomicFile.write(report.markdown, to: path + ".md")
-        try Output.standard.write("\(path).json\n\(path).md\n")
+        try Output.standard.print("\(path).json\n\(path).md\n")
     }
 }

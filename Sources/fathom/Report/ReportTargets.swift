@@ -128,7 +128,7 @@ extension Report {
     }
 
     private func rate(_ rows: [Profile.Row], _ count: (Profile.Row) -> Int) -> Double {
-        Double(rows.reduce(0) { $0 + count($1) }) / rows.reduce(0) { $0 + $1.p50 } * 1e9
+        rows.reduce(0) { $0 + Double(count($1)) } / rows.reduce(0) { $0 + $1.p50 } * 1e9
     }
 
     func percent(_ share: Double) -> String { fixed(share * 100, 1) + "%" }

@@ -13,5 +13,7 @@ void faults_split_memory(fv_device *device);
 void faults_lose_at_submit(fv_device *device);
 // Work runs, and whoever waits for it is told that the device was lost.
 void faults_lose_at_wait(fv_device *device);
+// Mapping memory succeeds with the error value of mmap from now on.
+void faults_map_nothing(fv_device *device);
 // Work goes on, and each wait for it ends by its time limit, at once.
 void faults_time_out_at_wait(fv_device *device);
