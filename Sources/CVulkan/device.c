@@ -69,6 +69,11 @@ static void query_features(VkPhysicalDevice physical, features *f) {
     fv_vulkan.GetPhysicalDeviceFeatures2(physical, &f->core);
 }
 
+// The Vulkan memory model with device scope, which atomics have by default.
+static bool has_memory_model(const features *f) {
+    return f->v12.vulkanMemoryModel && f->v12.vulkanMemoryModelDeviceScope;
+}
+
 // Whether the device's clock and CLOCK_MONOTONIC can be read at the same moment.
 static bool has_calibrated_timestamps(VkPhysicalDevice physical) {
     if (!fv_has_extension(physical, VK_EXT_CALIBRATED_TIMESTAMPS_EXTENSION_NAME)) return false;
@@ -202,7 +207,7 @@ int32_t fv_describe_device(uint32_t index, fv_device_info *info) {
     info->subgroupSizeControl =
         f.v13.subgroupSizeControl && (v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
     info->executableProperties = f.executables.pipelineExecutableInfo;
-    info->cooperativeMatrix = f.matrix.cooperativeMatrix;
+    info->cooperativeMatrix = f.matrix.cooperativeMatrix && has_memory_model(&f);
     info->float8Matrix = info->cooperativeMatrix && f.float8.shaderFloat8 && f.float8.shaderFloat8CooperativeMatrix;
     info->calibratedTimestamps = info->timestampPeriod > 0 && has_calibrated_timestamps(physical);
     info->computeUnitCount = count_compute_units(physical);
@@ -232,7 +237,9 @@ int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **out) 
     v12.shaderFloat16 = have.v12.shaderFloat16;
     v12.shaderInt8 = have.v12.shaderInt8;
     v12.storageBuffer8BitAccess = have.v12.storageBuffer8BitAccess;
-    v12.vulkanMemoryModel = have.v12.vulkanMemoryModel;  // shaders with cooperative matrices declare it
+    // Shaders with cooperative matrices declare the memory model. Once it is enabled, atomics of the other shaders, which have
+    // device scope, need that too.
+    v12.vulkanMemoryModel = v12.vulkanMemoryModelDeviceScope = has_memory_model(&have);
     VkPhysicalDeviceVulkan11Features v11 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, &v12};
     v11.storageBuffer16BitAccess = have.v11.storageBuffer16BitAccess;
     VkPhysicalDeviceFeatures2 core = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &v11};
