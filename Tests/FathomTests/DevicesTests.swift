@@ -71,6 +71,17 @@ import Testing
         #expect(selfTest.status == 1 && selfTest.output.isEmpty && selfTest.errors == "Error: \(reason)\n")
     }
 
+    /// A text that no case contains is an error, so that a check of nothing does not pass.
+    @Test func casesAreChosenByTheirDescription() throws {
+        let all = try Program.run(["selftest", "gather", "argmax"])
+        let some = try Program.run(["selftest", "gather", "argmax", "--case", "gather=BF16"])
+        func count(_ result: Program.Result, _ kernel: String) -> Int { result.lines.count { $0.hasPrefix(kernel) } }
+        #expect(some.status == 0 && count(some, "argmax") == count(all, "argmax"), "\(some)")
+        #expect((1..<count(all, "gather")).contains(count(some, "gather")), "\(some)")
+        let none = try Program.run(["selftest", "gather", "--case", "gather=BF17"])
+        #expect(none.status == 1 && none.errors.contains("--case gather=BF17: expected part of a case's description"))
+    }
+
     @Test func aDeviceThatIsNotThereIsNamedWithThoseThatAre() throws {
         for command in Self.commands + [["selftest", "argmax"]] {
             for choice in ["7", "nosuchname", ""] {

@@ -77,7 +77,12 @@ struct SelfTestCommand: ParsableCommand {
         var failed = 0
         for kernel in kernels {
             let texts = filters.filter { $0.kernel == kernel.name }.map(\.text)
-            for kernelCase in kernel.cases(on: device.profile)
+            let cases = kernel.cases(on: device.profile)
+            if let text = texts.first(where: { text in !cases.contains { $0.label.contains(text) } }) {
+                throw CommandError(
+                    "--case \(kernel.name)=\(text): expected part of a case's description, found none that contains it")
+            }
+            for kernelCase in cases
             where texts.isEmpty || texts.contains(where: kernelCase.label.contains) {
                 let outcome = try SelfTest.run(kernelCase, on: device, seed: seed)
                 if outcome.failure == nil { passed += 1 } else { failed += 1 }
