@@ -67,6 +67,10 @@ import Testing
             "\(made)")
         let same = try Program.run(["profile", "compare", file, file])
         #expect([0, 3].contains(same.status) && !same.output.contains("slower\n"), "\(same)")
+        // RFC 4180 ends lines with CR and LF.
+        let csv = try Program.run(["profile", "compare", "--csv", file, file])
+        let ends = csv.output.unicodeScalars.filter { $0 == "\r" }.count
+        #expect(ends > 1 && ends == csv.output.unicodeScalars.filter { $0 == "\n" }.count, "\(csv)")
         let json = try Program.run(["profile", "compare", "--json", file, file])
         #expect(try JSONField(parsing: Array(json.output.utf8), name: "stdout")["rows"].array().count == 2)
     }

@@ -44,8 +44,13 @@ struct ProfileCompareCommand: ParsableCommand {
     func run() throws {
         let comparison = try Profile.Comparison(
             before: try read(before), after: try read(after), smallestEffect: effect / 100, force: force)
-        try Output.standard.print(
-            json ? comparison.json.serialized(pretty: true) + "\n" : csv ? comparison.csv : comparison.table)
+        if json {
+            try Output.standard.write(comparison.json.serialized(pretty: true) + "\n")
+        } else if csv {
+            try Output.standard.write(comparison.csv)
+        } else {
+            try Output.standard.print(comparison.table)
+        }
         if comparison.exitCode != 0 { throw ExitCode(comparison.exitCode) }
     }
 
