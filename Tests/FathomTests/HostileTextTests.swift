@@ -6,7 +6,8 @@ import Testing
 struct HostileTextTests {
     private static let attack = "\u{1B}]0;title\u{7}\u{9B}2J\u{202E}\r\nall is right\n\u{8}\u{2066}"
 
-    /// No control character but line breaks and tabs, none that changes the direction of text, and no forged line.
+    /// Expects no control characters except line breaks and tabs, no characters that change the direction of text, and no line
+    /// that the attack forged.
     private func expectHarmless(_ result: Program.Result) {
         for (name, text) in [("stdout", result.output), ("stderr", result.errors)] {
             let bad = text.unicodeScalars.filter {
@@ -21,30 +22,13 @@ struct HostileTextTests {
         }
     }
 
-    /// A checkpoint in one file with one tensor more, whose name is the attack.
-    private func checkpoint() throws -> TemporaryCheckpoint {
-        let model = try TemporaryCheckpoint(.v3FP8)
-        let name = "\(Self.attack).weight"
-        let header = try JSONSerialization.data(withJSONObject: [
-            name: ["dtype": "F32", "shape": [1], "data_offsets": [0, 4]]
-        ])
-        let length = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) }
-        try (length + header + Data(count: 4)).write(to: URL(fileURLWithPath: model.path + "/extra.safetensors"))
-        let index = URL(fileURLWithPath: model.path + "/model.safetensors.index.json")
-        var document = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: index)) as? [String: Any])
-        var map = try #require(document["weight_map"] as? [String: String])
-        map[name] = "extra.safetensors"
-        document["weight_map"] = map
-        try JSONSerialization.data(withJSONObject: document).write(to: index)
-        return model
-    }
-
     @Test(arguments: [
         ["verify"], ["verify", "--structure"], ["verify", "--json"], ["inspect"], ["inspect", "--json"],
         ["generate", "--prompt-tokens", "1", "--device", "cpu", "--model"],
     ])
     func aTensorsName(command: [String]) throws {
-        let model = try checkpoint()
+        let model = try TemporaryCheckpoint(.v3FP8)
+        try model.add([("\(Self.attack).weight", "extra.safetensors")])
         let result = try Program.run(command + [model.path])
         #expect(result.status == 1 && (result.output + result.errors).contains("title"), "\(result)")
         expectHarmless(result)

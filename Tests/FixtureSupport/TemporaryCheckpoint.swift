@@ -18,6 +18,23 @@ public final class TemporaryCheckpoint {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
+    /// Adds a shard for each of these tensors, which hold one FP32 zero, and enters them into the index.
+    public func add(_ tensors: [(name: String, shard: String)]) throws {
+        let index = URL(fileURLWithPath: path + "/model.safetensors.index.json")
+        var document = try JSONSerialization.jsonObject(with: Data(contentsOf: index)) as! [String: Any]
+        var map = document["weight_map"] as! [String: String]
+        for (name, shard) in tensors {
+            map[name] = shard
+            let header = try JSONSerialization.data(withJSONObject: [
+                name: ["dtype": "F32", "shape": [1], "data_offsets": [0, 4]]
+            ])
+            let length = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) }
+            try (length + header + Data(count: 4)).write(to: URL(fileURLWithPath: path + "/" + shard))
+        }
+        document["weight_map"] = map
+        try JSONSerialization.data(withJSONObject: document).write(to: index)
+    }
+
     /// Overwrites a tensor's bytes from `offset` on. Finds the shard that has the tensor.
     public func overwrite(_ tensor: String, at offset: Int, with bytes: [UInt8]) throws {
         try Self.overwrite(tensor, at: offset, with: bytes, in: path)
