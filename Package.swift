@@ -1,8 +1,8 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// Imports point one way: CVulkan <- GPU <- Shaders <- Kernels <- Program <- Model <- Loading <- fathom;
-// Engine and Profiler stand on Model too.
+// Imports point one way: CVulkan <- GPU <- Shaders <- Kernels <- Program <- Model <- Loading <- fathom.
+// fathom also imports Engine and Profiler, which import Model but not Loading.
 // Cache, Files, JSON, Numerics and Threads know no device; Terminal, Text and Checkpoint stand on them.
 let package = Package(
     name: "fathom",

@@ -69,7 +69,7 @@ static void query_features(VkPhysicalDevice physical, features *f) {
     fv_vulkan.GetPhysicalDeviceFeatures2(physical, &f->core);
 }
 
-// The Vulkan memory model with device scope, which atomics have by default.
+// Whether the device has the Vulkan memory model with device scope, the default scope of atomics in GLSL.
 static bool has_memory_model(const features *f) {
     return f->v12.vulkanMemoryModel && f->v12.vulkanMemoryModelDeviceScope;
 }
@@ -237,8 +237,8 @@ int32_t fv_open_device(uint32_t index, bool captureStatistics, fv_device **out) 
     v12.shaderFloat16 = have.v12.shaderFloat16;
     v12.shaderInt8 = have.v12.shaderInt8;
     v12.storageBuffer8BitAccess = have.v12.storageBuffer8BitAccess;
-    // Shaders with cooperative matrices declare the memory model. Once it is enabled, atomics of the other shaders, which have
-    // device scope, need that too.
+    // Shaders with cooperative matrices declare the memory model. If it is enabled, the other shaders' atomics, whose scope is the
+    // device, require vulkanMemoryModelDeviceScope too.
     v12.vulkanMemoryModel = v12.vulkanMemoryModelDeviceScope = has_memory_model(&have);
     VkPhysicalDeviceVulkan11Features v11 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, &v12};
     v11.storageBuffer16BitAccess = have.v11.storageBuffer16BitAccess;

@@ -82,10 +82,12 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
     init(_ error: SystemError, _ subject: String, expected: String, advice: Advice? = nil) {
         self.init(
             error.isMissing ? .missing : .system(error.code), subject, expected: expected, found: error.description,
-            advice: advice
-                ?? (error.isOutOfRoom
-                    ? "make room"
-                    : error.isOutOfDescriptors ? "raise the limit of open files (ulimit -n)" : nil))
+            advice: advice ?? Self.remedy(error))
+    }
+
+    private static func remedy(_ error: SystemError) -> Advice? {
+        if error.isOutOfRoom { return "make room" }
+        return error.isOutOfDescriptors ? "raise the limit of open files (ulimit -n)" : nil
     }
 
     /// Malformed JSON, which is damaged, or a value that does not fit its use, which is of `kind`.

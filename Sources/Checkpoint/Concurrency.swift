@@ -4,8 +4,8 @@ import Threads
 
 /// Applies `transform` to every element concurrently on all processors. Results are in the order of the elements.
 ///
-/// On threads of its own: libdispatch ends the process if it gets no file descriptor for its own use, as can happen beside a
-/// checkpoint of many files. Without threads to spare, the caller's does all the work.
+/// Starts its own threads: libdispatch ends the process if it cannot open a file descriptor for its own use, which can happen
+/// while a checkpoint of many files is open. If no thread can be started, the calling thread does all the work.
 func concurrentMap<Element: Sendable, Result>(
     _ elements: [Element], _ transform: (Element) -> Result
 ) -> [Result] {

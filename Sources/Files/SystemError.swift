@@ -16,7 +16,7 @@ public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The disk, the user's share of it or the largest file allowed is full.
     public var isOutOfRoom: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
 
-    /// The process, or the system, has as many open files as it may have.
+    /// The process or the system has reached its limit of open files.
     public var isOutOfDescriptors: Bool { code == EMFILE || code == ENFILE }
 
     /// The system's description of the error.

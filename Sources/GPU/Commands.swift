@@ -84,9 +84,9 @@ public struct Commands: ~Copyable {
 
     deinit {
         guard let recorder else { return }
-        // On a lost device the wait fails at once.
+        // The wait fails immediately if the device is lost.
         if let submitted, fv_wait(recorder.device.handle, submitted, 10_000_000_000) == VkResult.timeout {
-            // The device may still use the commands and their memory: neither is ever freed.
+            // The device may still use the commands and their memory. They are never freed.
             _ = Unmanaged.passRetained(Abandoned(device: recorder.device, memory: retained))
             return
         }

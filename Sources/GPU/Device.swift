@@ -139,8 +139,9 @@ public final class Device: @unchecked Sendable {
         return value
     }
 
-    /// Waits until the submission is done; throws `.timeout` after two minutes, so that a kernel that never ends is no hang.
-    /// A software device gets twenty: it compiles a shader when that first runs, and matrix kernels take minutes.
+    /// Waits until the submission is done. Throws `.timeout` after two minutes, so that a kernel that never ends does not hang
+    /// the program. On a software device the limit is twenty minutes: its driver compiles a shader at the first dispatch, which
+    /// takes minutes for matrix kernels.
     func wait(for value: UInt64) throws(GPUError) {
         let seconds: UInt64 = profile.kind == .software ? 1200 : 120
         try check(fv_wait(handle, value, seconds * 1_000_000_000), "vkWaitSemaphores", profile.name)

@@ -45,8 +45,8 @@ extension JSONValue {
         output.append(brackets.utf8Start[1])
     }
 
-    /// Writes a string. Control characters and characters that break lines or change the direction of text are escaped, so that
-    /// a terminal that shows the document does not obey them.
+    /// Writes a string. Escapes control characters, and characters that break lines or change the direction of text: a terminal
+    /// would execute them.
     private static func write(_ text: String, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
         if text.utf8.allSatisfy({ $0 < 0x7F }) {

@@ -64,14 +64,14 @@ private func optional(_ value: Int?) -> JSONValue { value.map { JSONValue($0) } 
 private func optional(_ value: String?) -> JSONValue { value.map { JSONValue($0) } ?? .null }
 
 extension JSONField {
-    /// A count of things that a profile may hold: sums of counts as doubles are exact.
+    /// A count, which a double represents exactly.
     fileprivate func count() throws(JSONError) -> Int {
         let value = try int()
         guard (0...1 << 53).contains(value) else { throw error(expected: "0 to 2^53", found: "\(value)") }
         return value
     }
 
-    /// A string, in the form in which one line can show it.
+    /// A string without control characters and line breaks, as `printable` writes it.
     fileprivate func line() throws(JSONError) -> String { try string().printable }
 
     fileprivate func numbers() throws(JSONError) -> [Double] {

@@ -52,8 +52,8 @@ public struct Output: Sendable {
     /// Writes the whole text, waiting where the reader is slow.
     public func write(_ text: String) throws(TerminalError) { try write(Array(text.utf8)) }
 
-    /// Writes lines of a report for a person: control characters other than line breaks and tabs in a visible form, as names
-    /// from files and drivers may hold them.
+    /// Writes lines of a report for a person. The names in it may come from files and drivers: `terminalSafe` makes their control
+    /// characters visible.
     public func print(_ text: String) throws(TerminalError) { try write(terminalSafe(text)) }
 
     public func write(_ bytes: [UInt8]) throws(TerminalError) {

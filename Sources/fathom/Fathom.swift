@@ -45,8 +45,8 @@ struct Fathom: ParsableCommand {
         }
     }
 
-    /// Ends the program as the argument parser does: with help on stdout and 0, or with the error on stderr and its code. Wrong
-    /// usage quotes arguments, whose control characters get a visible form, line breaks too.
+    /// Ends the program as the argument parser does: help goes to stdout with exit code 0, an error to stderr with its code. Errors
+    /// of usage quote arguments; their control characters, line breaks included, are made visible.
     private static func end(_ error: any Error) -> Never {
         let code = exitCode(for: error)
         var text = fullMessage(for: error)
@@ -65,12 +65,12 @@ struct Fathom: ParsableCommand {
         exit(withError: code)
     }
 
-    /// The files of a large checkpoint stay open together: allows as many open files as the user may have.
+    /// Raises the limit of open files to the largest that the system allows: all files of a checkpoint are open at the same time.
     private static func raiseFileLimit() {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
         limit.rlim_cur = limit.rlim_max
-        // Without it, opening the files reports the limit.
+        // If this fails, the old limit holds, and opening a file beyond it is an error that names it.
         _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 

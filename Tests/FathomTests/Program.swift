@@ -44,8 +44,8 @@ enum Program {
         let folder = try TemporaryFolder()
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
         let copy = folder.path + "/fathom"
-        // By another process: a program that is forked meanwhile would inherit the copy open for writing, and the system
-        // would not run it ("Text file busy").
+        // A separate process makes the copy. If this process wrote it, a child that another test starts at the same time would
+        // inherit the open descriptor, and the system would refuse to run the copy ("Text file busy").
         let copying = try Process.run(URL(fileURLWithPath: "/bin/cp"), arguments: [url.path, copy])
         copying.waitUntilExit()
         return try start(

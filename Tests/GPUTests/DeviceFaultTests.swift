@@ -97,7 +97,7 @@ struct DeviceFaultTests {
         #expect(failure { () throws(GPUError) in try commands.begin() }?.result == .deviceLost)
     }
 
-    /// The device may still write to the memory of commands that did not finish in time: it outlives them.
+    /// Memory of commands that did not finish in time stays allocated: the device may still write to it.
     @Test func workThatDoesNotEndKeepsItsMemory() throws {
         let device = try Device.open()
         do {

@@ -105,7 +105,7 @@ import Testing
         #expect(JSONValue(UInt64.max).serialized() == "18446744073709551615")
     }
 
-    /// A terminal that shows the document must not obey its strings.
+    /// Strings of a document cannot control the terminal that displays it.
     @Test func controlsAndDirectionsAreEscaped() throws {
         let text = "\u{7F}\u{9B}é\u{61C}\u{200E}\u{2028}\u{202E}\u{2069}漢😀"
         let written = JSONValue.string(text).serialized()

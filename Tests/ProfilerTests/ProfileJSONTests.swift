@@ -40,7 +40,7 @@ struct ProfileJSONTests {
         }
     }
 
-    /// Counts whose sums are exact as doubles, and as 64-bit integers do not overflow within a row.
+    /// Counts beyond the integers that a double represents exactly, and negative ones, are errors.
     @Test(arguments: [
         "bytes", "flops", "dispatches", "tokens", "memory_bytes", "shared_bytes", "subgroup_size",
     ])

@@ -116,7 +116,7 @@ struct RooflineTests {
         let degrees = try #require(Double(turn.dropFirst("rotate(".count).prefix { $0 != " " }))
         let (across, along) = (sin(degrees * .pi / 180), cos(degrees * .pi / 180))
         return stride(from: left + 5, through: left + width - 5, by: 5).map { place in
-            // The middle of the characters lies four pixels above the baseline.
+            // Characters are centred four pixels above the baseline.
             let middle = (x: x + place * along + 4 * across, y: y + place * across - 4 * along)
             return Box(x: middle.x - 4, y: middle.y - 4, width: 8, height: 8)
         }

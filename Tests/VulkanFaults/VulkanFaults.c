@@ -30,7 +30,7 @@ static VkResult VKAPI_CALL wait_lost(VkDevice device, const VkSemaphoreWaitInfo 
     return VK_ERROR_DEVICE_LOST;
 }
 
-// The work goes on, as a kernel's that never ends.
+// Times out without waiting. Submitted work continues.
 static VkResult VKAPI_CALL wait_too_long(VkDevice device, const VkSemaphoreWaitInfo *info, uint64_t nanoseconds) {
     (void)device, (void)info, (void)nanoseconds;
     return VK_TIMEOUT;

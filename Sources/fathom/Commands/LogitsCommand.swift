@@ -38,7 +38,7 @@ struct LogitsCommand: ParsableCommand {
     var chunk: Int?
 
     mutating func validate() throws {
-        if tokens.isEmpty { throw ValidationError("--tokens: expected at least one token id, as in 1,2,3, found none") }
+        if tokens.isEmpty { throw ValidationError("--tokens: expected at least one token id, as in 1,2,3; found none") }
         if let chunk, chunk < 1 { throw ValidationError("--chunk: expected 1 or more, found \(chunk)") }
     }
 

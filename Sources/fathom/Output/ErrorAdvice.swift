@@ -37,8 +37,8 @@ enum ErrorAdvice {
         }
     }
 
-    /// The line for an error of any of our modules; for others, their own description. Printable: errors name tensors, files and
-    /// their content.
+    /// The line for an error of any of our modules; for others, their own description. Errors quote names from files and the files'
+    /// content, so that the line is made `printable`.
     static func line(_ error: any Error) -> String { text(error).printable }
 
     private static func text(_ error: any Error) -> String {

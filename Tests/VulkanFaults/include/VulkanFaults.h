@@ -15,5 +15,5 @@ void faults_lose_at_submit(fv_device *device);
 void faults_lose_at_wait(fv_device *device);
 // Mapping memory succeeds with the error value of mmap from now on.
 void faults_map_nothing(fv_device *device);
-// Work goes on, and each wait for it ends by its time limit, at once.
+// Every wait from now on returns immediately with a timeout. Submitted work continues.
 void faults_time_out_at_wait(fv_device *device);
